@@ -1,0 +1,62 @@
+"""What the runner asks of an embedding model: a name, a dimension, a signature, and texts in, vectors out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vectors = NDArray[np.float32]
+
+_HASH = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class ModelSignature:
+    """What makes two embedding models the same: all three fields agree, or the vectors do not mix.
+
+    ``hash`` is 64 lowercase hex digits (SHA-256) over everything that changes a vector: graph bytes with
+    external data, tokenizer, pooling, normalisation, prompt prefix and truncation length.
+
+    Raises ``ValueError`` for an empty name, a dimension below 1 or a malformed hash.
+    """
+
+    name: str
+    dimension: int
+    hash: str
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise ValueError("a model signature needs a name")
+        if self.dimension < 1:
+            raise ValueError(f"a model's dimension is at least 1, not {self.dimension}")
+        if not _HASH.fullmatch(self.hash):
+            raise ValueError(f"a model's hash is 64 lowercase hex digits, not {self.hash!r}")
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.dimension} dimensions, hash {self.hash[:12]})"
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """An embedding model. Bring your own, or take :class:`vestige_sql.encoder.OnnxEmbedder`.
+
+    An embedder may also have ``token_counts(texts) -> Sequence[int]``, the tokens of each text after
+    truncation; where it has not, the length in characters stands in when texts are sorted into calls.
+    """
+
+    @property
+    def model_name(self) -> str: ...
+
+    @property
+    def dimension(self) -> int: ...
+
+    def signature(self) -> ModelSignature: ...
+
+    def embed_batch(self, texts: Sequence[str]) -> Vectors:
+        """Return the embeddings of ``texts``: float32, shape ``(len(texts), dimension)``, row by row."""
+        ...

@@ -1,0 +1,71 @@
+"""Every error that this package raises on purpose.
+
+Each says what happened, to which object, what state the data is in and what to do next. The command line
+prints the message and the hint and exits with ``exit_code``.
+"""
+
+from __future__ import annotations
+
+
+class VestigeError(Exception):
+    """The base of them all: ``str(error)`` is the message, ``hint`` says what to do next (or is empty)."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class UsageError(VestigeError):
+    """The command or call was put together wrongly; nothing was looked at."""
+
+    exit_code = 2
+
+
+class ModelNotFound(VestigeError):
+    """No model by that name in a folder, in the hub's cache or on the hub."""
+
+
+class ModelUnsupported(VestigeError):
+    """The model was found, but it asks for something that the encoder does not do, such as max pooling."""
+
+
+class DimensionMismatch(VestigeError):
+    """The dimension asked for is not the dimension that the model gives."""
+
+
+class ModelMismatch(VestigeError):
+    """The registry names another model than the one at hand; only a re-embedding may change it."""
+
+
+class BadEmbedding(VestigeError):
+    """The model returned NaN, infinity, a zero vector or the wrong shape; nothing was put in place."""
+
+
+class TargetError(VestigeError):
+    """The target table cannot be re-embedded as it stands; nothing was written."""
+
+
+class ServerError(VestigeError):
+    """PostgreSQL refused, or could not be reached; the message is the server's."""
+
+
+class RunInProgress(VestigeError):
+    """Another process is at work on the same target."""
+
+
+class StagedForAnother(VestigeError):
+    """Vectors are staged for another model or dimension than the one asked for."""
+
+
+class CheckFailed(VestigeError):
+    """A check in the SQL steps did not hold, so the transaction was rolled back."""
+
+
+class LockNotAvailable(VestigeError):
+    """The table could not be locked in the time allowed; the sessions in the way are named."""
+
+
+class IndexInvalid(VestigeError):
+    """An INVALID index of the name to build is in the way, and this mode never drops one on its own."""
