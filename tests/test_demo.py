@@ -1,0 +1,108 @@
+"""The demonstration: its corpus and its old model."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from demo.corpus import Document, documents
+from demo.hashing import HashingEmbedder
+
+from vestige_sql.embedder import Embedder
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+@pytest.fixture(scope="module")
+def corpus() -> list[Document]:
+    return documents()
+
+
+def elsewhere(code: str) -> str:
+    """What ``code`` prints in another interpreter, where `hash()` has another seed."""
+    path = os.pathsep.join([str(EXAMPLES), str(EXAMPLES.parent)])
+    environment = {**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": "4711"}
+    return subprocess.check_output([sys.executable, "-c", code], env=environment, text=True).strip()
+
+
+def test_the_corpus_is_of_the_promised_size_and_kinds(corpus: list[Document]) -> None:
+    assert 6_500 <= len(corpus) <= 8_000
+    kinds = Counter(document.node_type for document in corpus)
+    assert set(kinds) == {"module", "class", "function", "method"}
+    assert min(kinds.values()) > 300
+    assert all(document.content.strip() and "\0" not in document.content for document in corpus)
+    assert all(document.tags for document in corpus)
+
+
+def test_ids_are_unique_and_the_same_in_every_process(corpus: list[Document]) -> None:
+    assert len({document.id for document in corpus}) == len(corpus)
+    code = "from demo.corpus import documents; [print(d.id) for d in documents()]"
+    assert elsewhere(code).split() == [str(document.id) for document in corpus]
+
+
+def test_a_document_says_where_it_stands(tmp_path: Path) -> None:
+    (tmp_path / "box").mkdir()
+    (tmp_path / "box" / "__init__.py").write_text('"""A box."""\n')
+    (tmp_path / "box" / "lid.py").write_text(
+        "try:\n"
+        "    def shut():\n"
+        "        'Shut it.'\n"
+        "except ImportError:\n"
+        "    def shut():\n"
+        "        'The other one.'\n"
+        "class Lid:\n"
+        "    def __init__(self): pass\n"
+        "    async def open(self):\n"
+        "        'Open it.'\n"
+    )
+    (tmp_path / "box" / "broken.py").write_text("def (")
+    (tmp_path / "test").mkdir()
+    (tmp_path / "test" / "test_box.py").write_text('"""Not part of it."""')
+
+    found = documents(tmp_path)
+
+    assert [(d.name, d.node_type, d.file, d.line, d.tags) for d in found] == [
+        ("box", "module", "box/__init__.py", 1, ["box"]),
+        ("box.lid.shut", "function", "box/lid.py", 2, ["box", "box.lid"]),
+        ("box.lid.Lid.open", "method", "box/lid.py", 9, ["box", "box.lid"]),
+    ]
+    assert found[1].content == "box.lid.shut\n\nShut it."
+    assert documents(tmp_path, limit=2) == found[:2]
+
+
+def test_hashing_is_an_embedder_with_unit_vectors() -> None:
+    embedder = HashingEmbedder()
+    assert isinstance(embedder, Embedder)
+    vectors = embedder.embed_batch(["Return the file's size.", "", "...", "the of and", "größe ñandú"])
+    assert (vectors.shape, vectors.dtype) == ((5, 256), np.float32)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+    assert embedder.embed_batch([]).shape == (0, 256)
+
+
+def test_hashing_sees_shared_words_and_neither_their_order_nor_their_case() -> None:
+    one, same, near, far = HashingEmbedder().embed_batch(
+        ["open the zip archive", "Archive: ZIP, open!", "open a bzip2 archive", "sine of an angle"]
+    )
+    np.testing.assert_allclose(one, same, atol=1e-6)
+    assert one @ near > 0.5 > abs(one @ far)
+
+
+def test_hashing_gives_the_same_vectors_in_every_process() -> None:
+    here = HashingEmbedder().embed_batch(["open the zip archive"]).tobytes().hex()
+    code = (
+        "from demo.hashing import HashingEmbedder;"
+        "print(HashingEmbedder().embed_batch(['open the zip archive']).tobytes().hex())"
+    )
+    assert elsewhere(code) == here
+
+
+def test_the_signature_names_the_dimension() -> None:
+    signature, other = HashingEmbedder().signature(), HashingEmbedder(64).signature()
+    assert signature.dimension == 256
+    assert signature == HashingEmbedder().signature()
+    assert signature.hash != other.hash
