@@ -43,6 +43,10 @@ class BadEmbedding(VestigeError):
     """The model returned NaN, infinity, a zero vector or the wrong shape; nothing was put in place."""
 
 
+class EncoderError(VestigeError):
+    """The model could not be run on some texts; no vectors came of it."""
+
+
 class TargetError(VestigeError):
     """The target table cannot be re-embedded as it stands; nothing was written."""
 

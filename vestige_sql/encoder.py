@@ -1,0 +1,270 @@
+"""Texts to vectors with ONNX Runtime."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+from tokenizers import Encoding, Tokenizer, normalizers
+
+from vestige_sql.embedder import Embedder, ModelSignature, Vectors
+from vestige_sql.errors import BadEmbedding, EncoderError, ModelUnsupported
+from vestige_sql.model import ModelFiles, resolve_model
+
+# Padded tokens in one call of the model: enough to keep the cores busy, and few enough that the activations
+# stay small and near the caches.
+_CALL_TOKENS = 2048
+
+# English text has about four characters a token; for embedders that do not count tokens themselves.
+_CHARACTERS_A_TOKEN = 4
+
+# Characters tokenised in one go. The tokenizer keeps what it truncates away, so its memory is that of the
+# whole texts.
+_GROUP_CHARACTERS = 1 << 16
+
+_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+_OUTPUTS = ("last_hidden_state", "token_embeddings", "sentence_embedding")
+
+
+class OnnxEmbedder:
+    """A sentence-transformers model that ONNX Runtime runs, on a GPU where its package offers CUDA.
+
+    Raises ``ModelUnsupported`` if the graph cannot be loaded, or has inputs or outputs that are unknown here.
+    """
+
+    def __init__(self, files: ModelFiles) -> None:
+        self._files = files
+        self._tokenizer = _tokenizer(files)
+        self._pad_id = files.pad_id or 0
+        self._session = _session(files)
+        self._inputs = {node.name: _integer(files, node) for node in self._session.get_inputs()}
+        outputs = {node.name: node for node in self._session.get_outputs()}
+        self._output = next((name for name in _OUTPUTS if name in outputs), "")
+        if not self._output:
+            raise ModelUnsupported(
+                f"The graph {files.graph} has the outputs {', '.join(outputs)}; "
+                f"the encoder understands {', '.join(_OUTPUTS)}"
+            )
+        dimension = outputs[self._output].shape[-1]
+        # A symbolic dimension has a name here, or nothing.
+        self._dimension = (
+            dimension if isinstance(dimension, int) else self._embed(self._encode(["a"])).shape[1]
+        )
+
+    @property
+    def model_name(self) -> str:
+        return self._files.name
+
+    @property
+    def dimension(self) -> int:
+        return self._dimension
+
+    def signature(self) -> ModelSignature:
+        return ModelSignature(self.model_name, self.dimension, self._files.hash)
+
+    def token_counts(self, texts: Sequence[str]) -> list[int]:
+        """The tokens of each text with prompt and special tokens, after truncation."""
+        return [len(ids) for ids, _ in self._encode(texts)]
+
+    def embed_batch(self, texts: Sequence[str]) -> Vectors:
+        """Return the embeddings of ``texts`` as documents: float32, shape ``(len(texts), dimension)``.
+
+        All texts go through the model in one call, padded to the longest; :func:`encode_window` makes calls
+        of a sensible size. Raises ``EncoderError`` if ONNX Runtime fails on it.
+        """
+        if not texts:
+            return np.empty((0, self.dimension), np.float32)
+        return self._embed(self._encode(texts))
+
+    def _encode(self, texts: Sequence[str]) -> list[tuple[NDArray[np.int32], NDArray[np.int32]]]:
+        """The token ids and type ids of each text, truncated."""
+        tokens = []
+        for group in _groups(self._files.prompt + text for text in texts):
+            if len(group) == 1:
+                encodings = [_encode_long(self._tokenizer, group[0])]
+            else:
+                encodings = self._tokenizer.encode_batch(group)
+            # Numbers only: an encoding holds its text's tokens as strings, and all that was truncated away.
+            tokens += [(np.array(e.ids, np.int32), np.array(e.type_ids, np.int32)) for e in encodings]
+        return tokens
+
+    def _embed(self, tokens: list[tuple[NDArray[np.int32], NDArray[np.int32]]]) -> Vectors:
+        shape = len(tokens), max(1, *(len(ids) for ids, _ in tokens))
+        arrays = {
+            "input_ids": np.full(shape, self._pad_id, np.int64),
+            "attention_mask": np.zeros(shape, np.int64),
+            "token_type_ids": np.zeros(shape, np.int64),
+        }
+        for row, (ids, types) in enumerate(tokens):
+            arrays["input_ids"][row, : len(ids)] = ids
+            arrays["attention_mask"][row, : len(ids)] = 1
+            arrays["token_type_ids"][row, : len(ids)] = types
+        feed = {name: arrays[name].astype(dtype, copy=False) for name, dtype in self._inputs.items()}
+        try:
+            (output,) = self._session.run([self._output], feed)
+        # ONNX Runtime's exceptions have no base of their own.
+        except Exception as error:
+            raise EncoderError(
+                f"ONNX Runtime failed on a call of {shape[0]} texts of up to {shape[1]} tokens "
+                f"with {self._files.graph}: {error}",
+                "If memory ran out, lower --batch-size.",
+            ) from error
+        if self._output == "sentence_embedding":
+            vectors = np.asarray(output, np.float32)
+        elif self._files.pooling == "cls":
+            vectors = np.array(output[:, 0], np.float32)
+        else:
+            vectors = _mean(output, arrays["attention_mask"])
+        return _normalize(vectors) if self._files.normalize else vectors
+
+
+def load_embedder(name: str, *, revision: str | None = None, onnx_file: str | None = None) -> OnnxEmbedder:
+    """Find the model ``name`` as :func:`vestige_sql.model.resolve_model` does, and load it."""
+    return OnnxEmbedder(resolve_model(name, revision=revision, onnx_file=onnx_file))
+
+
+def encode_window(embedder: Embedder, texts: Sequence[str], batch_size: int) -> Vectors:
+    """Return the embeddings of ``texts`` in the order given: float32, shape ``(len(texts), dimension)``.
+
+    Equal texts are encoded once. The rest is sorted by length and cut into calls of ``embed_batch`` of at
+    most ``batch_size`` texts and about 2,048 tokens, padding included: padding is work too, and a window in
+    table order is mostly padding.
+
+    Raises ``BadEmbedding`` if the embedder returns anything but float32 of the right shape.
+    """
+    places: dict[str, int] = {}
+    rows = [places.setdefault(text, len(places)) for text in texts]
+    unique = list(places)
+    vectors = np.empty((len(unique), embedder.dimension), np.float32)
+    for call in _calls(_token_counts(embedder, unique), batch_size):
+        batch = embedder.embed_batch([unique[i] for i in call])
+        expected = len(call), embedder.dimension
+        if not isinstance(batch, np.ndarray) or batch.dtype != np.float32 or batch.shape != expected:
+            got = f"{batch.dtype} {batch.shape}" if isinstance(batch, np.ndarray) else type(batch).__name__
+            raise BadEmbedding(
+                f"The model {embedder.model_name} returned {got} for {len(call)} texts, "
+                f"where a float32 array of shape {expected} was due"
+            )
+        vectors[call] = batch
+    return vectors[rows]
+
+
+def first_bad_row(vectors: Vectors) -> int | None:
+    """The first row that no vector search can use: NaN or infinity in it, or zero throughout."""
+    bad = ~np.isfinite(vectors).all(axis=1) | ~vectors.any(axis=1)
+    return int(bad.argmax()) if bad.any() else None
+
+
+def _token_counts(embedder: Embedder, texts: Sequence[str]) -> Sequence[int]:
+    counts = getattr(embedder, "token_counts", None)
+    if counts is not None:
+        return list(counts(texts))
+    return [1 + len(text) // _CHARACTERS_A_TOKEN for text in texts]
+
+
+def _calls(lengths: Sequence[int], batch_size: int) -> Iterator[list[int]]:
+    # The longest first: the largest buffers are then allocated once, and a lack of memory shows at once.
+    order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
+    at = 0
+    while at < len(order):
+        size = max(1, min(batch_size, _CALL_TOKENS // max(1, lengths[order[at]])))
+        yield order[at : at + size]
+        at += size
+
+
+# --- Tokens ---
+
+
+def _tokenizer(files: ModelFiles) -> Tokenizer:
+    try:
+        tokenizer = Tokenizer.from_file(str(files.tokenizer))
+    # The tokenizers package raises Exception itself.
+    except Exception as error:
+        raise ModelUnsupported(f"The tokenizer {files.tokenizer} cannot be read: {error}") from error
+    # Published tokenizers carry the settings of their training, such as padding every text to 128 tokens.
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(files.max_tokens)
+    if files.lower_case:
+        own = [tokenizer.normalizer] if tokenizer.normalizer else []
+        tokenizer.normalizer = normalizers.Sequence([normalizers.Lowercase(), *own])
+    return tokenizer
+
+
+def _groups(texts: Iterable[str]) -> Iterator[list[str]]:
+    group: list[str] = []
+    characters = 0
+    for text in texts:
+        if group and characters + len(text) > _GROUP_CHARACTERS:
+            yield group
+            group, characters = [], 0
+        group.append(text)
+        characters += len(text)
+    if group:
+        yield group
+
+
+def _encode_long(tokenizer: Tokenizer, text: str) -> Encoding:
+    """Encode one text, reading no more of it than decides the tokens that truncation leaves.
+
+    Tokenizers work word by word, as their pre-tokenizer cuts words, so cutting the text can only change the
+    words at the cut. A prefix will do if truncation leaves none of its last words; where the pre-tokenizer
+    finds no words, the whole text is read.
+    """
+    length = _GROUP_CHARACTERS
+    while length < len(text):
+        encoding = tokenizer.encode(text[:length])
+        if encoding.overflowing:
+            kept = max((word for word in encoding.word_ids if word is not None), default=0)
+            last = max((word for word in encoding.overflowing[-1].word_ids if word is not None), default=0)
+            if kept + 2 < last:
+                return encoding
+        length *= 4
+    return tokenizer.encode(text)
+
+
+# --- The graph ---
+
+
+def _session(files: ModelFiles) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+    options.log_severity_level = 3
+    # TensorFloat-32 keeps 10 bits of a product: vectors made on a GPU would not be those made on a CPU.
+    cuda = ("CUDAExecutionProvider", {"use_tf32": "0"})
+    available = ort.get_available_providers()
+    providers: list[Any] = [cuda] if cuda[0] in available else []
+    try:
+        return ort.InferenceSession(files.graph, options, [*providers, "CPUExecutionProvider"])
+    except Exception as error:
+        raise ModelUnsupported(f"ONNX Runtime cannot load {files.graph}: {error}") from error
+
+
+def _integer(files: ModelFiles, node: Any) -> type[np.int64] | type[np.int32]:
+    """The integer type that one of the graph's inputs takes."""
+    types: dict[str, type[np.int64] | type[np.int32]] = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
+    if node.name not in _INPUTS or node.type not in types:
+        raise ModelUnsupported(
+            f"The graph {files.graph} asks for the input {node.name} of type {node.type}; "
+            f"the encoder gives {', '.join(_INPUTS)} as integers"
+        )
+    return types[node.type]
+
+
+def _mean(output: NDArray[Any], mask: NDArray[np.int64]) -> Vectors:
+    """The mean of the token vectors that are not padding, in float32 whatever the graph computes in."""
+    tokens = np.asarray(output, np.float32)
+    # Not by multiplying with the mask: a graph may leave NaN where there is only padding.
+    tokens[mask == 0] = 0
+    counts = np.maximum(mask.sum(axis=1, keepdims=True), 1).astype(np.float32)
+    means: Vectors = tokens.sum(axis=1) / counts
+    return means
+
+
+def _normalize(vectors: Vectors) -> Vectors:
+    # Squares of float32 overflow long before float64; a zero vector stays zero, to be found as such.
+    norms = np.sqrt(np.square(vectors, dtype=np.float64).sum(axis=1, keepdims=True))
+    return (vectors / np.maximum(norms, 1e-12)).astype(np.float32)

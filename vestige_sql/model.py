@@ -1,0 +1,467 @@
+"""A model's name or folder to its files, pooling, prompt, truncation length and hash.
+
+Models are read the way the ecosystem publishes them: the sentence-transformers layout with an ONNX graph.
+Everything that decides a vector comes from the model's own files; what they do not say, or say in a way that
+the encoder does not do, is refused by name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import mmap
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal, cast
+
+from vestige_sql.errors import ModelNotFound, ModelUnsupported, UsageError
+
+Pooling = Literal["mean", "cls"]
+
+_GRAPHS = ("onnx/model.onnx", "model.onnx")
+_SENTENCE_CONFIGS = tuple(
+    f"sentence_{kind}_config.json"
+    for kind in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
+)
+# What is read below, wherever in the repository modules.json puts it.
+_CONFIG_PATTERNS = ("modules.json", "*config.json", "config_sentence_transformers.json", "*tokenizer.json")
+
+# The names that sentence-transformers' encode_document() looks for, in its order.
+_DOCUMENT_PROMPTS = ("document", "passage", "corpus")
+
+# Older pooling configs have one flag a mode; newer ones say "pooling_mode" with the short name.
+_POOLING_FLAGS = {
+    "pooling_mode_cls_token": "cls",
+    "pooling_mode_max_tokens": "max",
+    "pooling_mode_mean_tokens": "mean",
+    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
+    "pooling_mode_weightedmean_tokens": "weightedmean",
+    "pooling_mode_lasttoken": "lasttoken",
+}
+
+# These number their positions from pad_token_id + 1, so their position table is longer than any text may be.
+_POSITIONS_AFTER_PAD = {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet", "longformer"}
+
+# transformers writes 1e30 where a tokenizer knows no limit.
+_NO_LIMIT = 10**9
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """Where a model's files are, and what its configuration says about turning texts into vectors.
+
+    ``name`` is the hub id of a model from the hub, and the base name of a folder. ``external_data`` are the
+    files that the graph keeps weights in, relative to the graph's folder. ``max_tokens`` is the truncation
+    length with special tokens counted in; ``prompt`` stands before every text; ``lower_case`` texts are put
+    in lower case before the tokenizer's own normaliser.
+    """
+
+    name: str
+    graph: Path
+    external_data: tuple[str, ...]
+    tokenizer: Path
+    pooling: Pooling
+    normalize: bool
+    prompt: str
+    max_tokens: int
+    lower_case: bool
+    pad_id: int | None
+
+    @cached_property
+    def hash(self) -> str:
+        """64 lowercase hex digits over everything that changes a vector, and nothing else.
+
+        SHA-256 of a JSON document: UTF-8, keys sorted, no white space, with the keys ``version`` (1),
+        ``graph`` and ``tokenizer`` (SHA-256 of the file), ``external_data`` (location in the graph to SHA-256
+        of the file), ``pooling``, ``normalize``, ``prompt``, ``max_tokens`` and ``lower_case``. No path
+        and no name is in it: a model has one hash in the hub's cache, in a folder and on another machine.
+        """
+        document = {
+            "version": 1,
+            "graph": _sha256(self.graph),
+            "external_data": {
+                location: _sha256(self.graph.parent / location) for location in self.external_data
+            },
+            "tokenizer": _sha256(self.tokenizer),
+            "pooling": self.pooling,
+            "normalize": self.normalize,
+            "prompt": self.prompt,
+            "max_tokens": self.max_tokens,
+            "lower_case": self.lower_case,
+        }
+        text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def resolve_model(name: str, *, revision: str | None = None, onnx_file: str | None = None) -> ModelFiles:
+    """Find the model ``name``: a folder, else in the Hugging Face hub's local cache, else on the hub.
+
+    A name without a slash is looked for under ``sentence-transformers/`` first. A cached model is taken as it
+    is, without asking the hub whether there is a newer one; ``revision`` (branch, tag or commit) pins it.
+    ``onnx_file`` picks a graph by its path inside the model, or inside the model's ``onnx`` folder.
+
+    Raises ``ModelNotFound`` where there is no such model, ``ModelUnsupported`` where there is one that the
+    encoder cannot do right, ``UsageError`` for a revision of a folder.
+    """
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        if revision:
+            raise UsageError(f"A folder has no revisions: --revision {revision} with the model folder {name}")
+        # Path.resolve would replace a symbolic link's name, which is the user's name for the model.
+        return _read(Path(os.path.abspath(folder)).name, folder, onnx_file)  # noqa: PTH100
+    if not re.fullmatch(r"(?:[\w.-]+/)?[\w.-]+", name) or name.startswith("."):
+        raise ModelNotFound(f"There is no model folder {name}", _HOW_TO_NAME)
+    # As the ecosystem does: a name without an owner is one of sentence-transformers' own.
+    repos = [name] if "/" in name else [f"sentence-transformers/{name}", name]
+    for repo in repos:
+        if (cached := _cached(repo, revision, onnx_file)) is not None:
+            return _read(repo, *cached)
+    return _download(name, repos, revision, onnx_file)
+
+
+_HOW_TO_NAME = (
+    "Name a folder in sentence-transformers layout with an ONNX graph (onnx/model.onnx), or a model of the "
+    "Hugging Face hub such as sentence-transformers/all-MiniLM-L6-v2, which is looked for in the hub's local "
+    "cache (HF_HOME) and then downloaded."
+)
+
+
+# --- The hub ---
+
+
+def _cached(repo: str, revision: str | None, onnx_file: str | None) -> tuple[Path, str] | None:
+    """The cached snapshot and the graph in it, if all that is needed is there."""
+    from huggingface_hub import try_to_load_from_cache
+
+    modules = try_to_load_from_cache(repo, "modules.json", revision=revision)
+    if not isinstance(modules, str):
+        return None
+    folder = Path(modules).parent
+    # Only the usual names count here: an oddly named graph in the cache may be one of many on the hub.
+    for graph in _asked(onnx_file) if onnx_file else _GRAPHS:
+        path = folder / graph
+        if path.is_file() and all((path.parent / data).is_file() for data in external_data(path)):
+            return folder, graph
+    return None
+
+
+def _download(name: str, repos: list[str], revision: str | None, onnx_file: str | None) -> ModelFiles:
+    from huggingface_hub import HfApi, constants, snapshot_download
+    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+
+    wanted = f"{name} at revision {revision}" if revision else name
+    if onnx_file:
+        wanted += f" with the graph {onnx_file}"
+    looked = (
+        f"no folder {name}, and not complete in the cache {constants.HF_HUB_CACHE} as {' or '.join(repos)}"
+    )
+    if constants.HF_HUB_OFFLINE:
+        raise ModelNotFound(
+            f"The model {wanted} was not found: {looked}; HF_HUB_OFFLINE forbids asking the hub",
+            f"Unset HF_HUB_OFFLINE to download it, or: {_HOW_TO_NAME}",
+        )
+    for repo in repos:
+        try:
+            siblings = HfApi().model_info(repo, revision=revision).siblings or []
+            graph = _choose(repo, [file.rfilename for file in siblings], onnx_file)
+            # The graph comes after the configuration, so that a snapshot with a graph is never short of a
+            # prompt, even if this is cut short.
+            folder = Path(snapshot_download(repo, revision=revision, allow_patterns=list(_CONFIG_PATTERNS)))
+            commit = folder.name
+            snapshot_download(repo, revision=commit, allow_patterns=[graph])
+            if data := [
+                str(PurePosixPath(graph).parent / location) for location in external_data(folder / graph)
+            ]:
+                snapshot_download(repo, revision=commit, allow_patterns=data)
+        except RepositoryNotFoundError:
+            continue
+        except RevisionNotFoundError as error:
+            raise ModelNotFound(
+                f"The model {repo} on {constants.ENDPOINT} has no revision {revision}",
+                "Give --revision a branch, a tag or a commit of that repository.",
+            ) from error
+        except ModelUnsupported:
+            raise
+        # Every major version of huggingface_hub stands on another HTTP library, with errors of its own.
+        except Exception as error:
+            raise ModelNotFound(
+                f"The model {wanted} was not found: {looked}; {constants.ENDPOINT} did not give it: {error}",
+                _HOW_TO_NAME,
+            ) from error
+        return _read(repo, folder, graph)
+    raise ModelNotFound(
+        f"The model {wanted} was not found: {looked}, nor on {constants.ENDPOINT}", _HOW_TO_NAME
+    )
+
+
+# --- The graph ---
+
+
+def _asked(onnx_file: str) -> tuple[str, str]:
+    return onnx_file, f"onnx/{onnx_file}"
+
+
+def _choose(model: str, files: Iterable[str], onnx_file: str | None) -> str:
+    """The path inside the model of the graph to use; the only one, the usual one, or the one asked for."""
+    graphs = sorted(file for file in files if file.endswith(".onnx"))
+    if not graphs:
+        raise ModelUnsupported(
+            f"The model {model} has no ONNX graph",
+            "Export one, for example with optimum-cli export onnx, to onnx/model.onnx in the model's folder.",
+        )
+    found = [graph for graph in (_asked(onnx_file) if onnx_file else _GRAPHS) if graph in graphs]
+    if not found and not onnx_file and len(graphs) == 1:
+        found = graphs
+    if not found:
+        problem = (
+            f"has no graph {onnx_file}" if onnx_file else "has several ONNX graphs, none named model.onnx"
+        )
+        raise ModelUnsupported(
+            f"The model {model} {problem}: {', '.join(graphs)}", "Pick one with --onnx-file."
+        )
+    return found[0]
+
+
+# The fields of onnx.proto (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto) through which a tensor can
+# be reached from a model: message -> field number -> the message in it.
+_MESSAGES = {
+    "Model": {7: "Graph", 25: "Function"},
+    "Graph": {1: "Node", 5: "Tensor", 15: "SparseTensor"},
+    "Function": {7: "Node", 11: "Attribute"},
+    "Node": {5: "Attribute"},
+    "Attribute": {5: "Tensor", 6: "Graph", 10: "Tensor", 11: "Graph", 22: "SparseTensor", 23: "SparseTensor"},
+    "SparseTensor": {1: "Tensor", 2: "Tensor"},
+    "Tensor": {13: "ExternalData"},
+}
+
+
+def external_data(graph: Path) -> tuple[str, ...]:
+    """The files that an ONNX graph keeps weights in, as it names them: relative to its folder, sorted.
+
+    The graph alone says which files these are, so it is read for just that: a walk over the protobuf that
+    skips everything but the way to ``TensorProto.external_data``, on a memory map, so no weights are loaded.
+
+    Raises ``ModelUnsupported`` if the file is not an ONNX graph or names a file outside of its folder.
+    """
+    if graph.stat().st_size == 0:
+        raise ModelUnsupported(f"{graph} is empty, not an ONNX graph", "Download or export the model again.")
+    with graph.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        try:
+            locations = set(_locations(data, 0, len(data), "Model"))
+        except (IndexError, KeyError, ValueError) as error:
+            raise ModelUnsupported(
+                f"{graph} is not an ONNX graph: {error}", "Download or export the model again."
+            ) from error
+    for location in locations:
+        if not _inside(location):
+            raise ModelUnsupported(f"{graph} names external data outside of its folder: {location}")
+    return tuple(sorted(locations))
+
+
+def _locations(data: mmap.mmap, start: int, end: int, message: str) -> Iterator[str]:
+    for field, first, last in _fields(data, start, end):
+        inner = _MESSAGES[message].get(field)
+        if inner == "ExternalData":
+            # A StringStringEntryProto: key is field 1, value field 2.
+            entry = {number: data[a:b] for number, a, b in _fields(data, first, last)}
+            if entry.get(1) == b"location":
+                yield entry[2].decode()
+        elif inner:
+            yield from _locations(data, first, last, inner)
+
+
+def _fields(data: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """The length-delimited fields of a protobuf message: number, first byte, byte after the last.
+
+    The wire format: https://protobuf.dev/programming-guides/encoding/
+    """
+    at = start
+    while at < end:
+        tag, at = _varint(data, at)
+        match tag & 7:
+            case 0:
+                _, at = _varint(data, at)
+            case 1:
+                at += 8
+            case 2:
+                length, at = _varint(data, at)
+                if at + length > end:
+                    raise ValueError("a field is longer than its message")
+                yield tag >> 3, at, at + length
+                at += length
+            case 5:
+                at += 4
+            case kind:
+                raise ValueError(f"unknown wire type {kind}")
+
+
+def _varint(data: mmap.mmap, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = data[at]
+        value |= (byte & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 0x80:
+            return value, at
+        if shift > 63:
+            raise ValueError("a number is longer than 64 bits")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+# --- The configuration ---
+
+
+def _read(name: str, folder: Path, onnx_file: str | None) -> ModelFiles:
+    files = [path.relative_to(folder).as_posix() for path in folder.rglob("*.onnx")]
+    graph = folder / _choose(name, files, onnx_file)
+    data = external_data(graph)
+    for location in data:
+        if not (graph.parent / location).is_file():
+            raise ModelUnsupported(
+                f"The model {name} is not complete: its graph keeps weights in {location}, which is missing",
+                f"Put it into {graph.parent}.",
+            )
+    transformer, pooling, normalize = _modules(name, folder)
+    tokenizer = transformer / "tokenizer.json"
+    if not tokenizer.is_file():
+        raise ModelUnsupported(
+            f"The model {name} has no tokenizer.json in {transformer}",
+            "Save its fast tokenizer, with transformers: "
+            f"AutoTokenizer.from_pretrained({name!r}).save_pretrained(folder).",
+        )
+    sentence: dict[str, Any] = next((c for file in _SENTENCE_CONFIGS if (c := _json(transformer / file))), {})
+    config = _json(transformer / "config.json")
+    tokenizer_config = _json(transformer / "tokenizer_config.json")
+    if tokenizer_config.get("truncation_side", "right") != "right":
+        raise ModelUnsupported(
+            f"The model {name} truncates texts on the left (truncation_side); only the right is done"
+        )
+    return ModelFiles(
+        name=name,
+        graph=graph,
+        external_data=data,
+        tokenizer=tokenizer,
+        pooling=pooling,
+        normalize=normalize,
+        prompt=_document_prompt(name, _json(folder / "config_sentence_transformers.json")),
+        max_tokens=_max_tokens(name, sentence, tokenizer_config, config),
+        lower_case=bool(sentence.get("do_lower_case")),
+        pad_id=config.get("pad_token_id"),
+    )
+
+
+def _modules(name: str, folder: Path) -> tuple[Path, Pooling, bool]:
+    """The transformer's folder, the pooling mode and whether vectors are normalised, from modules.json."""
+    path = folder / "modules.json"
+    if not path.is_file():
+        raise ModelUnsupported(
+            f"The model {name} has no modules.json, so nothing says how its tokens are pooled to one vector",
+            "Take the model in sentence-transformers layout that it was made from, and put the graph into "
+            "its onnx folder.",
+        )
+    modules = cast(list[dict[str, str]], _json(path, list))
+    kinds = []
+    for module in modules:
+        package, _, kind = module["type"].rpartition(".")
+        if package.split(".")[0] != "sentence_transformers" or kind not in (
+            "Transformer",
+            "Pooling",
+            "Normalize",
+        ):
+            raise ModelUnsupported(
+                f"The model {name} needs the module {module['type']}, which the encoder does not do",
+                "It does Transformer, Pooling and Normalize.",
+            )
+        if module["path"] and not _inside(module["path"]):
+            raise ModelUnsupported(f"The model {name} has a module outside of its folder: {module['path']}")
+        kinds.append(kind)
+    if kinds not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
+        raise ModelUnsupported(
+            f"The model {name} is made of the modules {', '.join(kinds) or '(none)'}",
+            "The encoder does Transformer, Pooling and, if so wanted, Normalize, in this order.",
+        )
+    normalize = len(kinds) == 3
+    if normalize:
+        key = _json(folder / modules[2]["path"] / "config.json").get(
+            "module_input_name", "sentence_embedding"
+        )
+        if key != "sentence_embedding":
+            raise ModelUnsupported(f"The model {name} normalises {key}; only sentence_embedding is done")
+    return folder / modules[0]["path"], _pooling(name, folder / modules[1]["path"] / "config.json"), normalize
+
+
+def _pooling(name: str, path: Path) -> Pooling:
+    config = _json(path)
+    modes = config.get("pooling_mode") or [mode for flag, mode in _POOLING_FLAGS.items() if config.get(flag)]
+    modes = [modes] if isinstance(modes, str) else modes
+    if len(modes) != 1 or modes[0] not in ("mean", "cls"):
+        said = " and ".join(modes) + " pooling" if modes else f"no pooling mode in {path}"
+        raise ModelUnsupported(
+            f"The model {name} asks for {said}, which the encoder does not do",
+            "It does mean and cls pooling.",
+        )
+    if config.get("include_prompt") is False:
+        raise ModelUnsupported(
+            f"The model {name} leaves the prompt's tokens out of pooling (include_prompt is false), "
+            "which the encoder does not do"
+        )
+    return cast(Pooling, modes[0])
+
+
+def _document_prompt(name: str, config: dict[str, Any]) -> str:
+    """The prompt for documents: the one so named, else the default, if that is not the one for queries."""
+    prompts = config.get("prompts") or {}
+    default = config.get("default_prompt_name")
+    if default is not None and default not in prompts:
+        raise ModelUnsupported(
+            f"The model {name} has the default prompt {default}, which is not among its prompts: "
+            f"{', '.join(prompts) or '(none)'}"
+        )
+    for prompt in (*_DOCUMENT_PROMPTS, default if default != "query" else None):
+        if prompt in prompts:
+            return prompts[prompt] or ""
+    return ""
+
+
+def _max_tokens(
+    name: str, sentence: dict[str, Any], tokenizer_config: dict[str, Any], config: dict[str, Any]
+) -> int:
+    positions = config.get("max_position_embeddings")
+    if positions is not None and config.get("model_type") in _POSITIONS_AFTER_PAD:
+        positions -= (config.get("pad_token_id") or 0) + 1
+    # As sentence-transformers has it: max_seq_length, where given, takes the place of the tokenizer's limit.
+    limits = (sentence.get("max_seq_length") or tokenizer_config.get("model_max_length"), positions)
+    # xlnet says -1 for no limit.
+    known = [int(limit) for limit in limits if limit is not None and 0 < limit < _NO_LIMIT]
+    if not known:
+        raise ModelUnsupported(
+            f"Nothing says where the model {name} truncates a text",
+            'Put {"max_seq_length": N} into its sentence_bert_config.json.',
+        )
+    return min(known)
+
+
+def _json(path: Path, kind: type = dict) -> Any:
+    """What a JSON file of the model holds, an empty ``kind`` if there is no such file."""
+    if not path.is_file():
+        return kind()
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise ModelUnsupported(f"{path} is not JSON: {error}", "Download or save the model again.") from error
+    if not isinstance(value, kind):
+        raise ModelUnsupported(f"{path} does not hold a JSON {'array' if kind is list else 'object'}")
+    return value
+
+
+def _inside(path: str) -> bool:
+    parts = PurePosixPath(path).parts
+    return bool(parts) and not path.startswith("/") and ".." not in parts and "\\" not in path
