@@ -1,9 +1,9 @@
 """Apply the yoyo migrations: Vestige's schema and the package's own.
 
 The files are plain SQL that the stock ``yoyo`` command applies as well, and both keep the same books (the
-tables ``_yoyo_migration``, ``_yoyo_log``, ``_yoyo_version`` and ``yoyo_lock`` in the current schema). What this
-module does otherwise: a killed run leaves no lock behind, an error stops it, and a migration whose time has not
-come is left for later.
+tables ``_yoyo_migration``, ``_yoyo_log``, ``_yoyo_version`` and ``yoyo_lock`` in the current schema). What
+this module does otherwise: a killed run leaves no lock behind, an error stops it, and a migration whose time
+has not come is left for later.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class Applied:
 def migrate_up(conninfo: str, *, vestige: bool = True) -> Applied:
     """Apply every migration that is not applied yet, each in its own transaction.
 
-    ``vestige=False`` leaves out Vestige's own schema, for tables of another making. Runs at the same time wait
-    for each other, and one that was killed at any point can be run again.
+    ``vestige=False`` leaves out Vestige's own schema, for tables of another making. Runs at the same time
+    wait for each other, and one that was killed at any point can be run again.
 
     Raises ``UsageError`` for a connection string that libpq cannot read, and ``ServerError`` where the server
     cannot be reached, refuses, or fails a migration; that one is then rolled back, those before it stay.
@@ -92,8 +92,8 @@ class _Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
         return _Backend(self._conninfo)
 
     def create_lock_table(self) -> None:
-        # The base swallows every error here, so that a role that may not create tables learns it later and in
-        # other words. Of two processes that both find the table missing, the second may fail: all is well then.
+        # The base swallows every error here, so that a role that may not create tables learns it later, in
+        # other words. Of two processes that both find the table missing, the second fails: it is there now.
         create = self.format_sql(self.create_lock_table_sql)
         with suppress(errors.UniqueViolation, errors.DuplicateTable):
             self.execute(create.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1))
@@ -126,7 +126,7 @@ class _Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
                 raise ServerError(
                     f"the migrations of this database are locked by a stock yoyo, process {row[0]}, "
                     f"since {row[1]:%Y-%m-%d %H:%M:%S} UTC; nothing was applied",
-                    "If it is still at work, wait for it. If it has died, its lock stays until it is removed: "
+                    "If it is still at work, wait for it. If it has died, its lock stays until removed: "
                     "yoyo break-lock --database postgresql+psycopg://...",
                 )
             self._is_locked = True
@@ -179,8 +179,8 @@ def _failed(what: str, error: psycopg.Error) -> ServerError:
     message, *hint = _lines(error)
     if isinstance(error, errors.InsufficientPrivilege):
         hint = [
-            "Run it as the owner of the database. If it is the extension: a superuser creates it once in this "
-            "database, CREATE EXTENSION vector; and then the owner is enough."
+            "Run it as the owner of the database. The extension vector only a superuser may create, once in "
+            "this database: CREATE EXTENSION vector; then the owner is enough."
         ]
     elif isinstance(error, errors.FeatureNotSupported | errors.UndefinedFile) and "extension" in message:
         hint = [

@@ -1,0 +1,161 @@
+"""Fixtures for tests on a real server: one server a session, one database a test, copied from a template.
+
+The server is, in this order: ``--postgres-url`` or ``VESTIGE_TEST_POSTGRES_URL`` (a superuser's), a container
+with ``--containers``, or the embedded one, whose other version ``PGSERVER_POSTGRES_VERSION=16`` picks.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from vestige_sql import embedded
+from vestige_sql.errors import UsageError
+from vestige_sql.migrate import migrate_up
+
+_url_key = pytest.StashKey[str]()
+_numbers = itertools.count(1)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("postgresql")
+    group.addoption(
+        "--postgres-url",
+        default=os.environ.get("VESTIGE_TEST_POSTGRES_URL"),
+        help="run on this server, as a superuser (default: $VESTIGE_TEST_POSTGRES_URL, else embedded)",
+    )
+    group.addoption(
+        "--containers", action="store_true", help="run on a container with PostgreSQL and pgvector"
+    )
+    group.addoption(
+        "--container-image", default="pgvector/pgvector:pg17", help="its image (default: %(default)s)"
+    )
+
+
+def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> str | None:
+    if config.option.collectonly or not any(
+        "server_url" in getattr(item, "fixturenames", ()) for item in items
+    ):
+        return None
+    with psycopg.connect(_server(config)) as conn:
+        row = conn.execute(
+            "SELECT current_setting('server_version'), default_version"
+            "  FROM (SELECT) AS one LEFT JOIN pg_available_extensions ON name = 'vector'"
+        ).fetchone()
+    assert row is not None
+    return f"PostgreSQL {row[0]}, pgvector {row[1] or 'missing'}"
+
+
+def _server(config: pytest.Config) -> str:
+    """Start the session's server on first use and return its conninfo."""
+    if _url_key not in config.stash:
+        if config.option.postgres_url:
+            url = config.option.postgres_url
+        elif config.option.containers:
+            url = _container(config)
+        else:
+            url = _embedded(config)
+        config.stash[_url_key] = url
+    return config.stash[_url_key]
+
+
+def _embedded(config: pytest.Config) -> str:
+    folder = Path(tempfile.mkdtemp(prefix="vestige-tests-"))
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    url = embedded.start(folder)
+    config.add_cleanup(lambda: embedded.stop(folder))
+    with psycopg.connect(url, autocommit=True) as conn:
+        # Nothing here has to survive a power cut.
+        for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+            conn.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(setting)))
+        conn.execute("SELECT pg_reload_conf()")
+    return url
+
+
+def _container(config: pytest.Config) -> str:
+    from testcontainers.postgres import PostgresContainer
+
+    container = PostgresContainer(config.option.container_image, driver=None)
+    container.start()
+    config.add_cleanup(container.stop)
+    return str(container.get_connection_url())
+
+
+def _in_database(conninfo: str, name: str) -> str:
+    """Return ``conninfo`` with another database, as a URL if it was one."""
+    if "://" in conninfo:
+        return re.sub(r"^(\w+://[^/?]*)(/[^?]*)?", rf"\g<1>/{name}", conninfo)
+    return make_conninfo(conninfo, dbname=name)
+
+
+def _create(server: str, template: str = "template1") -> str:
+    name = f"vestige_test_{os.getpid()}_{next(_numbers)}"
+    with psycopg.connect(server, autocommit=True) as conn:
+        conn.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+        )
+    return name
+
+
+def _drop(server: str, name: str) -> None:
+    with psycopg.connect(server, autocommit=True) as conn:
+        conn.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session")
+def server_url(pytestconfig: pytest.Config) -> str:
+    """A superuser's conninfo of the server that the tests run on."""
+    return _server(pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def _template(server_url: str) -> Iterator[str]:
+    name = _create(server_url)
+    migrate_up(_in_database(server_url, name))
+    yield name
+    _drop(server_url, name)
+
+
+@pytest.fixture
+def db(server_url: str, _template: str) -> Iterator[str]:
+    """The conninfo of a database with all migrations but ``0002_hnsw``, this test's own."""
+    name = _create(server_url, _template)
+    yield _in_database(server_url, name)
+    _drop(server_url, name)
+
+
+@pytest.fixture
+def empty_db(server_url: str) -> Iterator[str]:
+    """The conninfo of a database with nothing in it, this test's own."""
+    name = _create(server_url)
+    yield _in_database(server_url, name)
+    _drop(server_url, name)
+
+
+@pytest.fixture
+def conn(db: str) -> Iterator[psycopg.Connection]:
+    """An autocommit connection to ``db``."""
+    with psycopg.connect(db, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def psql() -> str:
+    """The path of psql: the embedded server's, else the one on PATH."""
+    try:
+        return str(embedded.bin_dir() / "psql")
+    except UsageError:
+        found = shutil.which("psql")
+    if found is None:
+        pytest.skip("no psql here")
+    return found
