@@ -157,8 +157,8 @@ def _forget_the_dead(server: Any) -> None:
     """Remove what a killed server and killed processes left behind."""
     import psutil  # type: ignore[import-untyped]
 
-    # Every process of a server works in its data folder. The pid in the file proves nothing: it may be another
-    # process's by now, or a zombie's that nobody reaps, as happens in containers.
+    # Every process of a server works in its data folder. The pid in the file proves nothing: another process
+    # may have it by now, or a zombie that nobody reaps, as happens in containers.
     working = (
         process.info["cwd"] == str(server.pgdata) and process.info["status"] != psutil.STATUS_ZOMBIE
         for process in psutil.process_iter(["cwd", "status"])
