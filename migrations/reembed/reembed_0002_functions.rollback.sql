@@ -1,0 +1,13 @@
+-- Drop the functions that the steps call.
+--
+-- Locks:        none on any table of yours
+-- Transaction:  required
+-- Run again:    safe
+-- Undo:         reembed_0002_functions.sql
+
+DROP FUNCTION IF EXISTS vestige_sql.require(boolean, text, text);
+DROP FUNCTION IF EXISTS vestige_sql.has_text(text);
+DROP FUNCTION IF EXISTS vestige_sql.content_hash(text);
+DROP FUNCTION IF EXISTS vestige_sql.index_definitions(regclass, name, integer);
+DROP FUNCTION IF EXISTS vestige_sql.column_properties(regclass, name, name);
+DROP FUNCTION IF EXISTS vestige_sql.set_model(regclass, name, text, integer, text);

@@ -1,0 +1,283 @@
+-- The functions that the steps call: one check, two definitions of terms, and what psql cannot do with variables.
+--
+-- Locks:        none on any table of yours
+-- Transaction:  required
+-- Run again:    safe, each function is replaced by itself
+-- Undo:         reembed_0002_functions.rollback.sql
+--
+-- depends: reembed_0001_schema
+--
+-- A step that calls one of these could not be plain SQL: psql puts no variable inside a DO block, so a statement
+-- that is put together from the catalog is made here and run by the step with \gexec, where it can be seen.
+-- Every function names its objects in full or sets its own search_path.
+
+-- Stop the transaction with a message for people, under the package's own SQLSTATE.
+CREATE OR REPLACE FUNCTION vestige_sql.require(p_holds boolean, p_message text, p_hint text DEFAULT '')
+RETURNS void
+LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF p_holds IS NOT TRUE THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'VS001',
+            MESSAGE = coalesce(p_message, 'a check did not hold'),
+            HINT = coalesce(p_hint, '');
+    END IF;
+END
+$function$;
+
+-- Whether a text can be embedded: it is not NULL, not empty, and not only Unicode white space.
+CREATE OR REPLACE FUNCTION vestige_sql.has_text(p_text text)
+RETURNS boolean
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+AS $function$
+    SELECT p_text IS NOT NULL AND pg_catalog.btrim(
+        p_text,
+        E' \t\n\u000b\f\r\u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000'
+    ) OPERATOR(pg_catalog.<>) ''
+$function$;
+
+-- What a staged vector remembers of the text that it was made from: SHA-256 (md5 fails on FIPS builds).
+CREATE OR REPLACE FUNCTION vestige_sql.content_hash(p_text text)
+RETURNS bytea
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+AS $function$
+    SELECT pg_catalog.sha256(pg_catalog.convert_to(p_text, 'UTF8'))
+$function$;
+
+-- The HNSW and IVFFlat indexes that depend on a column, each as the statement that builds it again for a new
+-- dimension: same name, method, opclass, parameters, predicate and tablespace.
+--
+-- Where an expression or predicate casts to the old dimension, as in (embedding::halfvec(768)), the new one takes
+-- its place. pgvector indexes vector up to 2,000 dimensions and halfvec up to 4,000: above 2,000 a vector is
+-- indexed as halfvec, above 4,000 definition is NULL, because no index can be built.
+CREATE OR REPLACE FUNCTION vestige_sql.index_definitions(
+    p_table regclass,
+    p_column name,
+    p_dimension integer
+)
+RETURNS TABLE (index_name text, definition text, index_comment text)
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    v_index record;
+    v_old_dimension integer;
+    v_key text;
+    v_predicate text;
+    v_opclass text;
+    v_halfvec boolean;
+BEGIN
+    -- a column without a typmod says its dimension only through its vectors
+    SELECT a.atttypmod INTO STRICT v_old_dimension FROM pg_attribute a
+    WHERE a.attrelid = p_table AND a.attname = p_column;
+    IF v_old_dimension < 1 THEN
+        EXECUTE format(
+            'SELECT array_length(string_to_array(%1$I::text, '',''), 1) FROM %2$s WHERE %1$I IS NOT NULL LIMIT 1',
+            p_column, p_table)
+        INTO v_old_dimension;
+    END IF;
+
+    FOR v_index IN
+        SELECT
+            i.indexrelid, i.indrelid, i.indkey[0] AS keyattnum, i.indpred,
+            c.relname, c.reloptions, c.reltablespace,
+            am.amname, op.opcname, opn.nspname AS opcschema,
+            it.typname AS keytype, itn.nspname AS typeschema
+        FROM pg_index i
+        JOIN pg_class c ON c.oid = i.indexrelid
+        JOIN pg_am am ON am.oid = c.relam AND am.amname IN ('hnsw', 'ivfflat')
+        JOIN pg_opclass op ON op.oid = i.indclass[0]
+        JOIN pg_namespace opn ON opn.oid = op.opcnamespace
+        JOIN pg_type it ON it.oid = op.opcintype
+        JOIN pg_namespace itn ON itn.oid = it.typnamespace
+        WHERE i.indrelid = p_table
+          AND EXISTS (
+              SELECT FROM pg_depend d
+              JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+              WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
+                AND d.refclassid = 'pg_class'::regclass AND d.refobjid = p_table
+                AND a.attname = p_column
+          )
+        ORDER BY c.relname
+    LOOP
+        index_name := v_index.relname;
+        index_comment := obj_description(v_index.indexrelid, 'pg_class');
+        v_key := pg_get_indexdef(v_index.indexrelid, 1, false);
+        v_predicate := pg_get_expr(v_index.indpred, v_index.indrelid);
+        v_opclass := v_index.opcname;
+        v_halfvec := false;
+
+        IF v_index.keyattnum = 0 THEN
+            v_key := '(' || regexp_replace(
+                v_key,
+                '\m(vector|halfvec|bit|sparsevec)\(' || coalesce(v_old_dimension, 0) || '\)',
+                '\1(' || p_dimension || ')', 'g') || ')';
+        ELSIF v_index.keytype = 'vector' AND p_dimension > 2000 THEN
+            v_key := format('((%s)::%I.halfvec(%s))', v_key, v_index.typeschema, p_dimension);
+            v_opclass := regexp_replace(v_opclass, '^vector_', 'halfvec_');
+            v_halfvec := true;
+        END IF;
+
+        IF p_dimension > 4000 AND v_index.keytype IN ('vector', 'halfvec')
+           OR p_dimension > 2000 AND v_index.keytype = 'vector' AND NOT v_halfvec
+           OR v_halfvec AND to_regtype(format('%I.halfvec', v_index.typeschema)) IS NULL
+        THEN
+            definition := NULL;
+        ELSE
+            definition := format(
+                'CREATE INDEX %I ON %s USING %I (%s %I.%I)%s%s%s',
+                v_index.relname, p_table, v_index.amname, v_key, v_index.opcschema, v_opclass,
+                ' WITH (' || array_to_string(v_index.reloptions, ', ') || ')',
+                (SELECT ' TABLESPACE ' || quote_ident(s.spcname)
+                 FROM pg_tablespace s WHERE s.oid = v_index.reltablespace),
+                ' WHERE ' || regexp_replace(
+                    v_predicate,
+                    '\m(vector|halfvec|bit|sparsevec)\(' || coalesce(v_old_dimension, 0) || '\)',
+                    '\1(' || p_dimension || ')', 'g')
+            );
+        END IF;
+        RETURN NEXT;
+    END LOOP;
+END
+$function$;
+
+-- The statements that give one column the default, NOT NULL, statistics target, options, compression, comment and
+-- grants of another. Storage is the type's own unless it was changed, and then it is set too.
+CREATE OR REPLACE FUNCTION vestige_sql.column_properties(p_table regclass, p_from name, p_to name)
+RETURNS SETOF text
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    v_from pg_attribute;
+    v_alter text;
+    v_name text;
+    v_grant record;
+BEGIN
+    SELECT * INTO STRICT v_from FROM pg_attribute
+    WHERE attrelid = p_table AND attname = p_from AND NOT attisdropped;
+    v_alter := format('ALTER TABLE %s ALTER COLUMN %I ', p_table, p_to);
+
+    RETURN QUERY
+        SELECT v_alter || 'SET DEFAULT ' || pg_get_expr(adbin, adrelid)
+        FROM pg_attrdef WHERE adrelid = p_table AND adnum = v_from.attnum;
+
+    IF v_from.attnotnull THEN
+        -- From PostgreSQL 18 on NOT NULL is a constraint with a name, which the new column takes over.
+        IF current_setting('server_version_num')::integer >= 180000 THEN
+            SELECT conname INTO v_name FROM pg_constraint
+            WHERE conrelid = p_table AND contype = 'n' AND conkey = ARRAY[v_from.attnum];
+        END IF;
+        IF v_name IS NOT NULL THEN
+            RETURN NEXT format('ALTER TABLE %s DROP CONSTRAINT %I', p_table, v_name);
+            RETURN NEXT format('ALTER TABLE %s ADD CONSTRAINT %I NOT NULL %I', p_table, v_name, p_to);
+        ELSE
+            RETURN NEXT v_alter || 'SET NOT NULL';
+        END IF;
+    END IF;
+
+    IF v_from.attstattarget >= 0 THEN
+        RETURN NEXT v_alter || 'SET STATISTICS ' || v_from.attstattarget;
+    END IF;
+    IF v_from.attoptions IS NOT NULL THEN
+        RETURN NEXT v_alter || 'SET (' || array_to_string(v_from.attoptions, ', ') || ')';
+    END IF;
+    IF v_from.attstorage <> (SELECT typstorage FROM pg_type WHERE oid = v_from.atttypid) THEN
+        RETURN NEXT v_alter || 'SET STORAGE ' || CASE v_from.attstorage
+            WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END;
+    END IF;
+    IF v_from.attcompression <> '' THEN
+        RETURN NEXT v_alter || 'SET COMPRESSION ' || CASE v_from.attcompression
+            WHEN 'p' THEN 'pglz' ELSE 'lz4' END;
+    END IF;
+    IF col_description(p_table, v_from.attnum) IS NOT NULL THEN
+        RETURN NEXT format('COMMENT ON COLUMN %s.%I IS %L', p_table, p_to, col_description(p_table, v_from.attnum));
+    END IF;
+
+    FOR v_grant IN
+        SELECT
+            acl.privilege_type, acl.is_grantable,
+            CASE acl.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(grantee.rolname) END AS grantee
+        FROM aclexplode(v_from.attacl) acl
+        LEFT JOIN pg_roles grantee ON grantee.oid = acl.grantee
+    LOOP
+        RETURN NEXT format('GRANT %s (%I) ON %s TO %s%s', v_grant.privilege_type, p_to, p_table, v_grant.grantee,
+            CASE WHEN v_grant.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END);
+    END LOOP;
+
+    -- A label of a security module, such as those of pgaudit or anonymizer extensions.
+    RETURN QUERY
+        SELECT format('SECURITY LABEL FOR %I ON COLUMN %s.%I IS %L', provider, p_table, p_to, label)
+        FROM pg_seclabel
+        WHERE classoid = 'pg_class'::regclass AND objoid = p_table AND objsubid = v_from.attnum;
+END
+$function$;
+
+-- Write which model the vectors of a column are of.
+--
+-- Vestige's own table keeps it in the table embedding_model beside it, whose columns are called model_name and
+-- model_hash or, in databases made by Vestige itself, name and hash, without updated_at. Any other column has its
+-- row in vestige_sql.model.
+CREATE OR REPLACE FUNCTION vestige_sql.set_model(
+    p_table regclass,
+    p_column name,
+    p_model_name text,
+    p_dimension integer,
+    p_model_hash text
+)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    v_schema text;
+    v_table text;
+    v_registry regclass;
+    v_columns text[];
+    v_name text;
+    v_hash text;
+    v_touch text := '';
+    v_updated bigint;
+BEGIN
+    SELECT n.nspname, c.relname INTO STRICT v_schema, v_table
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = p_table;
+
+    IF v_table = 'knowledge_nodes' AND p_column = 'embedding' THEN
+        v_registry := to_regclass(format('%I.embedding_model', v_schema));
+    END IF;
+
+    IF v_registry IS NULL THEN
+        INSERT INTO vestige_sql.model AS m (table_schema, table_name, column_name, model_name, dimension, model_hash)
+        VALUES (v_schema, v_table, p_column, p_model_name, p_dimension, p_model_hash)
+        ON CONFLICT (table_schema, table_name, column_name) DO UPDATE
+        SET model_name = excluded.model_name,
+            dimension = excluded.dimension,
+            model_hash = excluded.model_hash,
+            updated_at = now();
+        RETURN;
+    END IF;
+
+    SELECT array_agg(attname::text) INTO v_columns
+    FROM pg_attribute WHERE attrelid = v_registry AND attnum > 0 AND NOT attisdropped;
+    v_name := CASE WHEN 'model_name' = ANY (v_columns) THEN 'model_name' ELSE 'name' END;
+    v_hash := CASE WHEN 'model_hash' = ANY (v_columns) THEN 'model_hash' ELSE 'hash' END;
+    IF 'updated_at' = ANY (v_columns) THEN
+        v_touch := ', updated_at = now()';
+    END IF;
+
+    EXECUTE format('UPDATE %s SET %I = $1, dimension = $2, %I = $3%s WHERE id = 1', v_registry, v_name, v_hash, v_touch)
+    USING p_model_name, p_dimension, p_model_hash;
+    GET DIAGNOSTICS v_updated = ROW_COUNT;
+    IF v_updated = 0 THEN
+        EXECUTE format('INSERT INTO %s (id, %I, dimension, %I) VALUES (1, $1, $2, $3)', v_registry, v_name, v_hash)
+        USING p_model_name, p_dimension, p_model_hash;
+    END IF;
+END
+$function$;

@@ -1,0 +1,11 @@
+-- Throw away the vectors that are staged. The target was never touched by them.
+--
+-- Locks:        none on the target, ACCESS EXCLUSIVE on the staging table
+-- Transaction:  either
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, there is nothing left to drop
+-- Undo:         ROLLBACK, while the transaction is open; later, stage again
+-- Variables:    staging_table
+
+DROP TABLE IF EXISTS vestige_sql.:"staging_table";

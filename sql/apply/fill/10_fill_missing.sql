@@ -1,0 +1,15 @@
+-- Write the staged vectors into the rows that lack one. The model is the registered one, so nothing is mixed.
+--
+-- Locks:        ROW EXCLUSIVE on the target
+-- Transaction:  required
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, the transaction leaves nothing behind
+-- Undo:         ROLLBACK, while the transaction is open
+-- Variables:    schema, table, embedding_column, staging_table, id_column
+
+UPDATE :"schema".:"table" t
+SET :"embedding_column" = s.embedding
+FROM vestige_sql.:"staging_table" s
+WHERE s.id = t.:"id_column"
+  AND t.:"embedding_column" IS NULL;

@@ -1,0 +1,17 @@
+-- Make the function that the rewrite looks a row's staged vector up with: USING takes no subquery, but a function.
+--
+-- Locks:        none on the target
+-- Transaction:  required
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it is replaced by itself
+-- Undo:         ROLLBACK, while the transaction is open
+-- Variables:    lookup_function, id_sql_type, vector_type, staging_table
+
+CREATE OR REPLACE FUNCTION vestige_sql.:"lookup_function"(p_id :id_sql_type)
+RETURNS :vector_type
+LANGUAGE sql
+STABLE STRICT
+BEGIN ATOMIC
+    SELECT s.embedding FROM vestige_sql.:"staging_table" s WHERE s.id = p_id;
+END;

@@ -1,0 +1,15 @@
+-- Replace every vector in one pass and give the column its new dimension. A row with nothing staged gets NULL.
+--
+-- There are no dead rows afterwards. A transaction with an older snapshot that reads the table only now sees it empty.
+--
+-- Locks:        ACCESS EXCLUSIVE on the target, to the end of the transaction
+-- Transaction:  required
+-- Rewrites:     heap and every index of the target
+-- Fires:        no triggers
+-- Run again:    safe, the transaction leaves nothing behind
+-- Undo:         ROLLBACK, while the transaction is open
+-- Variables:    schema, table, embedding_column, vector_type, dimension, lookup_function, id_column
+
+ALTER TABLE :"schema".:"table"
+    ALTER COLUMN :"embedding_column" TYPE :vector_type(:dimension)
+    USING vestige_sql.:"lookup_function"(:"id_column");

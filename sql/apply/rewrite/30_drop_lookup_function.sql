@@ -1,0 +1,11 @@
+-- Drop the function again, it has done its work.
+--
+-- Locks:        none on the target
+-- Transaction:  required
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it is gone
+-- Undo:         ROLLBACK, while the transaction is open
+-- Variables:    lookup_function, id_sql_type
+
+DROP FUNCTION IF EXISTS vestige_sql.:"lookup_function"(:id_sql_type);

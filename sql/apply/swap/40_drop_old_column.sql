@@ -1,0 +1,12 @@
+-- Drop the old column, and with it every index on it. The old bytes stay in the rows until the table is rewritten.
+--
+-- Locks:        ACCESS EXCLUSIVE on the target, to the end of the transaction
+-- Transaction:  required
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    refused, the column is gone
+-- Undo:         ROLLBACK, while the transaction is open
+-- Variables:    schema, table, embedding_column
+
+ALTER TABLE :"schema".:"table"
+    DROP COLUMN :"embedding_column";

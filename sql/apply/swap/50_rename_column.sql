@@ -1,0 +1,12 @@
+-- Give the new column the old one's name. It stands last in the table now.
+--
+-- Locks:        ACCESS EXCLUSIVE on the target, to the end of the transaction
+-- Transaction:  required
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    refused, the column is renamed
+-- Undo:         ROLLBACK, while the transaction is open
+-- Variables:    schema, table, new_column, embedding_column
+
+ALTER TABLE :"schema".:"table"
+    RENAME COLUMN :"new_column" TO :"embedding_column";

@@ -1,0 +1,12 @@
+-- Take the typmod off the column, so that it holds vectors of any dimension.
+--
+-- Locks:        ACCESS EXCLUSIVE on the target, to the end of the transaction
+-- Transaction:  required
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, the transaction leaves nothing behind
+-- Undo:         ROLLBACK, while the transaction is open
+-- Variables:    schema, table, embedding_column, vector_type
+
+ALTER TABLE :"schema".:"table"
+    ALTER COLUMN :"embedding_column" TYPE :vector_type;

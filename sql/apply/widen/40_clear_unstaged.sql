@@ -1,0 +1,14 @@
+-- Take the old vector from the rows that have no text to embed.
+--
+-- Locks:        ROW EXCLUSIVE on the target
+-- Transaction:  required
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, the transaction leaves nothing behind
+-- Undo:         ROLLBACK, while the transaction is open
+-- Variables:    schema, table, embedding_column, staging_table, id_column
+
+UPDATE :"schema".:"table" t
+SET :"embedding_column" = NULL
+WHERE t.:"embedding_column" IS NOT NULL
+  AND NOT EXISTS (SELECT FROM vestige_sql.:"staging_table" s WHERE s.id = t.:"id_column");

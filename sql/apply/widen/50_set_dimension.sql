@@ -1,0 +1,12 @@
+-- Give the column its new dimension. The server checks every vector against it.
+--
+-- Locks:        ACCESS EXCLUSIVE on the target, to the end of the transaction
+-- Transaction:  required
+-- Rewrites:     heap and every index of the target
+-- Fires:        no triggers
+-- Run again:    safe, the transaction leaves nothing behind
+-- Undo:         ROLLBACK, while the transaction is open
+-- Variables:    schema, table, embedding_column, vector_type, dimension
+
+ALTER TABLE :"schema".:"table"
+    ALTER COLUMN :"embedding_column" TYPE :vector_type(:dimension);

@@ -1,0 +1,11 @@
+-- Drop the staging table: its vectors are in place.
+--
+-- Locks:        none on the target, ACCESS EXCLUSIVE on the staging table
+-- Transaction:  required
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it is gone
+-- Undo:         ROLLBACK, while the transaction is open
+-- Variables:    staging_table
+
+DROP TABLE IF EXISTS vestige_sql.:"staging_table";

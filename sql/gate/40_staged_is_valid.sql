@@ -1,0 +1,21 @@
+-- Every staged vector has the right dimension and is not zero. pgvector lets no NaN and no infinity into a column.
+--
+-- The inner product of a vector with itself is the square of its length; pgvector's operator for it has the sign changed.
+--
+-- Locks:        none on the target
+-- Transaction:  either
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it only reads
+-- Undo:         nothing to undo
+-- Variables:    schema, table, dimension, id_column, staging_table, vector_schema
+
+SELECT vestige_sql.require(
+    count(*) = 0,
+    format('%s staged vectors for %I.%I are zero or do not have %s dimensions, the first for %I = %s; the table is as it was',
+        count(*), :'schema'::text, :'table'::text, :dimension, :'id_column'::text, min(s.id::text)),
+    'the model gave vectors that cannot be searched: run vestige-sql migrate abort, and look at the model'
+)
+FROM vestige_sql.:"staging_table" s
+WHERE :"vector_schema".vector_dims(s.embedding) <> :dimension
+   OR NOT (s.embedding OPERATOR(:"vector_schema".<#>) s.embedding) < 0;

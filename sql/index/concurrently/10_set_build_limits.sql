@@ -1,0 +1,49 @@
+-- Give the session what the index build needs: memory for the whole graph, and parallel workers.
+--
+-- The graph takes, per row, the vector, 2 m neighbours of 16 bytes and about 192 bytes besides (HnswElementData and
+-- HnswNeighborArray in pgvector's hnsw.h), and a tenth more. It gets up to a quarter of effective_cache_size, the
+-- administrator's own word for the memory there is, and never less than maintenance_work_mem is now, nor than the 32 MB
+-- a participant below which the server starts no worker. Vectors above about 2 kB lie in the TOAST table, so that the
+-- heap looks too small for a parallel scan: min_parallel_table_scan_size = 0 lets workers start all the same.
+--
+-- Locks:        ACCESS SHARE on the target
+-- Transaction:  either
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it sets the same values
+-- Undo:         ends with the session
+-- Variables:    embedding_column, dimension, embedding_type, schema, table, index_workers
+
+WITH graph AS (
+    SELECT
+        -- a vector is a header of 8 bytes and 4 bytes a dimension, halfvec 2
+        count(t.:"embedding_column") * (
+            8 + :dimension * CASE :'embedding_type' WHEN 'halfvec' THEN 2 ELSE 4 END
+            + 16 * 2 * (SELECT coalesce(max(substring(s.definition FROM '\mm ?= ?(\d+)')::integer), 16)
+                        FROM vestige_sql.saved_index s
+                        WHERE s.table_schema = :'schema' AND s.table_name = :'table')
+            + 192
+        ) * 11 / 10 / 1024 AS needed_kb
+    FROM :"schema".:"table" t
+),
+server AS (
+    SELECT
+        (SELECT setting::bigint FROM pg_catalog.pg_settings WHERE name = 'maintenance_work_mem') AS memory_kb,
+        (SELECT setting::bigint * 8 / 4 FROM pg_catalog.pg_settings WHERE name = 'effective_cache_size') AS allowed_kb,
+        coalesce(:index_workers::integer, greatest(
+            pg_catalog.current_setting('max_parallel_maintenance_workers')::integer,
+            pg_catalog.current_setting('max_parallel_workers')::integer / 2)) AS workers
+),
+chosen AS (
+    SELECT
+        least(greatest(server.memory_kb, least(graph.needed_kb, server.allowed_kb), 32 * 1024 * (server.workers + 1)), 2147483647) AS memory_kb,
+        graph.needed_kb,
+        server.workers
+    FROM graph, server
+)
+SELECT
+    needed_kb,
+    pg_catalog.set_config('maintenance_work_mem', memory_kb || 'kB', false) AS maintenance_work_mem,
+    pg_catalog.set_config('max_parallel_maintenance_workers', workers::text, false) AS max_parallel_maintenance_workers,
+    pg_catalog.set_config('min_parallel_table_scan_size', '0', false) AS min_parallel_table_scan_size
+FROM chosen;

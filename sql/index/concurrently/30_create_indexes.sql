@@ -1,0 +1,15 @@
+-- Build the saved indexes that are not there, with readers and writers going on. An index that is there and valid stays.
+--
+-- Locks:        SHARE UPDATE EXCLUSIVE on the target
+-- Transaction:  forbidden
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, an index that is there stays
+-- Undo:         DROP INDEX CONCURRENTLY
+-- Variables:    schema, table, embedding_column
+
+SELECT pg_catalog.regexp_replace(s.definition, '^CREATE INDEX ', 'CREATE INDEX CONCURRENTLY ')
+FROM vestige_sql.saved_index s
+WHERE s.table_schema = :'schema' AND s.table_name = :'table' AND s.column_name = :'embedding_column'
+  AND pg_catalog.to_regclass(pg_catalog.format('%I.%I', s.table_schema, s.index_name)) IS NULL
+ORDER BY s.index_name \gexec

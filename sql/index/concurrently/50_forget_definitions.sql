@@ -1,0 +1,15 @@
+-- Forget the definitions of indexes that are there and valid.
+--
+-- Locks:        none on the target
+-- Transaction:  either
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, there is nothing left to forget
+-- Undo:         nothing to undo
+-- Variables:    schema, table, embedding_column
+
+DELETE FROM vestige_sql.saved_index s
+USING pg_catalog.pg_index i
+WHERE s.table_schema = :'schema' AND s.table_name = :'table' AND s.column_name = :'embedding_column'
+  AND i.indexrelid = pg_catalog.to_regclass(pg_catalog.format('%I.%I', s.table_schema, s.index_name))
+  AND i.indisvalid;

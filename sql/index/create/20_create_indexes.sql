@@ -1,0 +1,15 @@
+-- Build the saved indexes that are not there.
+--
+-- Locks:        SHARE on the target, to the end of the transaction
+-- Transaction:  required
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, an index that is there stays
+-- Undo:         ROLLBACK, while the transaction is open
+-- Variables:    schema, table, embedding_column
+
+SELECT s.definition
+FROM vestige_sql.saved_index s
+WHERE s.table_schema = :'schema' AND s.table_name = :'table' AND s.column_name = :'embedding_column'
+  AND pg_catalog.to_regclass(pg_catalog.format('%I.%I', s.table_schema, s.index_name)) IS NULL
+ORDER BY s.index_name \gexec

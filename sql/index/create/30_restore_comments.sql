@@ -1,0 +1,15 @@
+-- Give the indexes their comments back.
+--
+-- Locks:        none on the target
+-- Transaction:  either
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, writes the same
+-- Undo:         ROLLBACK, while the transaction is open
+-- Variables:    schema, table, embedding_column
+
+SELECT pg_catalog.format('COMMENT ON INDEX %I.%I IS %L', s.table_schema, s.index_name, s.index_comment)
+FROM vestige_sql.saved_index s
+WHERE s.table_schema = :'schema' AND s.table_name = :'table' AND s.column_name = :'embedding_column'
+  AND s.index_comment IS NOT NULL
+ORDER BY s.index_name \gexec

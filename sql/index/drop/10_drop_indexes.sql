@@ -1,0 +1,16 @@
+-- Drop the column's HNSW and IVFFlat indexes, whose definitions are saved: building one anew is quicker than keeping it
+-- up while every vector changes.
+--
+-- Locks:        ACCESS EXCLUSIVE on the target, to the end of the transaction
+-- Transaction:  required
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, there is nothing left to drop
+-- Undo:         ROLLBACK, while the transaction is open
+-- Variables:    schema, table, embedding_column, dimension
+
+SELECT pg_catalog.format('DROP INDEX %I.%I', :'schema'::text, d.index_name)
+FROM vestige_sql.index_definitions(
+    pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass, :'embedding_column', :dimension
+) AS d
+ORDER BY d.index_name \gexec

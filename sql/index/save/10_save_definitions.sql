@@ -1,0 +1,24 @@
+-- Remember every HNSW and IVFFlat index on the column as the statement that builds it for the new dimension.
+--
+-- Name, opclass, m, ef_construction, predicate and tablespace stay as they are. vestige_sql.index_definitions() says
+-- what becomes of an index above 2,000 dimensions.
+--
+-- Locks:        none on the target
+-- Transaction:  required
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, a definition that is kept already stays
+-- Undo:         ROLLBACK, while the transaction is open
+-- Variables:    schema, table, embedding_column, dimension
+
+INSERT INTO vestige_sql.saved_index (table_schema, table_name, column_name, index_name, definition, index_comment)
+SELECT :'schema', :'table', :'embedding_column', d.index_name, d.definition, d.index_comment
+FROM vestige_sql.index_definitions(
+    pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass, :'embedding_column', :dimension
+) AS d
+WHERE d.definition IS NOT NULL
+ON CONFLICT (table_schema, table_name, index_name) DO UPDATE
+SET column_name = excluded.column_name,
+    definition = excluded.definition,
+    index_comment = excluded.index_comment,
+    saved_at = now();

@@ -1,0 +1,45 @@
+-- Where the column has no vector index, take the versioned definition: HNSW for cosine distance, m = 16,
+-- ef_construction = 64.
+--
+-- pgvector indexes vector up to 2,000 dimensions and halfvec up to 4,000. A vector above 2,000 dimensions is indexed as
+-- halfvec; above 4,000 there is no index.
+--
+-- Locks:        none on the target
+-- Transaction:  required
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, a definition that is kept already stays
+-- Undo:         ROLLBACK, while the transaction is open
+-- Variables:    schema, table, embedding_column, vector_schema, dimension, staging_table, embedding_type
+
+INSERT INTO vestige_sql.saved_index (table_schema, table_name, column_name, index_name, definition)
+SELECT
+    :'schema', :'table', :'embedding_column', x.index_name,
+    pg_catalog.format(
+        'CREATE INDEX %I ON %I.%I USING hnsw (%s) WITH (m = 16, ef_construction = 64)',
+        x.index_name, :'schema'::text, :'table'::text,
+        CASE
+            WHEN x.is_halfvec
+                THEN pg_catalog.format('%I %I.halfvec_cosine_ops', :'embedding_column'::text, :'vector_schema'::text)
+            WHEN :dimension > 2000
+                THEN pg_catalog.format('(%I::%I.halfvec(%s)) %I.halfvec_cosine_ops',
+                    :'embedding_column'::text, :'vector_schema'::text, :dimension, :'vector_schema'::text)
+            ELSE pg_catalog.format('%I %I.vector_cosine_ops', :'embedding_column'::text, :'vector_schema'::text)
+        END)
+FROM (
+    SELECT
+        CASE
+            WHEN octet_length(n.name) <= 63 THEN n.name
+            ELSE 'idx_' || pg_catalog.right(:'staging_table', 16) || '_hnsw'
+        END AS index_name,
+        :'embedding_type' = 'halfvec' AS is_halfvec,
+        pg_catalog.to_regtype(pg_catalog.format('%I.halfvec', :'vector_schema'::text)) IS NOT NULL AS halfvec_exists
+    FROM (VALUES ('idx_' || :'table'::text || '_' || :'embedding_column'::text || '_hnsw')) AS n (name)
+) AS x
+WHERE (:dimension <= 2000 OR x.halfvec_exists AND :dimension <= 4000)
+  AND NOT EXISTS (
+      SELECT FROM vestige_sql.index_definitions(
+          pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass, :'embedding_column', :dimension))
+  AND NOT EXISTS (
+      SELECT FROM vestige_sql.saved_index s
+      WHERE s.table_schema = :'schema' AND s.table_name = :'table' AND s.column_name = :'embedding_column');

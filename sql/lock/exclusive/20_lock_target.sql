@@ -1,0 +1,11 @@
+-- Keep everybody off the target until the transaction ends: readers too.
+--
+-- Locks:        ACCESS EXCLUSIVE on the target, to the end of the transaction
+-- Transaction:  required
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it is held already
+-- Undo:         ROLLBACK, while the transaction is open
+-- Variables:    schema, table
+
+LOCK TABLE ONLY :"schema".:"table" IN ACCESS EXCLUSIVE MODE;

@@ -1,0 +1,11 @@
+-- Keep writers off the target until the transaction ends. Readers go on.
+--
+-- Locks:        SHARE ROW EXCLUSIVE on the target, to the end of the transaction
+-- Transaction:  required
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it is held already
+-- Undo:         ROLLBACK, while the transaction is open
+-- Variables:    schema, table
+
+LOCK TABLE ONLY :"schema".:"table" IN SHARE ROW EXCLUSIVE MODE;

@@ -1,0 +1,18 @@
+-- How far an index build on the target has come, from the server's own view.
+--
+-- HNSW counts the tuples it has put in the graph; where the view has none yet, the blocks scanned stand in.
+--
+-- Locks:        none on the target
+-- Transaction:  either
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it only reads
+-- Undo:         nothing to undo
+-- Variables:    oid
+
+SELECT
+    p.phase,
+    greatest(p.blocks_done::double precision / nullif(p.blocks_total, 0), 0) AS blocks_share,
+    p.tuples_done
+FROM pg_catalog.pg_stat_progress_create_index p
+WHERE p.relid = :oid::oid AND p.datid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database());

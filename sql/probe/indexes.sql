@@ -1,0 +1,28 @@
+-- The HNSW and IVFFlat indexes that depend on the embedding column, valid or not.
+--
+-- Locks:        none on the target
+-- Transaction:  either
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it only reads
+-- Undo:         nothing to undo
+-- Variables:    oid, embedding_column
+
+SELECT
+    c.relname AS name,
+    am.amname AS method,
+    i.indisvalid AND i.indisready AS valid,
+    pg_catalog.pg_relation_size(c.oid) AS bytes,
+    pg_catalog.pg_get_indexdef(c.oid) AS definition
+FROM pg_catalog.pg_index i
+JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+JOIN pg_catalog.pg_am am ON am.oid = c.relam AND am.amname IN ('hnsw', 'ivfflat')
+WHERE i.indrelid = :oid::oid
+  AND EXISTS (
+      SELECT FROM pg_catalog.pg_depend d
+      JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+      WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = i.indexrelid
+        AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = i.indrelid
+        AND a.attname = :'embedding_column'
+  )
+ORDER BY c.relname;

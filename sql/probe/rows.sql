@@ -1,0 +1,24 @@
+-- How many rows there are, how many have text, and how many of those lack a vector. Reads the whole table.
+--
+-- Locks:        ACCESS SHARE on the target
+-- Transaction:  either
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it only reads
+-- Undo:         nothing to undo
+-- Variables:    content_column, embedding_column, schema, table
+
+SELECT
+    count(*) AS rows_total,
+    count(*) FILTER (WHERE r.has_text) AS rows_with_text,
+    count(*) FILTER (WHERE r.has_text AND r.embedding_is_null) AS rows_missing
+FROM (
+    SELECT
+        -- as vestige_sql.has_text() says it, which may not be there yet
+        t.:"content_column" IS NOT NULL AND pg_catalog.btrim(
+            t.:"content_column"::text,
+            E' \t\n\u000b\f\r\u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000'
+        ) <> '' AS has_text,
+        t.:"embedding_column" IS NULL AS embedding_is_null
+    FROM :"schema".:"table" t
+) AS r;

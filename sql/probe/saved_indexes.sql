@@ -1,0 +1,14 @@
+-- Vector indexes that a run dropped and has still to build.
+--
+-- Locks:        none on the target
+-- Transaction:  either
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it only reads
+-- Undo:         nothing to undo
+-- Variables:    schema, table, embedding_column
+
+SELECT s.index_name AS name, s.definition
+FROM vestige_sql.saved_index s
+WHERE s.table_schema = :'schema' AND s.table_name = :'table' AND s.column_name = :'embedding_column'
+ORDER BY s.index_name;

@@ -1,0 +1,28 @@
+-- The server: versions, encoding, whether pgvector and the package's own schema are there, and who is asking.
+--
+-- Locks:        none on the target
+-- Transaction:  either
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it only reads
+-- Undo:         nothing to undo
+-- Variables:    none
+
+SELECT
+    current_setting('server_version') AS server_version,
+    current_setting('server_version_num')::integer AS server_version_num,
+    current_setting('server_encoding') AS encoding,
+    current_database() AS database,
+    current_user AS role,
+    pg_catalog.pg_is_in_recovery() AS in_recovery,
+    (SELECT e.extversion FROM pg_catalog.pg_extension e WHERE e.extname = 'vector') AS pgvector_version,
+    (SELECT n.nspname
+     FROM pg_catalog.pg_extension e
+     JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
+     WHERE e.extname = 'vector') AS vector_schema,
+    EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'vestige_sql') AS package_schema_exists,
+    coalesce(pg_catalog.to_regprocedure('vestige_sql.require(boolean, text, text)') IS NOT NULL, false)
+        AS package_functions_exist,
+    coalesce((
+        SELECT pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_schema_privilege(n.oid, 'CREATE')
+        FROM pg_catalog.pg_namespace n WHERE n.nspname = 'vestige_sql'), false) AS package_schema_usable;

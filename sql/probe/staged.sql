@@ -1,0 +1,11 @@
+-- How many rows are staged.
+--
+-- Locks:        none on the target
+-- Transaction:  either
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it only reads
+-- Undo:         nothing to undo
+-- Variables:    staging_table
+
+SELECT count(*) AS rows_staged FROM vestige_sql.:"staging_table";

@@ -1,0 +1,103 @@
+-- The target table: what it is, whose it is, its key, its text and its embedding column.
+--
+-- One row, or none where there is no such table. The name is read as SQL reads a qualified name: without quotes it
+-- is folded to lower case, and without a schema it is looked for along the search_path. The columns' names are taken
+-- literally. A column that does not exist leaves NULL in its type.
+--
+-- Locks:        none on the target
+-- Transaction:  either
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it only reads
+-- Undo:         nothing to undo
+-- Variables:    target, embedding_column, id_column, content_column
+
+WITH target AS (
+    SELECT c.*, n.nspname
+    FROM pg_catalog.pg_class c
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.oid = pg_catalog.to_regclass(:'target')
+),
+columns AS (
+    SELECT
+        a.attname, a.attnum, a.attnotnull, a.atttypmod, a.attgenerated, a.attinhcount, t.typname, a.attcollation,
+        pg_catalog.format_type(a.atttypid, a.atttypmod) AS full_type,
+        a.atttypid, t.typcollation, n.nspname AS type_schema
+    FROM pg_catalog.pg_attribute a
+    JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+    JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+    JOIN target ON target.oid = a.attrelid
+    WHERE a.attnum > 0 AND NOT a.attisdropped
+)
+SELECT
+    target.oid::bigint AS oid,
+    target.nspname AS schema,
+    target.relname AS "table",
+    target.relkind::text AS kind,
+    target.relpersistence::text AS persistence,
+    pg_catalog.pg_get_userbyid(target.relowner) AS owner,
+    pg_catalog.pg_has_role(target.relowner, 'USAGE') AS is_owner,
+    target.relrowsecurity AS row_security,
+    target.relforcerowsecurity AS force_row_security,
+    target.reloftype <> 0 AS is_typed,
+    EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE target.oid IN (i.inhparent, i.inhrelid)) AS inherits,
+    EXISTS (
+        SELECT FROM pg_catalog.pg_rewrite r
+        WHERE r.ev_class = target.oid AND r.ev_type = '2') AS has_update_rule,
+    greatest(target.reltuples, 0)::bigint AS estimated_rows,
+    pg_catalog.pg_table_size(target.oid) AS table_bytes,
+    pg_catalog.pg_indexes_size(target.oid) AS index_bytes,
+    -- the key
+    k.full_type AS id_sql_type,
+    k.typname AS id_type_name,
+    k.attnotnull AS id_not_null,
+    k.full_type || CASE WHEN k.attcollation <> k.typcollation THEN (
+        SELECT pg_catalog.format(' COLLATE %I.%I', cn.nspname, co.collname)
+        FROM pg_catalog.pg_collation co
+        JOIN pg_catalog.pg_namespace cn ON cn.oid = co.collnamespace
+        WHERE co.oid = k.attcollation) ELSE '' END AS id_type,
+    EXISTS (
+        SELECT FROM pg_catalog.pg_index i
+        WHERE i.indrelid = target.oid AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL
+          AND i.indnkeyatts = 1 AND i.indkey[0] = k.attnum) AS id_is_unique,
+    (SELECT pg_catalog.string_agg(pa.attname, ', ' ORDER BY pa.attnum)
+     FROM pg_catalog.pg_index i
+     JOIN pg_catalog.pg_attribute pa ON pa.attrelid = i.indrelid AND pa.attnum = ANY (i.indkey::smallint[])
+     WHERE i.indrelid = target.oid AND i.indisprimary) AS primary_key,
+    -- the text
+    x.full_type AS content_type,
+    -- the embedding
+    e.full_type AS embedding_full_type,
+    e.typname AS embedding_type,
+    e.type_schema AS embedding_type_schema,
+    pg_catalog.format('%I.%I', e.type_schema, e.typname) AS vector_type,
+    CASE WHEN e.atttypmod > 0 THEN e.atttypmod END AS typmod,
+    e.attnotnull AS embedding_not_null,
+    e.attgenerated <> '' AS embedding_generated,
+    e.attinhcount > 0 AS embedding_inherited,
+    EXISTS (
+        SELECT FROM pg_catalog.pg_attrdef d
+        WHERE d.adrelid = target.oid AND d.adnum = e.attnum AND e.attgenerated = '') AS embedding_default,
+    pg_catalog.to_regtype(pg_catalog.format('%I.halfvec', e.type_schema)) IS NOT NULL AS halfvec_exists,
+    -- names made from the target, the same in every run, so that what a dead run left is found again
+    'stage_' || names.suffix AS staging_table,
+    'staged_embedding_' || names.suffix AS lookup_function,
+    'embedding_' || names.suffix AS new_column,
+    -- where the signature is kept
+    CASE
+        WHEN target.relname = 'knowledge_nodes' AND :'embedding_column' = 'embedding'
+            AND pg_catalog.to_regclass(pg_catalog.format('%I.embedding_model', target.nspname)) IS NOT NULL THEN 'vestige'
+        WHEN pg_catalog.to_regclass('vestige_sql.model') IS NOT NULL THEN 'package'
+        ELSE 'none'
+    END AS registry,
+    (SELECT pg_catalog.string_agg(p.pubname, ', ' ORDER BY p.pubname)
+     FROM pg_catalog.pg_publication_tables p
+     WHERE p.schemaname = target.nspname AND p.tablename = target.relname) AS publications
+FROM target
+CROSS JOIN LATERAL (
+    SELECT pg_catalog.left(pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(
+        pg_catalog.format('%I.%I.%I', target.nspname, target.relname, :'embedding_column'::text), 'UTF8')), 'hex'), 16)
+) AS names (suffix)
+LEFT JOIN columns k ON k.attname = :'id_column'
+LEFT JOIN columns x ON x.attname = :'content_column'
+LEFT JOIN columns e ON e.attname = :'embedding_column';

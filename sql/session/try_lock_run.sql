@@ -1,0 +1,16 @@
+-- Claim the target for one run: an advisory lock, held as long as this session lives, and never waited for.
+--
+-- CREATE INDEX CONCURRENTLY would deadlock with a session that waits inside pg_advisory_lock(), so it is polled.
+--
+-- Locks:        none on the target, one advisory lock
+-- Transaction:  either
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, the lock is counted
+-- Undo:         ends with the session
+-- Variables:    schema, table, embedding_column
+
+SELECT pg_catalog.pg_try_advisory_lock(
+    pg_catalog.hashtext('vestige_sql'),
+    pg_catalog.hashtext(pg_catalog.format('%I.%I.%I', :'schema'::text, :'table'::text, :'embedding_column'::text))
+) AS claimed;

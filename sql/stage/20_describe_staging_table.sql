@@ -1,0 +1,14 @@
+-- Say on the staging table which target it is for, for those who come across it.
+--
+-- Locks:        none on the target
+-- Transaction:  either
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, writes the same
+-- Undo:         nothing to undo
+-- Variables:    staging_table, schema, table, embedding_column
+
+SELECT pg_catalog.format(
+    'COMMENT ON TABLE vestige_sql.%I IS %L', :'staging_table'::text,
+    pg_catalog.format('vestige-sql: new vectors for %I.%I.%I, not yet in place', :'schema'::text, :'table'::text, :'embedding_column'::text)
+) \gexec

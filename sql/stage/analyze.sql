@@ -1,0 +1,11 @@
+-- Let the planner know how many vectors are staged before the gate joins them with the target.
+--
+-- Locks:        none on the target
+-- Transaction:  either
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe
+-- Undo:         nothing to undo
+-- Variables:    staging_table
+
+ANALYZE vestige_sql.:"staging_table" (id, content_hash);

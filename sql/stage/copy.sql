@@ -1,0 +1,13 @@
+-- Bring a chunk of vectors into the staging table. The runner streams them in PostgreSQL's binary COPY format.
+--
+-- The id travels as the bytes that the server sent it in, so a key of any type goes through unparsed.
+--
+-- Locks:        none on the target
+-- Transaction:  either
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    refused by the primary key where a row is staged already
+-- Undo:         ROLLBACK, while the transaction is open
+-- Variables:    staging_table
+
+COPY vestige_sql.:"staging_table" (id, content_hash, embedding) FROM STDIN (FORMAT binary);

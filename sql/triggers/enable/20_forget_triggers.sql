@@ -1,0 +1,11 @@
+-- Forget which triggers were on, they are on again.
+--
+-- Locks:        none on the target
+-- Transaction:  required
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, there is nothing left to forget
+-- Undo:         ROLLBACK, while the transaction is open
+-- Variables:    none
+
+SELECT pg_catalog.set_config('vestige_sql.triggers', '', true);
