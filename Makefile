@@ -53,8 +53,8 @@ test: $(STAMP) ## run the tests against the embedded PostgreSQL; more to pytest 
 	$(BIN)/python -m pytest $(ARGS)
 
 bench: $(STAMP) ## compare the ways of putting vectors in place, and of batching texts
-	$(BIN)/python bench/apply.py $(ARGS)
-	$(BIN)/python bench/encode.py
+	PYTHONPATH=examples $(BIN)/python bench/apply.py $(ARGS)
+	PYTHONPATH=examples $(BIN)/python bench/encode.py
 
 lint: $(STAMP) ## ruff and mypy
 	$(BIN)/ruff check .
@@ -65,5 +65,5 @@ clean: ## remove .venv and caches; databases stay
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-clean-demo: ## stop the demonstration's database and delete it, with the model: all of .vestige
+clean-demo: $(STAMP) ## stop the demonstration's database and delete it, with the model: all of .vestige
 	PYTHONPATH=examples $(BIN)/python -m demo --delete
