@@ -19,6 +19,10 @@ from vestige_sql.model import ModelFiles, resolve_model
 # stay small and near the caches.
 _CALL_TOKENS = 2048
 
+# And the same for attention, which keeps a number a head for every pair of tokens in a text: beyond 128 tokens,
+# a call of 2,048 of them would be mostly that.
+_CALL_PAIRS = 1 << 18
+
 # English text has about four characters a token; for embedders that do not count tokens themselves.
 _CHARACTERS_A_TOKEN = 4
 
@@ -171,7 +175,8 @@ def _calls(lengths: Sequence[int], batch_size: int) -> Iterator[list[int]]:
     order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
     at = 0
     while at < len(order):
-        size = max(1, min(batch_size, _CALL_TOKENS // max(1, lengths[order[at]])))
+        length = max(1, lengths[order[at]])
+        size = max(1, min(batch_size, _CALL_TOKENS // length, _CALL_PAIRS // length**2))
         yield order[at : at + size]
         at += size
 
@@ -256,12 +261,12 @@ def _integer(files: ModelFiles, node: Any) -> type[np.int64] | type[np.int32]:
 
 def _mean(output: NDArray[Any], mask: NDArray[np.int64]) -> Vectors:
     """The mean of the token vectors that are not padding, in float32 whatever the graph computes in."""
-    tokens = np.asarray(output, np.float32)
+    tokens: Vectors = np.asarray(output, np.float32)
     # Not by multiplying with the mask: a graph may leave NaN where there is only padding.
     tokens[mask == 0] = 0
     counts = np.maximum(mask.sum(axis=1, keepdims=True), 1).astype(np.float32)
-    means: Vectors = tokens.sum(axis=1) / counts
-    return means
+    means = tokens.sum(axis=1) / counts
+    return means.astype(np.float32, copy=False)
 
 
 def _normalize(vectors: Vectors) -> Vectors:

@@ -95,7 +95,7 @@ class _Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
         # The base swallows every error here, so that a role that may not create tables learns it later, in
         # other words. Of two processes that both find the table missing, the second fails: it is there now.
         create = self.format_sql(self.create_lock_table_sql)
-        with suppress(errors.UniqueViolation, errors.DuplicateTable):
+        with suppress(errors.UniqueViolation, errors.DuplicateTable, errors.DuplicateObject):
             self.execute(create.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1))
 
     @contextmanager

@@ -22,8 +22,11 @@ from psycopg.rows import dict_row
 
 from .resources import resource_dir
 
-Value = str | int | bool | None
+Value = str | int | float | bool | None
 """What a variable may hold. ``None`` renders as NULL."""
+
+CHECK_FAILED = "VS001"
+"""The package's own SQLSTATE: vestige_sql.require() raises it where a check does not hold."""
 
 HEADER_FIELDS = ("Locks", "Transaction", "Rewrites", "Fires", "Run again", "Undo", "Variables")
 """The fields of every header, in their order."""
@@ -188,13 +191,15 @@ def run(conn: psycopg.Connection[Any], step: Step, values: Mapping[str, Value]) 
     started = time.monotonic()
     rows: int | None = None
     result: list[dict[str, Any]] = []
-    for text in statements(conn, step, values):
-        cursor = execute(conn, text)
-        while cursor.nextset():
-            pass
-        if cursor.description is not None:
-            result = cursor.fetchall()
-        rows = (rows or 0) + cursor.rowcount if cursor.rowcount >= 0 else rows
+    try:
+        for text in statements(conn, step, values):
+            cursor = execute(conn, text)
+            if cursor.description is not None:
+                result = cursor.fetchall()
+            rows = (rows or 0) + cursor.rowcount if cursor.rowcount >= 0 else rows
+    except psycopg.Error as error:
+        error.add_note(f"in sql/{step.name}")
+        raise
     return StepRun(step, rows, time.monotonic() - started, result)
 
 

@@ -1,0 +1,17 @@
+-- The settings of the session that a run changes, as they are.
+--
+-- Locks:        none on the target
+-- Transaction:  either
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it only reads
+-- Undo:         nothing to undo
+-- Variables:    none
+
+SELECT s.name, pg_catalog.current_setting(s.name) AS value
+FROM pg_catalog.pg_settings s
+WHERE s.name IN (
+    'statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout',
+    'lock_timeout', 'row_security', 'default_tablespace',
+    'maintenance_work_mem', 'max_parallel_maintenance_workers', 'min_parallel_table_scan_size'
+);

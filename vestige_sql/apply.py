@@ -1,0 +1,262 @@
+"""Put in place what is staged: folders of SQL steps, in order, in one transaction.
+
+The runner knows folders, not steps: what ``ls`` shows of a folder is what runs, in the order of the numbers.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+
+from . import steps
+from .errors import LockNotAvailable, TargetError
+from .progress import Progress
+from .report import ReembedPlan
+from .stage import Stager, TooManyPending
+from .steps import StepRun, Value
+from .target import Blockers, Probed
+
+log = logging.getLogger("vestige_sql")
+
+FASTEST_FIRST = ("rewrite", "swap", "widen")
+"""The ways of applying, the fastest first: docs/benchmarks.md has the figures."""
+
+FALLS_BACK_TO = {"widen": "swap"}
+
+_USES_UPDATE = frozenset({"widen", "swap", "fill"})
+_FIRST_PAUSE_SECS = 1.0
+_LONGEST_PAUSE_SECS = 15.0
+
+
+def choose_way(wanted: str, probed: Probed, blockers: Blockers) -> tuple[str, str]:
+    """Return the way of applying and why it is taken.
+
+    Raises :class:`TargetError` naming what rules the way out, or every way where ``wanted`` is "auto".
+    """
+    in_the_way: dict[str, list[str]] = {"rewrite": blockers.alter, "widen": blockers.alter, "swap": blockers.swap}
+    if probed.table["has_update_rule"]:
+        rule = [f"a rule ON UPDATE of {probed.name}"]
+        in_the_way |= {way: in_the_way[way] + rule for way in ("widen", "swap")}
+    if wanted != "auto":
+        if in_the_way[wanted]:
+            raise _refusal(probed, wanted, in_the_way[wanted])
+        return wanted, "as asked for"
+    for way in FASTEST_FIRST:
+        if not in_the_way[way]:
+            ruled_out = [other for other in FASTEST_FIRST[: FASTEST_FIRST.index(way)]]
+            why = "the fastest way" if not ruled_out else f"the fastest way possible, {' and '.join(ruled_out)} being ruled out"
+            return way, why
+    raise _refusal(probed, "rewrite", in_the_way["rewrite"])
+
+
+def _refusal(probed: Probed, way: str, objects: Sequence[str]) -> TargetError:
+    return TargetError(
+        f"{way} cannot keep what hangs on {probed.column}: " + "; ".join(objects),
+        "drop it for the time of the run and recreate it afterwards; nothing was written",
+    )
+
+
+@dataclass
+class Applied:
+    """What an apply did: facts that its steps returned, the steps themselves, and seconds."""
+
+    way: str
+    way_reason: str
+    facts: dict[str, Any] = field(default_factory=dict)
+    index_secs: float = 0.0
+
+
+@dataclass
+class Applier:
+    """Runs the folders of a way of applying on ``conn``.
+
+    ``values`` are the step variables, ``run_id`` the row of the audit that the steps are recorded under.
+    ``stager`` encodes the few rows that changed between the last pass and the lock; without one they are an
+    error. ``started`` is when the first row was read (``time.monotonic()``).
+    """
+
+    conn: psycopg.Connection[Any]
+    values: dict[str, Value]
+    plan: ReembedPlan
+    run_id: int
+    progress: Progress
+    conninfo: str | None = None
+    stager: Stager | None = None
+    started: float = field(default_factory=time.monotonic)
+
+    def retrying(self, way: str, reason: str) -> Applied:
+        """Apply in a transaction of its own, again and again until the table's lock could be had.
+
+        Raises :class:`LockNotAvailable` naming the sessions in the way once the attempts are used up, and
+        :class:`TooManyPending` where more rows changed than one batch; nothing is in place then.
+        """
+        pause = _FIRST_PAUSE_SECS
+        for attempt in range(1, self.plan.lock_attempts + 1):
+            try:
+                with self.conn.transaction():
+                    return self.apply(way, reason)
+            except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
+                sessions = self.sessions()
+                if attempt == self.plan.lock_attempts:
+                    raise LockNotAvailable(
+                        f"{self.values['schema']}.{self.values['table']} could not be locked in {attempt} attempts of "
+                        f"{self.plan.lock_timeout_secs:g} s; in the way: {sessions or 'sessions that are gone by now'}",
+                        "the table is as it was and what is staged stays: run again when those sessions are done; "
+                        "this tool ends nobody's session",
+                    ) from error
+                log.info(
+                    "reembed: the table is locked (attempt %d of %d) by %s; trying again in %.0f s",
+                    attempt, self.plan.lock_attempts, sessions or "a session that is gone by now", pause,
+                )  # fmt: skip
+                time.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE_SECS)
+            except psycopg.errors.DiskFull as error:
+                # Parallel HNSW builds share maintenance_work_mem through /dev/shm, which containers keep small.
+                if "shared memory" not in str(error) or self.values["index_workers"] == 0:
+                    raise
+                log.info("reembed: no shared memory for parallel workers; building the index with none")
+                self.values["index_workers"] = 0
+        raise AssertionError("unreachable")
+
+    def sessions(self) -> str:
+        """The sessions that hold a lock on the target, for people."""
+        return "; ".join(
+            f"pid {s['pid']} ({s['role']}, {s['application_name'] or 'unnamed'}, {s['state']}, "
+            f"{s['transaction_secs'] or 0:.0f} s: {s['query']})"
+            for s in steps.query(self.conn, "probe/sessions.sql", self.values)
+            if s["granted"]
+        )
+
+    def apply(self, way: str, reason: str) -> Applied:
+        """Run the folders of ``way`` in the transaction that is open on ``conn``, and commit nothing."""
+        applied = Applied(way, reason)
+        if way == "fill":
+            self._folder("lock/writers", applied)
+            self._gate(applied)
+            self._put_in_place(applied)
+        else:
+            self._folder("lock/exclusive", applied)
+            self._gate(applied)
+            self._folder("index/save", applied)
+            if self.plan.drop_hnsw_first:
+                self._folder("index/drop", applied)
+            self._put_in_place(applied)
+            if not self.plan.concurrent_index:
+                self._build_indexes("index/create", applied)
+            self._folder("registry", applied)
+        self._report(applied)
+        self._folder("finish", applied)
+        return applied
+
+    def build_only(self, *, drop_invalid: bool) -> Applied:
+        """Build the missing indexes, with the vectors as they are, and commit."""
+        applied = Applied("index", "only the index is missing")
+        with self.conn.transaction():
+            self._folder("lock/exclusive" if drop_invalid else "lock/writers", applied)
+            self._folder("index/save", applied)
+            if drop_invalid:
+                self._folder("index/drop_invalid", applied)
+            if not self.plan.concurrent_index:
+                self._build_indexes("index/create", applied)
+        return applied
+
+    def build_concurrently(self, applied: Applied) -> None:
+        """Build the missing indexes in autocommit, with readers and writers going on."""
+        self._build_indexes("index/concurrently", applied)
+
+    def _gate(self, applied: Applied) -> None:
+        try:
+            with self.conn.transaction():
+                self._folder("gate", applied)
+        except psycopg.Error as error:
+            if self.stager is None or error.sqlstate != steps.CHECK_FAILED:
+                raise
+            self.stager.catch_up(self.conn, self.plan.batch_size)
+            self._folder("gate", applied)
+
+    def _put_in_place(self, applied: Applied) -> None:
+        fallback = FALLS_BACK_TO.get(applied.way)
+        try:
+            with self.conn.transaction():
+                self._way(applied)
+        except psycopg.OperationalError:
+            # A lock, a full disk, a server going down: another way would not help.
+            raise
+        except psycopg.Error as error:
+            if fallback is None:
+                raise
+            refused = str(error).partition("\n")[0]
+            log.info("reembed: %s is refused (%s); taking %s", applied.way, refused, fallback)
+            applied.way_reason = f"{applied.way} was refused by the server: {refused}"
+            applied.way = fallback
+            self._way(applied)
+
+    def _way(self, applied: Applied) -> None:
+        quiet = applied.way in _USES_UPDATE
+        if quiet:
+            self._folder("triggers/disable", applied)
+        self._folder(f"apply/{applied.way}", applied)
+        if quiet:
+            self._folder("triggers/enable", applied)
+
+    def _build_indexes(self, folder: str, applied: Applied) -> None:
+        started = time.monotonic()
+        with self.progress.index_build(self.conninfo, self.values):
+            self._folder(folder, applied)
+        applied.index_secs += time.monotonic() - started
+
+    def _folder(self, name: str, applied: Applied) -> None:
+        for step in steps.folder(name):
+            done = steps.run(self.conn, step, self.values)
+            if len(done.result) == 1:
+                applied.facts |= done.result[0]
+            log.debug("reembed: ran sql/%s in %.3f s", step.name, done.seconds)
+            self._record(done)
+
+    def _record(self, done: StepRun) -> None:
+        record_step(self.conn, self.run_id, done)
+
+    def _report(self, applied: Applied) -> None:
+        """Keep the way and the durations in the audit, as of the registry update."""
+        seconds = time.monotonic() - self.started - applied.index_secs
+        applied.facts["duration_secs"] = seconds
+        record_report(self.conn, self.run_id, applied, seconds)
+
+
+def record_step(conn: psycopg.Connection[Any], run_id: int, done: StepRun) -> None:
+    """Keep in the audit that a step ran."""
+    steps.run(
+        conn,
+        steps.load("run/record_step.sql"),
+        {
+            "run_id": run_id,
+            "file": done.step.name,
+            "sha256": done.step.sha256,
+            "rows_affected": done.rows,
+            "duration_secs": round(done.seconds, 6),
+        },
+    )
+
+
+def record_report(conn: psycopg.Connection[Any], run_id: int, applied: Applied, seconds: float) -> None:
+    """Keep in the audit how a run went."""
+    literal = psycopg.sql.Literal
+    steps.run(
+        conn,
+        steps.load("run/record_report.sql"),
+        {
+            "run_id": run_id,
+            "way": None if applied.way == "index" else literal(applied.way).as_string(conn),
+            "way_reason": literal(applied.way_reason).as_string(conn),
+            "duration_secs": str(round(seconds, 6)),
+            "index_secs": str(round(applied.index_secs, 6)),
+        },
+    )
+
+
+__all__ = ["Applied", "Applier", "TooManyPending", "choose_way", "record_report", "record_step"]

@@ -1,0 +1,675 @@
+"""Orders the phases of a run: probe, stage, gate, apply, report."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import psycopg
+
+from . import steps
+from .apply import Applied, Applier, choose_way, record_report, record_step
+from .embedder import Embedder, ModelSignature
+from .errors import (
+    CheckFailed,
+    DimensionMismatch,
+    IndexInvalid,
+    ModelMismatch,
+    RunInProgress,
+    ServerError,
+    StagedForAnother,
+    TargetError,
+    UsageError,
+    VestigeError,
+)
+from .progress import Progress
+from .report import DryRunSummary, ReembedPlan, ReembedReport, fixed_estimate
+from .stage import Stager, TooManyPending
+from .steps import StepRun, Value
+from .target import MAX_DIMENSION, VESTIGE, Probed, Target, blockers, connect, probe
+
+log = logging.getLogger("vestige_sql")
+
+# How often changes made meanwhile are chased before the table is said to change too fast. Each round is shorter than
+# the last by the ratio of the rates of change and of encoding, so that a handful is enough or none is.
+_ROUNDS = 8
+
+# How long another run on the same target is waited for: enough for one that is just ending.
+_CLAIM_SECS = 3.0
+
+_HNSW_DIMENSIONS = 2_000
+_HNSW_DIMENSIONS_HALFVEC = 4_000
+
+Notice = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What there is to do: ``scope`` is "all", "missing", "index" or None for nothing."""
+
+    scope: str | None
+    rows: int
+    rows_blank: int
+    rows_total: int
+
+
+def run_reembed(
+    conninfo: str,
+    embedder: Embedder,
+    plan: ReembedPlan = ReembedPlan(),  # noqa: B008  (frozen)
+    *,
+    target: Target = VESTIGE,
+    progress: Progress | None = None,
+    before_write: Notice | None = None,
+) -> ReembedReport:
+    """Encode every row's content with ``embedder`` and put the vectors in place, with index and registry.
+
+    ``conninfo`` is anything that libpq takes. ``before_write`` is called once, with a text that says what readers and
+    writers will notice, before the first write; an exception from it stops the run. What a killed run had staged is
+    not encoded again.
+
+    Raises a :class:`VestigeError` that says what state the data is in.
+    """
+    progress = progress or Progress()
+    signature = check_embedder(embedder)
+    with _session(conninfo, target) as (conn, probed):
+        work = _work(conn, probed, signature, plan)
+        if work.scope is None:
+            log.info("reembed: nothing to do: %s is in the space of %s", probed.column, signature)
+            return ReembedReport(nothing_to_do=True, model=signature, previous_model=probed.model)
+        way, reason = _way(conn, probed, signature, work, plan)
+        if before_write is not None:
+            before_write(warning(probed, signature, work, plan, way))
+        with _run(conn, probed, signature, work) as run_id:
+            return _carry_out(conninfo, conn, probed, embedder, plan, work, (way, reason), run_id, progress)
+
+
+def stage_reembed(
+    conninfo: str,
+    embedder: Embedder,
+    plan: ReembedPlan = ReembedPlan(),  # noqa: B008
+    *,
+    target: Target = VESTIGE,
+    progress: Progress | None = None,
+) -> ReembedReport:
+    """Encode what is pending and stage it; nothing live is touched. The arguments are those of :func:`run_reembed`."""
+    progress = progress or Progress()
+    signature = check_embedder(embedder)
+    with _session(conninfo, target) as (conn, probed):
+        work = _work(conn, probed, signature, plan)
+        if work.scope in (None, "index"):
+            log.info("stage: nothing to do: every row of %s has its vector of %s", probed.column, signature)
+            return ReembedReport(nothing_to_do=True, model=signature, previous_model=probed.model)
+        _way(conn, probed, signature, work, plan)
+        with _run(conn, probed, signature, work) as run_id:
+            values = _values(probed, signature, work, plan)
+            stager = _stager(conn, probed, embedder, plan, values, run_id)
+            seconds = time.monotonic()
+            _stage(conninfo, conn, stager, values, work, run_id, progress)
+            return ReembedReport(
+                duration_secs=time.monotonic() - seconds,
+                rows_blank=work.rows_blank,
+                rows_encoded=stager.rows,
+                model=signature,
+                previous_model=probed.model,
+                run_id=run_id,
+            )
+
+
+def apply_staged(
+    conninfo: str,
+    plan: ReembedPlan = ReembedPlan(),  # noqa: B008
+    *,
+    target: Target = VESTIGE,
+    progress: Progress | None = None,
+    before_write: Notice | None = None,
+) -> ReembedReport:
+    """Put in place what is staged, without a model: rows that changed since they were staged are an error."""
+    progress = progress or Progress()
+    with _session(conninfo, target) as (conn, probed):
+        signature, work = _staged(conn, probed)
+        way, reason = _way(conn, probed, signature, work, plan)
+        if before_write is not None:
+            before_write(warning(probed, signature, work, plan, way))
+        with _run(conn, probed, signature, work) as run_id:
+            return _carry_out(conninfo, conn, probed, None, plan, work, (way, reason), run_id, progress, signature)
+
+
+def apply_reembed(
+    connection: psycopg.Connection[Any],
+    target: Target = VESTIGE,
+    plan: ReembedPlan = ReembedPlan(),  # noqa: B008
+) -> ReembedReport:
+    """Put in place what is staged inside the caller's transaction on ``connection``, and commit nothing.
+
+    Column, index, registry and audit change with whatever else the transaction does, or not at all. The table stays
+    locked until the caller commits. The session's settings are as before afterwards.
+
+    Raises :class:`UsageError` in autocommit without a transaction and for ``concurrent_index``, and any other
+    :class:`VestigeError` with the transaction still open: roll it back.
+    """
+    if plan.concurrent_index:
+        raise UsageError("CREATE INDEX CONCURRENTLY cannot run inside a transaction")
+    if connection.autocommit and connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
+        raise UsageError("apply_reembed() needs a transaction, and this connection is in autocommit")
+    with _translated(), _settings_kept(connection):
+        probed = probe(connection, target)
+        signature, work = _staged(connection, probed)
+        way, reason = _way(connection, probed, signature, work, plan)
+        assert probed.open_run is not None
+        run_id: int = probed.open_run["id"]
+        applier = Applier(connection, _values(probed, signature, work, plan), plan, run_id, Progress())
+        return _report(applier.apply(way, reason), signature, probed, run_id, 0)
+
+
+def dry_run_reembed(
+    conninfo: str,
+    embedder: Embedder,
+    plan: ReembedPlan = ReembedPlan(),  # noqa: B008
+    *,
+    target: Target = VESTIGE,
+) -> DryRunSummary:
+    """Say what :func:`run_reembed` would do. Calls the encoder zero times and writes nothing."""
+    signature = check_embedder(embedder)
+    with _translated(), connect(conninfo, read_only=True) as conn:
+        probed = probe(conn, target, needs_package=False)
+        work = _work(conn, probed, signature, plan)
+        way, reason = _way(conn, probed, signature, work, plan) if work.scope else (None, None)
+        staged = 0
+        if probed.open_run and probed.open_run["staging_exists"]:
+            staged = steps.query(conn, "probe/staged.sql", probed.values)[0]["rows_staged"]
+        builds_index = (
+            work.scope is not None
+            and index_possible(probed, signature.dimension)
+            and (work.scope != "missing" or not probed.index_is_there)
+        )
+        return DryRunSummary(
+            rows_to_update=work.rows,
+            embedder_batches=math.ceil(work.rows / plan.batch_size),
+            estimated_walltime_secs=fixed_estimate(work.rows, builds_index=builds_index),
+            current_signature=probed.model,
+            target_signature=signature,
+            would_alter_typmod=probed.typmod != signature.dimension,
+            rows_staged=staged,
+            rows_blank=work.rows_blank,
+            would_build_index=builds_index,
+            way=way,
+            way_reason=reason,
+            notes=_notes(probed, signature, work),
+        )
+
+
+def register_model(conninfo: str, signature: ModelSignature, *, target: Target = VESTIGE) -> bool:
+    """Register the first model of a target and stamp its dimension on the column.
+
+    Returns False where the same model is registered already. Vectors that are there are taken to be of that model;
+    the server checks their dimension.
+
+    Raises :class:`ModelMismatch` where another model is registered.
+    """
+    with _session(conninfo, target) as (conn, probed):
+        if probed.model is not None and probed.model != signature:
+            raise ModelMismatch(
+                f"{probed.column} is registered under {probed.model}, not {signature}: {_difference(probed.model, signature)}",
+                "only a re-embedding changes the registered model: vestige-sql migrate reembed; nothing was written",
+            )
+        if probed.model == signature and probed.typmod == signature.dimension:
+            return False
+        _check_dimension(signature)
+        values = probed.values | {
+            "dimension": signature.dimension,
+            "model_name": signature.name,
+            "model_hash": signature.hash,
+            "lock_timeout": "10s",
+        }
+        with conn.transaction():
+            for folder in ("lock/exclusive", "register"):
+                for step in steps.folder(folder):
+                    steps.run(conn, step, values)
+        log.info("register: %s is in the space of %s", probed.column, signature)
+        return True
+
+
+def abort_reembed(conninfo: str, *, target: Target = VESTIGE) -> bool:
+    """Throw away what is staged for a target, which was never touched by it. Returns False where nothing is."""
+    with _session(conninfo, target) as (conn, probed):
+        if probed.open_run is None or probed.open_run["state"] != "staging":
+            return False
+        with conn.transaction():
+            for step in steps.folder("abort"):
+                record_step(conn, probed.open_run["id"], steps.run(conn, step, probed.values))
+        return True
+
+
+def status(conninfo: str, *, target: Target = VESTIGE, last_runs: int = 5) -> dict[str, Any]:
+    """Return what is registered, what the column and its indexes are, the open run and the last runs."""
+    with _translated(), connect(conninfo, read_only=True) as conn:
+        probed = probe(conn, target, needs_package=False)
+        installed = probed.server["package_functions_exist"]
+        open_run = dict(probed.open_run) if probed.open_run else None
+        if open_run and open_run["staging_exists"]:
+            open_run["rows_staged"] = steps.query(conn, "probe/staged.sql", probed.values)[0]["rows_staged"]
+            open_run["share_done"] = min(1.0, open_run["rows_staged"] / max(1, open_run["rows_total"] or 1))
+        return {
+            "target": probed.column,
+            "model": probed.model,
+            "dimension": probed.typmod,
+            "type": probed.table["embedding_full_type"],
+            "estimated_rows": probed.table["estimated_rows"],
+            "indexes": probed.indexes,
+            "indexes_to_build": probed.saved_indexes,
+            "open_run": open_run,
+            "last_runs": steps.query(conn, "probe/runs.sql", {"last_runs": last_runs}) if installed else [],
+        }
+
+
+def check_embedder(embedder: Embedder) -> ModelSignature:
+    """Return the embedder's signature.
+
+    Raises :class:`DimensionMismatch` where it is not about the dimension that the embedder has.
+    """
+    signature = embedder.signature()
+    if signature.dimension != embedder.dimension:
+        raise DimensionMismatch(
+            f"the embedder {embedder.model_name} has {embedder.dimension} dimensions, but its signature says "
+            f"{signature.dimension}",
+            "nothing was written",
+        )
+    _check_dimension(signature)
+    return signature
+
+
+def _check_dimension(signature: ModelSignature) -> None:
+    if signature.dimension > MAX_DIMENSION:
+        raise DimensionMismatch(
+            f"{signature} has more dimensions than pgvector stores, {MAX_DIMENSION:,}", "nothing was written"
+        )
+
+
+def index_possible(probed: Probed, dimension: int) -> bool:
+    """Whether pgvector can build an HNSW index for ``dimension`` on this server."""
+    halfvec = probed.table["halfvec_exists"]
+    return dimension <= (_HNSW_DIMENSIONS_HALFVEC if halfvec else _HNSW_DIMENSIONS)
+
+
+def warning(probed: Probed, signature: ModelSignature, work: Work, plan: ReembedPlan, way: str) -> str:
+    """Return what readers and writers of the table will notice, for people."""
+    lines = [f"About to re-embed {work.rows:,} rows of {probed.column} with {signature}."]
+    if work.scope == "index":
+        lines = [f"About to build the missing index of {probed.column}."]
+    elif work.scope == "missing":
+        lines = [f"About to embed the {work.rows:,} rows of {probed.column} that lack a vector."]
+    if work.scope != "index":
+        lines.append("While rows are encoded, readers and writers notice nothing; search goes on in the old space.")
+    if work.scope == "all":
+        if plan.concurrent_index:
+            lines.append(
+                f"Then the table is locked for everybody while the vectors are put in place ({way}); after that the "
+                "index is built with readers and writers going on, and until it is there searches scan the table."
+            )
+        else:
+            lines.append(f"Then the table is locked for everybody, until vectors ({way}) and index are in place.")
+        lines.append(
+            "A transaction that began before and reads the table only afterwards sees it empty; clients' prepared "
+            "statements on the column fail once, and queries must be encoded with the new model from then on."
+        )
+    elif work.scope == "missing":
+        lines.append("Then writers wait while those vectors are written; readers go on.")
+    elif plan.concurrent_index:
+        lines.append("Readers and writers go on.")
+    else:
+        lines.append("Writers wait while it is built; readers go on.")
+    return "\n".join(lines + _notes(probed, signature, work))
+
+
+def _notes(probed: Probed, signature: ModelSignature, work: Work) -> list[str]:
+    notes = []
+    if work.scope == "all" and probed.table["publications"]:
+        notes.append(
+            f"The table is published by {probed.table['publications']}: logical replication does not carry the change "
+            "of the column, subscribers must be changed too."
+        )
+    if signature.dimension > _HNSW_DIMENSIONS:
+        if not index_possible(probed, signature.dimension):
+            notes.append(f"No HNSW index can be built for {signature.dimension:,} dimensions: searches will scan the table.")
+        elif probed.table["embedding_type"] == "vector":
+            notes.append(f"The index is built on halfvec: HNSW takes vector up to {_HNSW_DIMENSIONS:,} dimensions.")
+    if work.rows_blank:
+        notes.append(f"{work.rows_blank:,} rows have no text: their embedding will be NULL.")
+    return notes
+
+
+# The parts of a run
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn PostgreSQL's errors into this package's."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise _from_postgres(error) from error
+
+
+def _from_postgres(error: psycopg.Error) -> VestigeError:
+    message = error.diag.message_primary or str(error).strip()
+    where = "".join(f" ({note})" for note in getattr(error, "__notes__", []))
+    if error.sqlstate == steps.CHECK_FAILED:
+        return CheckFailed(message, error.diag.message_hint or "")
+    details = "; ".join(filter(None, (error.diag.message_detail, error.diag.message_hint)))
+    return ServerError(
+        f"PostgreSQL says: {message}{where}" + (f"; {details}" if details else ""),
+        "the open transaction is rolled back: the column is in the space of the registered model, and what is staged "
+        "stays; see vestige-sql migrate status, and run again when the cause is gone",
+    )
+
+
+@contextmanager
+def _settings_kept(conn: psycopg.Connection[Any]) -> Iterator[None]:
+    """Run the session's settings step, and give the caller's session back as it was."""
+    before = steps.query(conn, "session/settings.sql", {})
+    steps.run(conn, steps.load("session/10_set_limits.sql"), {})
+    yield
+    for row in before:
+        steps.run(conn, steps.load("session/restore_setting.sql"), {"name": row["name"], "value": row["value"]})
+
+
+@contextmanager
+def _session(conninfo: str, target: Target) -> Iterator[tuple[psycopg.Connection[Any], Probed]]:
+    """Connect, probe, and claim the target for this run as long as the connection lives."""
+    with _translated(), connect(conninfo) as conn:
+        probed = probe(conn, target)
+        deadline = time.monotonic() + _CLAIM_SECS
+        while not steps.query(conn, "session/try_lock_run.sql", probed.values)[0]["claimed"]:
+            if time.monotonic() > deadline:
+                holders = steps.query(conn, "probe/run_holder.sql", probed.values)
+                who = "; ".join(
+                    f"pid {h['pid']} ({h['role']}, {h['application_name']}, since {h['backend_start']:%Y-%m-%d %H:%M})"
+                    for h in holders
+                )
+                raise RunInProgress(
+                    f"another run is at work on {probed.column}: {who or 'a session that is gone by now'}",
+                    "wait for it, see vestige-sql migrate status; nothing was written",
+                )
+            time.sleep(0.2)
+        # Asked again, now that nobody else is at work on it.
+        yield conn, probe(conn, target)
+
+
+def _work(conn: psycopg.Connection[Any], probed: Probed, signature: ModelSignature, plan: ReembedPlan) -> Work:
+    counts = steps.query(conn, "probe/rows.sql", probed.values)[0]
+    total, with_text = counts["rows_total"], counts["rows_with_text"]
+    blank = total - with_text
+    open_run = probed.open_run if probed.open_run and probed.open_run["state"] == "staging" else None
+
+    scope: str | None
+    if probed.model != signature or probed.typmod != signature.dimension:
+        scope, rows = "all", with_text
+    elif counts["rows_missing"]:
+        scope, rows = "missing", counts["rows_missing"]
+    elif not probed.index_is_there and (probed.indexes or index_possible(probed, signature.dimension)):
+        scope, rows = "index", 0
+    else:
+        return Work(None, 0, blank, total)
+
+    if open_run and open_run["scope"] in ("all", "missing"):
+        staged_for = ModelSignature(open_run["name"], open_run["dimension"], open_run["hash"])
+        if staged_for != signature:
+            raise StagedForAnother(
+                f"vectors are staged for {probed.column} with {staged_for}, and this run is for {signature}: "
+                f"{_difference(staged_for, signature)}",
+                "go on with the model that they are staged for, or throw them away with: vestige-sql migrate abort; "
+                "the table is as it was",
+            )
+        scope = open_run["scope"]
+    if plan.concurrent_index and probed.invalid_indexes:
+        drops = " ".join(
+            psycopg.sql.SQL("DROP INDEX CONCURRENTLY {};")
+            .format(psycopg.sql.Identifier(probed.table["schema"], name))
+            .as_string(conn)
+            for name in probed.invalid_indexes
+        )
+        raise IndexInvalid(
+            f"{probed.name} has an INVALID index, left by a build that failed: {', '.join(probed.invalid_indexes)}",
+            f"drop it and run again: {drops}  (nothing was written; without --concurrent-index the run drops it itself)",
+        )
+    return Work(scope, rows, blank, total)
+
+
+def _difference(one: ModelSignature, other: ModelSignature) -> str:
+    differing = [
+        f"{field} {getattr(one, field)} and {getattr(other, field)}"
+        for field in ("name", "dimension", "hash")
+        if getattr(one, field) != getattr(other, field)
+    ]
+    return "they differ in " + ", ".join(differing)
+
+
+def _way(
+    conn: psycopg.Connection[Any], probed: Probed, signature: ModelSignature, work: Work, plan: ReembedPlan
+) -> tuple[str, str]:
+    """Return the way of applying and why, or raise :class:`TargetError` for what could not be kept."""
+    if work.scope == "index":
+        return "index", "only the index is missing"
+    if work.scope == "missing":
+        if probed.table["has_update_rule"]:
+            raise TargetError(f"{probed.name} has a rule ON UPDATE, which would fire", "nothing was written")
+        return "fill", "the model is the registered one, and rows lack a vector"
+    if work.rows_blank and probed.table["embedding_not_null"]:
+        raise TargetError(
+            f"{probed.column} is NOT NULL, and {work.rows_blank:,} rows have no text to embed",
+            "give them text, delete them, or ALTER TABLE .. ALTER COLUMN .. DROP NOT NULL; nothing was written",
+        )
+    return choose_way(plan.apply, probed, blockers(conn, probed, signature.dimension))
+
+
+def _staged(conn: psycopg.Connection[Any], probed: Probed) -> tuple[ModelSignature, Work]:
+    """Return the signature that the open run stages for, and what there is to apply."""
+    run = probed.open_run
+    if run is None or run["state"] != "staging" or not run["staging_exists"]:
+        raise CheckFailed(
+            f"nothing is staged for {probed.column}", "run vestige-sql migrate stage first; nothing was written"
+        )
+    counts = steps.query(conn, "probe/rows.sql", probed.values)[0]
+    signature = ModelSignature(run["name"], run["dimension"], run["hash"])
+    rows = counts["rows_missing"] if run["scope"] == "missing" else counts["rows_with_text"]
+    return signature, Work(run["scope"], rows, counts["rows_total"] - counts["rows_with_text"], counts["rows_total"])
+
+
+def _values(probed: Probed, signature: ModelSignature, work: Work, plan: ReembedPlan) -> dict[str, Value]:
+    return probed.values | {
+        "dimension": signature.dimension,
+        "model_name": signature.name,
+        "model_hash": signature.hash,
+        "only_missing": work.scope == "missing",
+        "lock_timeout": f"{round(plan.lock_timeout_secs * 1000)}ms",
+        "run_state": "applied" if plan.concurrent_index else "done",
+        "index_workers": None,
+    }
+
+
+@contextmanager
+def _run(
+    conn: psycopg.Connection[Any], probed: Probed, signature: ModelSignature, work: Work
+) -> Iterator[int]:
+    """Open the run in the audit, or go on with the open one, and keep the error that stops it."""
+    run = probed.open_run
+    goes_on = run is not None and (
+        (run["state"] == "staging" and run["scope"] == work.scope)
+        or (run["state"] == "applied" and work.scope == "index")
+    )
+    if run is not None and not goes_on:
+        # A run whose vectors are in place and whose index this run builds or replaces, or an empty one.
+        steps.run(conn, steps.load("run/finish.sql"), probed.values)
+    run_id: int = run["id"] if run is not None and goes_on else _open_run(conn, probed, signature, work)
+    if goes_on:
+        log.info("reembed: going on with run %d, begun %s", run_id, f"{run['started_at']:%Y-%m-%d %H:%M:%S %Z}" if run else "")
+    try:
+        yield run_id
+    except (VestigeError, psycopg.Error) as error:
+        # The connection may be what broke; then the audit has to do without.
+        if not conn.closed and not conn.broken:
+            steps.run(conn, steps.load("run/record_error.sql"), {"run_id": run_id, "error": str(error)})
+        raise
+
+
+def _open_run(conn: psycopg.Connection[Any], probed: Probed, signature: ModelSignature, work: Work) -> int:
+    def literal(value: str | int | None) -> str:
+        return psycopg.sql.Literal(value).as_string(conn)
+
+    model = probed.model
+    values = probed.values | {
+        "scope": work.scope,
+        "from_name": literal(model.name if model else None),
+        "from_dimension": literal(model.dimension if model else None),
+        "from_hash": literal(model.hash if model else None),
+        "model_name": signature.name,
+        "dimension": signature.dimension,
+        "model_hash": signature.hash,
+        "rows_total": work.rows,
+        "package_version": package_version(),
+    }
+    done = steps.run(conn, steps.load("run/open.sql"), values)
+    run_id: int = done.result[0]["id"]
+    return run_id
+
+
+def package_version() -> str:
+    """Return the version of this package that is installed."""
+    try:
+        return version("vestige-sql")
+    except PackageNotFoundError:
+        return "0+checkout"
+
+
+def _stager(
+    conn: psycopg.Connection[Any],
+    probed: Probed,
+    embedder: Embedder,
+    plan: ReembedPlan,
+    values: dict[str, Value],
+    run_id: int,
+) -> Stager:
+    """Make the staging table if it is not there, and the stager for it."""
+    with conn.transaction():
+        for step in steps.folder("stage/create"):
+            record_step(conn, run_id, steps.run(conn, step, values))
+    return Stager(embedder, values, plan.batch_size, probed.name)
+
+
+def _stage(
+    conninfo: str,
+    conn: psycopg.Connection[Any],
+    stager: Stager,
+    values: dict[str, Value],
+    work: Work,
+    run_id: int,
+    progress: Progress,
+) -> None:
+    """Stage until a pass over the table meets no more pending rows than fit in one batch."""
+    steps.run(conn, steps.load("stage/discard_stale.sql"), values)
+    staged = steps.query(conn, "probe/staged.sql", values)[0]["rows_staged"]
+    if staged:
+        log.info("reembed: %d rows are staged already", staged)
+    started, before = time.monotonic(), stager.rows
+    with connect(conninfo) as reader, connect(conninfo) as writer, progress.rows(work.rows, staged):
+        stager.on_rows = progress.advance
+        for _ in range(_ROUNDS):
+            if stager.run(reader, writer) <= stager.batch_size:
+                break
+            steps.run(conn, steps.load("stage/discard_stale.sql"), values)
+    steps.run(conn, steps.load("stage/analyze.sql"), values)
+    copied = StepRun(steps.load("stage/copy.sql"), stager.rows - before, time.monotonic() - started, [])
+    record_step(conn, run_id, copied)
+
+
+def _carry_out(
+    conninfo: str,
+    conn: psycopg.Connection[Any],
+    probed: Probed,
+    embedder: Embedder | None,
+    plan: ReembedPlan,
+    work: Work,
+    way: tuple[str, str],
+    run_id: int,
+    progress: Progress,
+    staged_for: ModelSignature | None = None,
+) -> ReembedReport:
+    signature = staged_for or (embedder.signature() if embedder else None)
+    assert signature is not None
+    values = _values(probed, signature, work, plan)
+    applier = Applier(conn, values, plan, run_id, progress, conninfo)
+    if work.scope == "index":
+        applied = applier.build_only(drop_invalid=bool(probed.invalid_indexes))
+    elif embedder is None:
+        applied = applier.retrying(*way)
+    else:
+        stager = applier.stager = _stager(conn, probed, embedder, plan, values, run_id)
+        applied = _stage_and_apply(conninfo, applier, stager, work, way)
+    needs_index = work.scope == "missing" and not probed.index_is_there and index_possible(probed, signature.dimension)
+    if needs_index:
+        built = applier.build_only(drop_invalid=bool(probed.invalid_indexes))
+        applied.index_secs += built.index_secs
+    if plan.concurrent_index and work.scope != "missing" or plan.concurrent_index and needs_index:
+        try:
+            applier.build_concurrently(applied)
+        except psycopg.Error as error:
+            raise _index_failed(error, probed) from error
+    record_report(conn, run_id, applied, applied.facts.get("duration_secs", 0.0))
+    steps.run(conn, steps.load("run/finish.sql"), values)
+    return _report(applied, signature, probed, run_id, applier.stager.rows if applier.stager else 0, _notes(probed, signature, work))
+
+
+def _stage_and_apply(
+    conninfo: str, applier: Applier, stager: Stager, work: Work, way: tuple[str, str]
+) -> Applied:
+    for _ in range(_ROUNDS):
+        _stage(conninfo, applier.conn, stager, applier.values, work, applier.run_id, applier.progress)
+        try:
+            return applier.retrying(*way)
+        except TooManyPending:
+            log.info("reembed: more rows changed meanwhile than one batch holds; encoding them first")
+    raise CheckFailed(
+        f"{applier.values['schema']}.{applier.values['table']} changes faster than its rows are encoded: "
+        f"more than {stager.batch_size} rows were new each of {_ROUNDS} times it was locked",
+        "the table is as it was and what is staged stays: run again when it changes less, or raise --batch-size",
+    )
+
+
+def _index_failed(error: psycopg.Error, probed: Probed) -> VestigeError:
+    if error.sqlstate == steps.CHECK_FAILED:
+        return IndexInvalid(error.diag.message_primary or str(error), error.diag.message_hint or "")
+    return ServerError(
+        f"the index of {probed.column} could not be built: {error.diag.message_primary or str(error).strip()}",
+        "vectors and registry are in place, searches scan the table until the index is there: run the same command "
+        "again, which builds only the index, and drop first what CREATE INDEX CONCURRENTLY left INVALID",
+    )
+
+
+def _report(
+    applied: Applied,
+    signature: ModelSignature,
+    probed: Probed,
+    run_id: int,
+    encoded: int,
+    notes: list[str] | None = None,
+) -> ReembedReport:
+    return ReembedReport(
+        rows_updated=applied.facts.get("rows_written") or 0,
+        duration_secs=applied.facts.get("duration_secs", 0.0),
+        index_rebuild_secs=applied.index_secs,
+        rows_blank=applied.facts.get("rows_blank") or 0,
+        rows_encoded=encoded,
+        way=applied.way,
+        way_reason=applied.way_reason,
+        model=signature,
+        previous_model=probed.model,
+        run_id=run_id,
+        notes=notes or [],
+    )

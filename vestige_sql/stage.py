@@ -1,0 +1,173 @@
+"""Pending rows to staged vectors.
+
+A row is pending when it has text and no staged vector for the hash of that very text. Starting, resuming and
+catching up with rows that changed meanwhile are the same query, so there is no checkpoint to keep true. Nothing here
+assumes to be alone: where another worker staged a row first, the chunk is left for the next pass, which finds what is
+still pending.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import psycopg
+from psycopg import sql
+
+from . import steps
+from .embedder import Embedder, Vectors
+from .encoder import encode_window, first_bad_row
+from .errors import BadEmbedding
+from .pgcopy import staged_rows
+from .steps import Value
+
+log = logging.getLogger("vestige_sql")
+
+PAGE_ROWS = 2_048
+"""Rows read, encoded and committed as one: a window wide enough that sorting it by length fills the calls evenly."""
+
+PAGE_BYTES = 8 << 20
+"""About how many bytes of text one page may bring, so that memory stays bounded when the texts are long."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """Rows in the order of their key. ``last_key`` is the last row's key as text, None where there was no row."""
+
+    last_key: str | None
+    ids: list[bytes]
+    keys: list[str]
+    texts: list[str]
+    hashes: list[bytes]
+
+
+class TooManyPending(Exception):
+    """More rows are pending than the caller wants to encode now."""
+
+
+@dataclass
+class Stager:
+    """Stages what is pending of one target with one model.
+
+    ``values`` are the step variables of the target; ``on_rows`` is called with the number of rows after each
+    committed chunk.
+    """
+
+    embedder: Embedder
+    values: dict[str, Value]
+    batch_size: int
+    table: str
+    on_rows: Callable[[int], None] = lambda _: None
+    batches: int = 0
+    rows: int = 0
+
+    def run(
+        self,
+        reader: psycopg.Connection[Any],
+        writer: psycopg.Connection[Any],
+        *,
+        after: str | None = None,
+        until: str | None = None,
+    ) -> int:
+        """Stage the pending rows with keys in (after, until], the whole table by default.
+
+        One page is read ahead and one chunk written behind while the embedder is at work. Returns how many
+        pending rows this pass met. Raises :class:`BadEmbedding` naming the row where the model gives a vector
+        that cannot be searched; what was committed before stays staged.
+        """
+        met = 0
+        written: Future[None] | None = None
+        with ThreadPoolExecutor(2, thread_name_prefix="vestige-sql") as pool:
+            coming = pool.submit(self._read, reader, after, until)
+            try:
+                while (page := coming.result()).last_key is not None:
+                    coming = pool.submit(self._read, reader, page.last_key, until)
+                    if not page.ids:
+                        continue
+                    met += len(page.ids)
+                    buffer = self._encode(page)
+                    if written is not None:
+                        written.result()
+                    written = pool.submit(self._write, writer, page, buffer)
+            finally:
+                # Also after an error or Ctrl-C: a chunk on its way is paid for, so let it commit.
+                if written is not None:
+                    written.result()
+        return met
+
+    def catch_up(self, conn: psycopg.Connection[Any], most: int) -> None:
+        """Stage what is pending on ``conn`` alone, inside its transaction.
+
+        Raises :class:`TooManyPending` once more than ``most`` rows are, before those are encoded.
+        """
+        steps.run(conn, steps.load("stage/discard_stale.sql"), self.values)
+        left = most
+        for page in self._pages(conn):
+            left -= len(page.ids)
+            if left < 0:
+                raise TooManyPending
+            if page.ids:
+                self._write(conn, page, self._encode(page))
+
+    def _pages(self, conn: psycopg.Connection[Any]) -> Iterator[Page]:
+        page = self._read(conn, None, None)
+        while page.last_key is not None:
+            yield page
+            page = self._read(conn, page.last_key, None)
+
+    def _read(self, conn: psycopg.Connection[Any], after: str | None, until: str | None) -> Page:
+        values = self.values | {
+            "after": None if after is None else sql.Literal(after).as_string(conn),
+            "until": None if until is None else sql.Literal(until).as_string(conn),
+            "page_rows": PAGE_ROWS,
+            "page_bytes": PAGE_BYTES,
+        }
+        # Ids stay the bytes that the server sent, whatever their type, so they are taken from the raw result.
+        cursor = conn.cursor(binary=True)
+        cursor.execute(steps.load("stage/page.sql").render(values, conn).encode(), prepare=False)
+        result = cursor.pgresult
+        assert result is not None
+        rows = cursor.fetchall()
+        pending = [i for i, row in enumerate(rows) if row[2]]
+        return Page(
+            last_key=rows[-1][1] if rows else None,
+            ids=[result.get_value(i, 0) or b"" for i in pending],
+            keys=[rows[i][1] for i in pending],
+            texts=[rows[i][3] for i in pending],
+            hashes=[rows[i][4] for i in pending],
+        )
+
+    def _encode(self, page: Page) -> bytes:
+        vectors = encode_window(self.embedder, page.texts, self.batch_size)
+        vector_type = str(self.values["embedding_type"])
+        stored: Vectors = vectors
+        if vector_type == "halfvec":
+            with np.errstate(over="ignore"):
+                stored = vectors.astype(np.float16).astype(np.float32)
+        if (bad := first_bad_row(stored)) is not None:
+            what = "NaN or infinity" if not np.isfinite(stored[bad]).all() else "a zero vector"
+            raise BadEmbedding(
+                f"the model {self.embedder.model_name} gave {what}"
+                f"{' once rounded to halfvec' if stored is not vectors and np.isfinite(vectors[bad]).all() else ''}"
+                f" for the row of {self.table} with {self.values['id_column']} = {page.keys[bad]}",
+                "nothing was put in place, the table is as it was; look at that row's text and at the model, "
+                "then run again: what is staged stays",
+            )
+        return staged_rows(page.ids, page.hashes, vectors, vector_type)
+
+    def _write(self, conn: psycopg.Connection[Any], page: Page, buffer: bytes) -> None:
+        text = steps.load("stage/copy.sql").render(self.values, conn)
+        try:
+            with conn.transaction(), conn.cursor().copy(text.encode()) as copy:
+                copy.write(buffer)
+        except psycopg.errors.UniqueViolation:
+            log.info("reembed: a chunk of %d rows was staged by another worker; looking again", len(page.ids))
+            return
+        self.batches += 1
+        self.rows += len(page.ids)
+        log.info("reembed: wrote batch %d (%d rows)", self.batches, len(page.ids))
+        self.on_rows(len(page.ids))

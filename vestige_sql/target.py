@@ -1,0 +1,275 @@
+"""Which table and columns a run is about, and what the probes said of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+
+from . import steps
+from .embedder import ModelSignature
+from .errors import ServerError, TargetError
+from .steps import Value
+
+VECTOR_TYPES = ("vector", "halfvec")
+MAX_DIMENSION = 16_000
+"""The longest vector or halfvec that pgvector stores (VECTOR_MAX_DIM in its vector.h)."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """The table to re-embed, and its columns.
+
+    ``table`` is read as SQL reads a qualified name: ``documents``, ``app.documents``, ``"App"."My Docs"``. The
+    columns are plain names, taken literally. The defaults are Vestige's table.
+    """
+
+    table: str = "knowledge_nodes"
+    id_column: str = "id"
+    content_column: str = "content"
+    embedding_column: str = "embedding"
+
+
+VESTIGE = Target()
+
+
+@dataclass(frozen=True)
+class Probed:
+    """What the read-only probes said of a target.
+
+    ``server`` and ``table`` are the rows of ``sql/probe/server.sql`` and ``sql/probe/target.sql``; ``model`` is
+    the registered signature, or None.
+    """
+
+    target: Target
+    server: dict[str, Any]
+    table: dict[str, Any]
+    model: ModelSignature | None
+    indexes: list[dict[str, Any]]
+    saved_indexes: list[dict[str, Any]]
+    open_run: dict[str, Any] | None
+    values: dict[str, Value] = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """The table as a person writes it, schema first."""
+        return f"{self.table['schema']}.{self.table['table']}"
+
+    @property
+    def column(self) -> str:
+        return f"{self.name}.{self.target.embedding_column}"
+
+    @property
+    def typmod(self) -> int | None:
+        """The column's dimension, or None where it has none."""
+        typmod: int | None = self.table["typmod"]
+        return typmod
+
+    @property
+    def index_is_there(self) -> bool:
+        """Whether the column has a vector index, all that it has are valid, and none is still to be built."""
+        return bool(self.indexes) and all(i["valid"] for i in self.indexes) and not self.saved_indexes
+
+    @property
+    def invalid_indexes(self) -> list[str]:
+        return [i["name"] for i in self.indexes if not i["valid"]]
+
+
+@contextmanager
+def connect(conninfo: str, *, read_only: bool = False) -> Iterator[psycopg.Connection[Any]]:
+    """Open an autocommit connection whose session has no time limits, and close it afterwards.
+
+    Raises :class:`ServerError` where no connection can be made.
+    """
+    try:
+        conn = psycopg.connect(
+            conninfo, autocommit=True, fallback_application_name="vestige-sql", client_encoding="UTF8"
+        )
+    except psycopg.OperationalError as error:
+        raise ServerError(
+            f"cannot connect to PostgreSQL: {str(error).strip()}",
+            "check --postgres-url (or DATABASE_URL) and that the server is running; nothing was written",
+        ) from error
+    with conn:
+        steps.run(conn, steps.load("session/10_set_limits.sql"), {})
+        conn.read_only = read_only
+        yield conn
+
+
+def check_server(server: dict[str, Any], *, needs_package: bool) -> None:
+    """Raise :class:`TargetError` where the server cannot serve a run."""
+    if server["pgvector_version"] is None:
+        raise TargetError(
+            f"database {server['database']} has no pgvector: the extension vector is not installed in it",
+            "install pgvector on the server, then run: vestige-sql migrate up; nothing was written",
+        )
+    if server["encoding"] != "UTF8":
+        raise TargetError(
+            f"database {server['database']} is encoded in {server['encoding']}, and only UTF8 is supported",
+            "nothing was written",
+        )
+    if not needs_package:
+        return
+    if server["in_recovery"]:
+        raise TargetError(
+            "this server is a standby and takes no writes", "connect to the primary; nothing was written"
+        )
+    if not (server["package_schema_exists"] and server["package_functions_exist"]):
+        raise TargetError(
+            f"database {server['database']} lacks the schema vestige_sql, which keeps staging and audit",
+            "run: vestige-sql migrate up; nothing was written",
+        )
+    if not server["package_schema_usable"]:
+        raise TargetError(
+            f"role {server['role']} may not create tables in the schema vestige_sql",
+            f"GRANT USAGE, CREATE ON SCHEMA vestige_sql TO {server['role']}, and the rights on its tables; "
+            "nothing was written",
+        )
+
+
+def _check_table(target: Target, table: dict[str, Any] | None, role: str) -> dict[str, Any]:
+    nothing = "nothing was written"
+    if table is None:
+        raise TargetError(
+            f"there is no table {target.table} in this database, or not along the search_path",
+            f"name it with --table schema.table, with double quotes where it has capitals; {nothing}",
+        )
+    name = f"{table['schema']}.{table['table']}"
+    kinds = {
+        "p": "a partitioned table",
+        "f": "a foreign table",
+        "v": "a view",
+        "m": "a materialized view",
+        "i": "an index",
+        "S": "a sequence",
+        "c": "a composite type",
+    }
+    if table["kind"] != "r":
+        raise TargetError(f"{name} is {kinds.get(table['kind'], 'not a table')}, and only plain tables can be re-embedded", nothing)
+    if table["persistence"] == "t":
+        raise TargetError(f"{name} is a temporary table, which no other session can see", nothing)
+    if table["is_typed"]:
+        raise TargetError(f"{name} is a typed table, whose columns cannot be altered", nothing)
+    if table["inherits"]:
+        raise TargetError(f"{name} is part of an inheritance tree or a partition, which is not supported", nothing)
+    for column, found in (
+        (target.id_column, table["id_sql_type"]),
+        (target.content_column, table["content_type"]),
+        (target.embedding_column, table["embedding_type"]),
+    ):
+        if found is None:
+            raise TargetError(
+                f"{name} has no column {column}",
+                f"name the columns with --id-column, --content-column and --embedding-column; {nothing}",
+            )
+    if table["embedding_type"] not in VECTOR_TYPES:
+        raise TargetError(
+            f"{name}.{target.embedding_column} is of type {table['embedding_full_type']}, not a vector column",
+            f"name the pgvector column with --embedding-column; {nothing}",
+        )
+    if not (table["id_is_unique"] and table["id_not_null"]):
+        key = table["primary_key"]
+        composite = key is not None and ", " in key and target.id_column in key.split(", ")
+        raise TargetError(
+            f"{name}.{target.id_column} is "
+            + (f"only a part of the composite key ({key})" if composite else "no key: it is not unique and NOT NULL"),
+            f"name a single-column key with --id-column, or make one; {nothing}",
+        )
+    if table["embedding_generated"]:
+        raise TargetError(f"{name}.{target.embedding_column} is a generated column, it cannot be written", nothing)
+    if table["embedding_inherited"]:
+        raise TargetError(f"{name}.{target.embedding_column} is inherited, it cannot be altered", nothing)
+    if not table["is_owner"]:
+        raise TargetError(
+            f"role {role} does not own {name}, its owner is {table['owner']}",
+            f"run as {table['owner']}, or GRANT {table['owner']} TO {role}; {nothing}",
+        )
+    if table["force_row_security"]:
+        raise TargetError(
+            f"{name} forces row level security on its owner, so that rows may be hidden from this run",
+            f"ALTER TABLE {name} NO FORCE ROW LEVEL SECURITY for the time of the run, or run as a role with BYPASSRLS; "
+            + nothing,
+        )
+    return table
+
+
+def probe(conn: psycopg.Connection[Any], target: Target, *, needs_package: bool = True) -> Probed:
+    """Ask the read-only questions about ``target``.
+
+    Raises :class:`TargetError` where it cannot be re-embedded, whatever the model.
+    """
+    server = steps.query_one(conn, "probe/server.sql", {})
+    assert server is not None
+    check_server(server, needs_package=needs_package)
+    named: dict[str, Value] = {
+        "target": target.table,
+        "id_column": target.id_column,
+        "content_column": target.content_column,
+        "embedding_column": target.embedding_column,
+    }
+    try:
+        found = steps.query_one(conn, "probe/target.sql", named)
+    except (psycopg.errors.SyntaxError, psycopg.errors.InvalidName, psycopg.errors.FeatureNotSupported) as error:
+        raise TargetError(
+            f"{target.table} is no table name: {error.diag.message_primary}",
+            "write it as in SQL, such as app.documents or \"App\".\"My Docs\"; nothing was written",
+        ) from error
+    table = _check_table(target, found, server["role"])
+
+    values: dict[str, Value] = named | {
+        key: table[key]
+        for key in (
+            "oid", "schema", "table", "id_type", "id_sql_type", "vector_type", "embedding_type",
+            "staging_table", "lookup_function", "new_column",
+        )
+    }
+    values["vector_schema"] = table["embedding_type_schema"]
+
+    model = None
+    if table["registry"] != "none" and (row := steps.query_one(conn, f"probe/model_{table['registry']}.sql", values)):
+        model = ModelSignature(row["name"], row["dimension"], row["hash"]) if row["hash"] else None
+    installed = server["package_schema_exists"] and server["package_functions_exist"]
+    return Probed(
+        target=target,
+        server=server,
+        table=table,
+        model=model,
+        indexes=steps.query(conn, "probe/indexes.sql", values),
+        saved_indexes=steps.query(conn, "probe/saved_indexes.sql", values) if installed else [],
+        open_run=steps.query_one(conn, "probe/open_run.sql", values) if installed else None,
+        values=values,
+    )
+
+
+@dataclass(frozen=True)
+class Blockers:
+    """What hangs on the column and rules a way of applying out: sentences by way."""
+
+    alter: list[str]
+    swap: list[str]
+
+
+def blockers(conn: psycopg.Connection[Any], probed: Probed, dimension: int) -> Blockers:
+    """Return what rules out ALTER COLUMN TYPE (rewrite, widen), and what rules out swapping the column."""
+    old = probed.typmod or (probed.model.dimension if probed.model else None)
+    rows = steps.query(
+        conn,
+        "probe/blockers.sql",
+        probed.values | {"dimension_changes": old != dimension, "old_dimension": old},
+    )
+
+    def sentences(way: str) -> list[str]:
+        return [
+            f"{row['object']} ({row['kind']})"
+            + (f", which this would recreate: {row['recreate']}" if row["recreate"] else "")
+            for row in rows
+            if row[way]
+        ]
+
+    alter = sentences("blocks_alter")
+    if probed.table["embedding_default"] and old != dimension:
+        alter.append(f"the default of {probed.column}, a vector of the old dimension")
+    return Blockers(alter, sentences("blocks_swap") + alter[len(sentences("blocks_alter")) :])
