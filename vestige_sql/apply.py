@@ -48,8 +48,12 @@ def choose_way(wanted: str, probed: Probed, blockers: Blockers) -> tuple[str, st
         return wanted, "as asked for"
     for way in FASTEST_FIRST:
         if not in_the_way[way]:
-            ruled_out = [other for other in FASTEST_FIRST[: FASTEST_FIRST.index(way)]]
-            why = "the fastest way" if not ruled_out else f"the fastest way possible, {' and '.join(ruled_out)} being ruled out"
+            ruled_out = FASTEST_FIRST[: FASTEST_FIRST.index(way)]
+            why = (
+                "the fastest way"
+                if not ruled_out
+                else f"the fastest way possible, {' and '.join(ruled_out)} being ruled out"
+            )
             return way, why
     raise _refusal(probed, "rewrite", in_the_way["rewrite"])
 

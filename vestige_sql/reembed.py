@@ -76,7 +76,6 @@ def run_reembed(
 
     Raises a :class:`VestigeError` that says what state the data is in.
     """
-    progress = progress or Progress()
     signature = check_embedder(embedder)
     with _session(conninfo, target) as (conn, probed):
         work = _work(conn, probed, signature, plan)
@@ -87,7 +86,8 @@ def run_reembed(
         if before_write is not None:
             before_write(warning(probed, signature, work, plan, way))
         with _run(conn, probed, signature, work) as run_id:
-            return _carry_out(conninfo, conn, probed, embedder, plan, work, (way, reason), run_id, progress)
+            job = _Job(conninfo, conn, probed, signature, plan, work, run_id, progress or Progress())
+            return job.carry_out(way, reason, embedder)
 
 
 def stage_reembed(
@@ -99,7 +99,6 @@ def stage_reembed(
     progress: Progress | None = None,
 ) -> ReembedReport:
     """Encode what is pending and stage it; nothing live is touched. The arguments are those of :func:`run_reembed`."""
-    progress = progress or Progress()
     signature = check_embedder(embedder)
     with _session(conninfo, target) as (conn, probed):
         work = _work(conn, probed, signature, plan)
@@ -108,12 +107,12 @@ def stage_reembed(
             return ReembedReport(nothing_to_do=True, model=signature, previous_model=probed.model)
         _way(conn, probed, signature, work, plan)
         with _run(conn, probed, signature, work) as run_id:
-            values = _values(probed, signature, work, plan)
-            stager = _stager(conn, probed, embedder, plan, values, run_id)
-            seconds = time.monotonic()
-            _stage(conninfo, conn, stager, values, work, run_id, progress)
+            job = _Job(conninfo, conn, probed, signature, plan, work, run_id, progress or Progress())
+            stager = job.stager(embedder)
+            started = time.monotonic()
+            job.stage(stager)
             return ReembedReport(
-                duration_secs=time.monotonic() - seconds,
+                duration_secs=time.monotonic() - started,
                 rows_blank=work.rows_blank,
                 rows_encoded=stager.rows,
                 model=signature,
@@ -131,14 +130,14 @@ def apply_staged(
     before_write: Notice | None = None,
 ) -> ReembedReport:
     """Put in place what is staged, without a model: rows that changed since they were staged are an error."""
-    progress = progress or Progress()
     with _session(conninfo, target) as (conn, probed):
         signature, work = _staged(conn, probed)
         way, reason = _way(conn, probed, signature, work, plan)
         if before_write is not None:
             before_write(warning(probed, signature, work, plan, way))
         with _run(conn, probed, signature, work) as run_id:
-            return _carry_out(conninfo, conn, probed, None, plan, work, (way, reason), run_id, progress, signature)
+            job = _Job(conninfo, conn, probed, signature, plan, work, run_id, progress or Progress())
+            return job.carry_out(way, reason)
 
 
 def apply_reembed(
@@ -163,9 +162,8 @@ def apply_reembed(
         signature, work = _staged(connection, probed)
         way, reason = _way(connection, probed, signature, work, plan)
         assert probed.open_run is not None
-        run_id: int = probed.open_run["id"]
-        applier = Applier(connection, _values(probed, signature, work, plan), plan, run_id, Progress())
-        return _report(applier.apply(way, reason), signature, probed, run_id, 0)
+        job = _Job("", connection, probed, signature, plan, work, probed.open_run["id"], Progress())
+        return job.report(Applier(connection, job.values, plan, job.run_id, job.progress).apply(way, reason))
 
 
 def dry_run_reembed(
@@ -216,7 +214,8 @@ def register_model(conninfo: str, signature: ModelSignature, *, target: Target =
     with _session(conninfo, target) as (conn, probed):
         if probed.model is not None and probed.model != signature:
             raise ModelMismatch(
-                f"{probed.column} is registered under {probed.model}, not {signature}: {_difference(probed.model, signature)}",
+                f"{probed.column} is registered under {probed.model}, not {signature}: "
+                + _difference(probed.model, signature),
                 "only a re-embedding changes the registered model: vestige-sql migrate reembed; nothing was written",
             )
         if probed.model == signature and probed.typmod == signature.dimension:
@@ -337,7 +336,9 @@ def _notes(probed: Probed, signature: ModelSignature, work: Work) -> list[str]:
         )
     if signature.dimension > _HNSW_DIMENSIONS:
         if not index_possible(probed, signature.dimension):
-            notes.append(f"No HNSW index can be built for {signature.dimension:,} dimensions: searches will scan the table.")
+            notes.append(
+                f"No HNSW index can be built for {signature.dimension:,} dimensions: searches will scan the table."
+            )
         elif probed.table["embedding_type"] == "vector":
             notes.append(f"The index is built on halfvec: HNSW takes vector up to {_HNSW_DIMENSIONS:,} dimensions.")
     if work.rows_blank:
@@ -437,7 +438,7 @@ def _work(conn: psycopg.Connection[Any], probed: Probed, signature: ModelSignatu
         )
         raise IndexInvalid(
             f"{probed.name} has an INVALID index, left by a build that failed: {', '.join(probed.invalid_indexes)}",
-            f"drop it and run again: {drops}  (nothing was written; without --concurrent-index the run drops it itself)",
+            f"drop it and run again: {drops}  (nothing was written; without --concurrent-index a run drops it itself)",
         )
     return Work(scope, rows, blank, total)
 
@@ -495,9 +496,7 @@ def _values(probed: Probed, signature: ModelSignature, work: Work, plan: Reembed
 
 
 @contextmanager
-def _run(
-    conn: psycopg.Connection[Any], probed: Probed, signature: ModelSignature, work: Work
-) -> Iterator[int]:
+def _run(conn: psycopg.Connection[Any], probed: Probed, signature: ModelSignature, work: Work) -> Iterator[int]:
     """Open the run in the audit, or go on with the open one, and keep the error that stops it."""
     run = probed.open_run
     goes_on = run is not None and (
@@ -509,7 +508,11 @@ def _run(
         steps.run(conn, steps.load("run/finish.sql"), probed.values)
     run_id: int = run["id"] if run is not None and goes_on else _open_run(conn, probed, signature, work)
     if goes_on:
-        log.info("reembed: going on with run %d, begun %s", run_id, f"{run['started_at']:%Y-%m-%d %H:%M:%S %Z}" if run else "")
+        log.info(
+            "reembed: going on with run %d, begun %s",
+            run_id,
+            f"{run['started_at']:%Y-%m-%d %H:%M:%S %Z}" if run else "",
+        )
     try:
         yield run_id
     except (VestigeError, psycopg.Error) as error:
@@ -548,98 +551,103 @@ def package_version() -> str:
         return "0+checkout"
 
 
-def _stager(
-    conn: psycopg.Connection[Any],
-    probed: Probed,
-    embedder: Embedder,
-    plan: ReembedPlan,
-    values: dict[str, Value],
-    run_id: int,
-) -> Stager:
-    """Make the staging table if it is not there, and the stager for it."""
-    with conn.transaction():
-        for step in steps.folder("stage/create"):
-            record_step(conn, run_id, steps.run(conn, step, values))
-    return Stager(embedder, values, plan.batch_size, probed.name)
+@dataclass
+class _Job:
+    """One run under way: where, on what, for which model, how, and its row in the audit."""
 
+    conninfo: str
+    conn: psycopg.Connection[Any]
+    probed: Probed
+    signature: ModelSignature
+    plan: ReembedPlan
+    work: Work
+    run_id: int
+    progress: Progress
 
-def _stage(
-    conninfo: str,
-    conn: psycopg.Connection[Any],
-    stager: Stager,
-    values: dict[str, Value],
-    work: Work,
-    run_id: int,
-    progress: Progress,
-) -> None:
-    """Stage until a pass over the table meets no more pending rows than fit in one batch."""
-    steps.run(conn, steps.load("stage/discard_stale.sql"), values)
-    staged = steps.query(conn, "probe/staged.sql", values)[0]["rows_staged"]
-    if staged:
-        log.info("reembed: %d rows are staged already", staged)
-    started, before = time.monotonic(), stager.rows
-    with connect(conninfo) as reader, connect(conninfo) as writer, progress.rows(work.rows, staged):
-        stager.on_rows = progress.advance
+    def __post_init__(self) -> None:
+        self.values = _values(self.probed, self.signature, self.work, self.plan)
+
+    def stager(self, embedder: Embedder) -> Stager:
+        """Make the staging table if it is not there, and the stager for it."""
+        with self.conn.transaction():
+            for step in steps.folder("stage/create"):
+                record_step(self.conn, self.run_id, steps.run(self.conn, step, self.values))
+        return Stager(embedder, self.values, self.plan.batch_size, self.probed.name, self.progress.advance)
+
+    def stage(self, stager: Stager) -> None:
+        """Stage until a pass over the table meets no more pending rows than fit in one batch."""
+        discard = steps.load("stage/discard_stale.sql")
+        steps.run(self.conn, discard, self.values)
+        staged = steps.query(self.conn, "probe/staged.sql", self.values)[0]["rows_staged"]
+        if staged:
+            log.info("reembed: %d rows are staged already", staged)
+        started, before = time.monotonic(), stager.rows
+        with (
+            connect(self.conninfo) as reader,
+            connect(self.conninfo) as writer,
+            self.progress.rows(self.work.rows, staged),
+        ):
+            for _ in range(_ROUNDS):
+                if stager.run(reader, writer) <= stager.batch_size:
+                    break
+                steps.run(self.conn, discard, self.values)
+        steps.run(self.conn, steps.load("stage/analyze.sql"), self.values)
+        copied = StepRun(steps.load("stage/copy.sql"), stager.rows - before, time.monotonic() - started, [])
+        record_step(self.conn, self.run_id, copied)
+
+    def carry_out(self, way: str, reason: str, embedder: Embedder | None = None) -> ReembedReport:
+        """Stage with ``embedder``, if there is one, and apply. Rows that change meanwhile are an error without one."""
+        applier = Applier(self.conn, self.values, self.plan, self.run_id, self.progress, self.conninfo)
+        if self.work.scope == "index":
+            applied = applier.build_only(drop_invalid=bool(self.probed.invalid_indexes))
+        elif embedder is None:
+            applied = applier.retrying(way, reason)
+        else:
+            applier.stager = self.stager(embedder)
+            applied = self._stage_and_apply(applier, applier.stager, way, reason)
+        if self.work.scope == "missing" and self.lacks_index:
+            built = applier.build_only(drop_invalid=bool(self.probed.invalid_indexes))
+            applied.index_secs += built.index_secs
+        if self.plan.concurrent_index and (self.work.scope != "missing" or self.lacks_index):
+            try:
+                applier.build_concurrently(applied)
+            except psycopg.Error as error:
+                raise _index_failed(error, self.probed) from error
+        record_report(self.conn, self.run_id, applied, applied.facts.get("duration_secs", 0.0))
+        steps.run(self.conn, steps.load("run/finish.sql"), self.values)
+        return self.report(applied, applier.stager)
+
+    @property
+    def lacks_index(self) -> bool:
+        return not self.probed.index_is_there and index_possible(self.probed, self.signature.dimension)
+
+    def _stage_and_apply(self, applier: Applier, stager: Stager, way: str, reason: str) -> Applied:
         for _ in range(_ROUNDS):
-            if stager.run(reader, writer) <= stager.batch_size:
-                break
-            steps.run(conn, steps.load("stage/discard_stale.sql"), values)
-    steps.run(conn, steps.load("stage/analyze.sql"), values)
-    copied = StepRun(steps.load("stage/copy.sql"), stager.rows - before, time.monotonic() - started, [])
-    record_step(conn, run_id, copied)
+            self.stage(stager)
+            try:
+                return applier.retrying(way, reason)
+            except TooManyPending:
+                log.info("reembed: more rows changed meanwhile than one batch holds; encoding them first")
+        raise CheckFailed(
+            f"{self.probed.name} changes faster than its rows are encoded: more than {stager.batch_size} rows were new "
+            f"each of {_ROUNDS} times it was locked",
+            "the table is as it was and what is staged stays: run again when it changes less, or raise --batch-size",
+        )
 
-
-def _carry_out(
-    conninfo: str,
-    conn: psycopg.Connection[Any],
-    probed: Probed,
-    embedder: Embedder | None,
-    plan: ReembedPlan,
-    work: Work,
-    way: tuple[str, str],
-    run_id: int,
-    progress: Progress,
-    staged_for: ModelSignature | None = None,
-) -> ReembedReport:
-    signature = staged_for or (embedder.signature() if embedder else None)
-    assert signature is not None
-    values = _values(probed, signature, work, plan)
-    applier = Applier(conn, values, plan, run_id, progress, conninfo)
-    if work.scope == "index":
-        applied = applier.build_only(drop_invalid=bool(probed.invalid_indexes))
-    elif embedder is None:
-        applied = applier.retrying(*way)
-    else:
-        stager = applier.stager = _stager(conn, probed, embedder, plan, values, run_id)
-        applied = _stage_and_apply(conninfo, applier, stager, work, way)
-    needs_index = work.scope == "missing" and not probed.index_is_there and index_possible(probed, signature.dimension)
-    if needs_index:
-        built = applier.build_only(drop_invalid=bool(probed.invalid_indexes))
-        applied.index_secs += built.index_secs
-    if plan.concurrent_index and work.scope != "missing" or plan.concurrent_index and needs_index:
-        try:
-            applier.build_concurrently(applied)
-        except psycopg.Error as error:
-            raise _index_failed(error, probed) from error
-    record_report(conn, run_id, applied, applied.facts.get("duration_secs", 0.0))
-    steps.run(conn, steps.load("run/finish.sql"), values)
-    return _report(applied, signature, probed, run_id, applier.stager.rows if applier.stager else 0, _notes(probed, signature, work))
-
-
-def _stage_and_apply(
-    conninfo: str, applier: Applier, stager: Stager, work: Work, way: tuple[str, str]
-) -> Applied:
-    for _ in range(_ROUNDS):
-        _stage(conninfo, applier.conn, stager, applier.values, work, applier.run_id, applier.progress)
-        try:
-            return applier.retrying(*way)
-        except TooManyPending:
-            log.info("reembed: more rows changed meanwhile than one batch holds; encoding them first")
-    raise CheckFailed(
-        f"{applier.values['schema']}.{applier.values['table']} changes faster than its rows are encoded: "
-        f"more than {stager.batch_size} rows were new each of {_ROUNDS} times it was locked",
-        "the table is as it was and what is staged stays: run again when it changes less, or raise --batch-size",
-    )
+    def report(self, applied: Applied, stager: Stager | None = None) -> ReembedReport:
+        return ReembedReport(
+            rows_updated=applied.facts.get("rows_written") or 0,
+            duration_secs=applied.facts.get("duration_secs", 0.0),
+            index_rebuild_secs=applied.index_secs,
+            rows_blank=applied.facts.get("rows_blank") or 0,
+            rows_encoded=stager.rows if stager else 0,
+            way=applied.way,
+            way_reason=applied.way_reason,
+            model=self.signature,
+            previous_model=self.probed.model,
+            run_id=self.run_id,
+            notes=_notes(self.probed, self.signature, self.work),
+        )
 
 
 def _index_failed(error: psycopg.Error, probed: Probed) -> VestigeError:
@@ -649,27 +657,4 @@ def _index_failed(error: psycopg.Error, probed: Probed) -> VestigeError:
         f"the index of {probed.column} could not be built: {error.diag.message_primary or str(error).strip()}",
         "vectors and registry are in place, searches scan the table until the index is there: run the same command "
         "again, which builds only the index, and drop first what CREATE INDEX CONCURRENTLY left INVALID",
-    )
-
-
-def _report(
-    applied: Applied,
-    signature: ModelSignature,
-    probed: Probed,
-    run_id: int,
-    encoded: int,
-    notes: list[str] | None = None,
-) -> ReembedReport:
-    return ReembedReport(
-        rows_updated=applied.facts.get("rows_written") or 0,
-        duration_secs=applied.facts.get("duration_secs", 0.0),
-        index_rebuild_secs=applied.index_secs,
-        rows_blank=applied.facts.get("rows_blank") or 0,
-        rows_encoded=encoded,
-        way=applied.way,
-        way_reason=applied.way_reason,
-        model=signature,
-        previous_model=probed.model,
-        run_id=run_id,
-        notes=notes or [],
     )

@@ -128,7 +128,7 @@ class Stager:
         }
         # Ids stay the bytes that the server sent, whatever their type, so they are taken from the raw result.
         cursor = conn.cursor(binary=True)
-        cursor.execute(steps.load("stage/page.sql").render(values, conn).encode(), prepare=False)
+        cursor.execute(steps.load("stage/page.sql").render(values, conn), prepare=False)
         result = cursor.pgresult
         assert result is not None
         rows = cursor.fetchall()
@@ -162,7 +162,7 @@ class Stager:
     def _write(self, conn: psycopg.Connection[Any], page: Page, buffer: bytes) -> None:
         text = steps.load("stage/copy.sql").render(self.values, conn)
         try:
-            with conn.transaction(), conn.cursor().copy(text.encode()) as copy:
+            with conn.transaction(), conn.cursor().copy(text) as copy:
                 copy.write(buffer)
         except psycopg.errors.UniqueViolation:
             log.info("reembed: a chunk of %d rows was staged by another worker; looking again", len(page.ids))

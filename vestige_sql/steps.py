@@ -13,8 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import Any, LiteralString, cast
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -96,7 +95,9 @@ class Step:
                 current = found[1]
                 fields[current] = found[2]
             elif current == "What" or line.startswith(" "):
-                fields[current] = f"{fields[current]}\n{line}" if current == "What" else f"{fields[current]} {line.strip()}"
+                fields[current] = (
+                    f"{fields[current]}\n{line}" if current == "What" else f"{fields[current]} {line.strip()}"
+                )
         fields["What"] = fields["What"].strip()
         return fields
 
@@ -158,13 +159,8 @@ def folder(name: str) -> list[Step]:
 
 
 def execute(conn: psycopg.Connection[Any], text: str) -> psycopg.Cursor[dict[str, Any]]:
-    """Run SQL text that came from a file under ``sql/``.
-
-    The cast is honest: the text is a file of this package with every value quoted by psycopg, and psycopg's
-    ``LiteralString`` is there to keep values of users from being put into SQL by hand.
-    """
-    cursor = conn.cursor(row_factory=dict_row)
-    return cursor.execute(cast(LiteralString, text), prepare=False)
+    """Run SQL text that came from a file under ``sql/``, with every value in it quoted by psycopg."""
+    return conn.cursor(row_factory=dict_row).execute(text, prepare=False)
 
 
 @dataclass(frozen=True)

@@ -114,9 +114,7 @@ def check_server(server: dict[str, Any], *, needs_package: bool) -> None:
     if not needs_package:
         return
     if server["in_recovery"]:
-        raise TargetError(
-            "this server is a standby and takes no writes", "connect to the primary; nothing was written"
-        )
+        raise TargetError("this server is a standby and takes no writes", "connect to the primary; nothing was written")
     if not (server["package_schema_exists"] and server["package_functions_exist"]):
         raise TargetError(
             f"database {server['database']} lacks the schema vestige_sql, which keeps staging and audit",
@@ -148,7 +146,9 @@ def _check_table(target: Target, table: dict[str, Any] | None, role: str) -> dic
         "c": "a composite type",
     }
     if table["kind"] != "r":
-        raise TargetError(f"{name} is {kinds.get(table['kind'], 'not a table')}, and only plain tables can be re-embedded", nothing)
+        raise TargetError(
+            f"{name} is {kinds.get(table['kind'], 'not a table')}, and only plain tables can be re-embedded", nothing
+        )
     if table["persistence"] == "t":
         raise TargetError(f"{name} is a temporary table, which no other session can see", nothing)
     if table["is_typed"]:
@@ -215,15 +215,23 @@ def probe(conn: psycopg.Connection[Any], target: Target, *, needs_package: bool 
     except (psycopg.errors.SyntaxError, psycopg.errors.InvalidName, psycopg.errors.FeatureNotSupported) as error:
         raise TargetError(
             f"{target.table} is no table name: {error.diag.message_primary}",
-            "write it as in SQL, such as app.documents or \"App\".\"My Docs\"; nothing was written",
+            'write it as in SQL, such as app.documents or "App"."My Docs"; nothing was written',
         ) from error
     table = _check_table(target, found, server["role"])
 
     values: dict[str, Value] = named | {
         key: table[key]
         for key in (
-            "oid", "schema", "table", "id_type", "id_sql_type", "vector_type", "embedding_type",
-            "staging_table", "lookup_function", "new_column",
+            "oid",
+            "schema",
+            "table",
+            "id_type",
+            "id_sql_type",
+            "vector_type",
+            "embedding_type",
+            "staging_table",
+            "lookup_function",
+            "new_column",
         )
     }
     values["vector_schema"] = table["embedding_type_schema"]

@@ -1,0 +1,336 @@
+"""Arguments in, exit code out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import reembed
+from .embedder import ModelSignature
+from .errors import DimensionMismatch, VestigeError
+from .migrate import migrate_up
+from .progress import LiveHandler, Progress
+from .report import WAYS, DryRunSummary, ReembedPlan, ReembedReport
+from .settings import resolve_conninfo
+from .target import VESTIGE, Target
+
+if TYPE_CHECKING:
+    from .encoder import OnnxEmbedder
+
+log = logging.getLogger("vestige_sql")
+
+_BANNER_SECS = 5
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line ``argv`` and return its exit code: 0 done or nothing to do, 1 failed, 2 wrong usage."""
+    args = _parser().parse_args(argv)
+    _log_to_stderr(quiet=args.json)
+    try:
+        return int(args.run(args) or 0)
+    except VestigeError as error:
+        print(f"vestige-sql: {error}", file=sys.stderr)
+        if error.hint:
+            print(f"  {error.hint}", file=sys.stderr)
+        if args.json:
+            print(json.dumps({"error": str(error), "hint": error.hint, "kind": type(error).__name__}))
+        return error.exit_code
+    except KeyboardInterrupt:
+        print(
+            "vestige-sql: interrupted. The table is in the space of the registered model; what is staged stays, and "
+            "the same command goes on from there.",
+            file=sys.stderr,
+        )
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="vestige-sql", description="Change the embedding model of a pgvector table.")
+    parser.add_argument("--version", action="version", version=reembed.package_version())
+    migrate = parser.add_subparsers(required=True, metavar="migrate").add_parser(
+        "migrate", help="the migration and its phases"
+    )
+    verbs = migrate.add_subparsers(required=True, metavar="VERB")
+
+    server = argparse.ArgumentParser(add_help=False)
+    server.add_argument(
+        "--postgres-url", metavar="URL", help="anything libpq takes; default: DATABASE_URL, then vestige.toml"
+    )
+    server.add_argument(
+        "--embedded", metavar="FOLDER", type=Path, help="the embedded PostgreSQL with its data in FOLDER"
+    )
+    server.add_argument("--json", action="store_true", help="answer on stdout in JSON, and be silent otherwise")
+
+    target = argparse.ArgumentParser(add_help=False)
+    target.add_argument("--table", default=VESTIGE.table, help="as SQL reads a qualified name (default: %(default)s)")
+    target.add_argument("--id-column", default=VESTIGE.id_column, help="default: %(default)s")
+    target.add_argument("--content-column", default=VESTIGE.content_column, help="default: %(default)s")
+    target.add_argument("--embedding-column", default=VESTIGE.embedding_column, help="default: %(default)s")
+
+    model = argparse.ArgumentParser(add_help=False)
+    model.add_argument(
+        "--model", required=True, metavar="NAME_OR_DIR", help="a folder, or a name on the Hugging Face hub"
+    )
+    model.add_argument("--dimension", required=True, type=int, metavar="N", help="checked against the model first")
+    model.add_argument("--revision", help="pins what the hub has: a branch, tag or commit")
+    model.add_argument(
+        "--onnx-file", metavar="FILE", help="which graph of the model, such as onnx/model_qint8_avx2.onnx"
+    )
+
+    stages = argparse.ArgumentParser(add_help=False)
+    stages.add_argument(
+        "--batch-size",
+        type=int,
+        default=ReembedPlan.batch_size,
+        help="most rows in one call of the model (%(default)s)",
+    )
+
+    applies = argparse.ArgumentParser(add_help=False)
+    applies.add_argument(
+        "--apply", choices=WAYS, default=ReembedPlan.apply, help="how vectors are put in place (%(default)s)"
+    )
+    applies.add_argument(
+        "--drop-hnsw-first",
+        action=argparse.BooleanOptionalAction,
+        default=ReembedPlan.drop_hnsw_first,
+        help="drop the vector indexes before the vectors change",
+    )
+    applies.add_argument(
+        "--concurrent-index", action="store_true", help="build indexes with CREATE INDEX CONCURRENTLY afterwards"
+    )
+    applies.add_argument("--lock-timeout", type=float, default=ReembedPlan.lock_timeout_secs, metavar="SECS",
+                         help="wait this long for the table's lock, a few times over (%(default)s)")  # fmt: skip
+    applies.add_argument(
+        "--no-confirm", action="store_true", help=f"do not wait {_BANNER_SECS} s before the first write"
+    )
+
+    def verb(name: str, run: Any, text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        made = verbs.add_parser(name, help=text, description=text, parents=[server, *parents])
+        made.set_defaults(run=run)
+        return made
+
+    up = verb("up", _up, "apply the migrations: Vestige's schema and the package's own")
+    up.add_argument(
+        "--package-only", action="store_true", help="leave out Vestige's schema, for tables of another making"
+    )
+    verb("register", _register, "register the first model and stamp the column's dimension", target, model)
+    verb(
+        "reembed",
+        _reembed,
+        "encode every row with another model and put the vectors in place",
+        target,
+        model,
+        stages,
+        applies,
+    ).add_argument("--dry-run", action="store_true", help="say what would be done; calls no encoder and writes nothing")
+    verb("stage", _stage, "encode only: nothing live is touched", target, model, stages)
+    verb("apply", _apply, "put in place what is staged", target, applies)
+    verb("status", _status, "what is registered, what is under way, what was done", target)
+    verb("abort", _abort, "throw away what is staged; the table was never touched by it", target)
+    return parser
+
+
+def _log_to_stderr(*, quiet: bool) -> None:
+    handler: logging.Handler = LiveHandler(sys.stderr) if sys.stderr.isatty() else logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    log.handlers = [handler]
+    log.propagate = False
+    log.setLevel(logging.ERROR if quiet else logging.INFO)
+
+
+# The verbs
+
+
+def _up(args: argparse.Namespace) -> None:
+    done = migrate_up(_conninfo(args), vestige=not args.package_only)
+    for name in done.applied:
+        log.info("up: applied %s", name)
+    for name, reason in done.waiting.items():
+        log.info("up: %s waits: %s", name, reason)
+    if not done.applied:
+        log.info("up: nothing to apply")
+    _answer(args, {"applied": done.applied, "waiting": done.waiting})
+
+
+def _register(args: argparse.Namespace) -> None:
+    signature = _load(args).signature()
+    fresh = reembed.register_model(_conninfo(args), signature, target=_target(args))
+    if not fresh:
+        log.info("register: nothing to do: %s is registered", signature)
+    elif _target(args) == VESTIGE:
+        log.info("register: now vestige-sql migrate up can build the HNSW index")
+    _answer(args, {"registered": fresh, "model": _signature(signature)})
+
+
+def _reembed(args: argparse.Namespace) -> None:
+    conninfo, plan = _conninfo(args), _plan(args)
+    embedder = _load(args)
+    if args.dry_run:
+        summary = reembed.dry_run_reembed(conninfo, embedder, plan, target=_target(args))
+        _print_summary(summary)
+        _answer(args, summary.as_json())
+        return
+    report = reembed.run_reembed(
+        conninfo, embedder, plan, target=_target(args), progress=_progress(args), before_write=_banner(args)
+    )
+    _print_report(args, report)
+
+
+def _stage(args: argparse.Namespace) -> None:
+    report = reembed.stage_reembed(
+        _conninfo(args),
+        _load(args),
+        ReembedPlan(batch_size=args.batch_size),
+        target=_target(args),
+        progress=_progress(args),
+    )
+    if not report.nothing_to_do:
+        log.info(
+            "stage: %d rows encoded in %.1f s; nothing live was touched", report.rows_encoded, report.duration_secs
+        )
+        log.info("stage: put them in place with vestige-sql migrate apply, or by hand: sql/README.md")
+    _answer(args, report.as_json())
+
+
+def _apply(args: argparse.Namespace) -> None:
+    report = reembed.apply_staged(
+        _conninfo(args), _plan(args), target=_target(args), progress=_progress(args), before_write=_banner(args)
+    )
+    _print_report(args, report)
+
+
+def _status(args: argparse.Namespace) -> None:
+    found = reembed.status(_conninfo(args), target=_target(args))
+    if args.json:
+        _answer(args, found | {"model": _signature(found["model"])})
+        return
+    print(f"target      {found['target']}, {found['type']}, about {found['estimated_rows']:,} rows")
+    print(f"model       {found['model'] or 'none registered'}")
+    for index in found["indexes"]:
+        print(f"index       {index['name']} ({index['method']}, {'valid' if index['valid'] else 'INVALID'})")
+    for index in found["indexes_to_build"]:
+        print(f"index       {index['name']} is still to be built: run the re-embedding again")
+    if not found["indexes"] and not found["indexes_to_build"]:
+        print("index       none")
+    if run := found["open_run"]:
+        share = f", {run['share_done']:.0%} of {run['rows_total']:,} rows staged" if "share_done" in run else ""
+        print(f"under way   run {run['id']} to {run['name']} ({run['dimension']} dimensions), {run['state']}{share}")
+        if run["last_error"]:
+            print(f"            stopped by: {run['last_error']}")
+    for run in found["last_runs"]:
+        print(
+            f"run {run['id']:<7} {run['started_at']:%Y-%m-%d %H:%M} {run['target']}: "
+            f"{run['from_name'] or 'none'} -> {run['to_name']}, {run['state']}, {run['way'] or run['scope']}, "
+            f"{run['rows_written'] or 0:,} rows, {run['duration_secs'] or 0:.1f} s "
+            f"and {run['index_secs'] or 0:.1f} s for the index"
+        )
+
+
+def _abort(args: argparse.Namespace) -> None:
+    dropped = reembed.abort_reembed(_conninfo(args), target=_target(args))
+    log.info("abort: %s", "what was staged is thrown away, the table is as it was" if dropped else "nothing is staged")
+    _answer(args, {"aborted": dropped})
+
+
+# Their parts
+
+
+def _conninfo(args: argparse.Namespace) -> str:
+    return resolve_conninfo(args.postgres_url, embedded=args.embedded)
+
+
+def _target(args: argparse.Namespace) -> Target:
+    return Target(args.table, args.id_column, args.content_column, args.embedding_column)
+
+
+def _plan(args: argparse.Namespace) -> ReembedPlan:
+    return ReembedPlan(
+        batch_size=getattr(args, "batch_size", ReembedPlan.batch_size),
+        drop_hnsw_first=args.drop_hnsw_first,
+        concurrent_index=args.concurrent_index,
+        apply=args.apply,
+        lock_timeout_secs=args.lock_timeout,
+    )
+
+
+def _load(args: argparse.Namespace) -> OnnxEmbedder:
+    # ONNX Runtime takes a moment to import, which verbs without a model need not wait for.
+    from .encoder import load_embedder
+
+    embedder = load_embedder(args.model, revision=args.revision, onnx_file=args.onnx_file)
+    if embedder.dimension != args.dimension:
+        raise DimensionMismatch(
+            f"--dimension is {args.dimension}, and the model {embedder.model_name} has {embedder.dimension} dimensions",
+            f"run again with --dimension {embedder.dimension}, or with another model; nothing was written",
+        )
+    return embedder
+
+
+def _progress(args: argparse.Namespace) -> Progress:
+    return Progress(live=sys.stderr.isatty() and not args.json)
+
+
+def _banner(args: argparse.Namespace) -> reembed.Notice:
+    def show(text: str) -> None:
+        if not args.json:
+            print(text, file=sys.stderr)
+        if not args.no_confirm:
+            if not args.json:
+                print(f"Ctrl-C within {_BANNER_SECS} seconds stops it; nothing is written until then.", file=sys.stderr)
+            time.sleep(_BANNER_SECS)
+
+    return show
+
+
+def _signature(signature: ModelSignature | None) -> dict[str, Any] | None:
+    return None if signature is None else vars(signature)
+
+
+def _print_summary(summary: DryRunSummary) -> None:
+    say = log.info
+    say("dry run: nothing is written and no text is encoded")
+    say("  registered model   %s", summary.current_signature or "none")
+    say("  target model       %s", summary.target_signature)
+    if summary.nothing_to_do:
+        say("  nothing to do")
+        return
+    say("  rows to update     %s (%s without text, %s staged already)",
+        f"{summary.rows_to_update:,}", f"{summary.rows_blank:,}", f"{summary.rows_staged:,}")  # fmt: skip
+    say("  embedder batches   %s", f"{summary.embedder_batches:,}")
+    say("  column's dimension %s", "changes" if summary.would_alter_typmod else "stays")
+    say("  way of applying    %s: %s", summary.way, summary.way_reason)
+    say("  estimated time     %.0f s, at 50 rows a second", summary.estimated_walltime_secs)
+    for note in summary.notes:
+        say("  note: %s", note)
+
+
+def _print_report(args: argparse.Namespace, report: ReembedReport) -> None:
+    if not report.nothing_to_do:
+        log.info("reembed: %s rows updated in %.1f s, index built in %.1f s",
+                 f"{report.rows_updated:,}", report.duration_secs, report.index_rebuild_secs)  # fmt: skip
+        log.info("reembed: put in place by %s: %s", report.way, report.way_reason)
+        for note in report.notes:
+            log.info("reembed: %s", note)
+        log.info("reembed: the registered model is %s", report.model)
+    _answer(args, report.as_json())
+
+
+def _answer(args: argparse.Namespace, answer: dict[str, Any]) -> None:
+    if args.json:
+        print(json.dumps(answer, default=str))
+
+
+def entry() -> None:  # pragma: no cover
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    entry()
