@@ -170,9 +170,7 @@ def _first(error: psycopg.Error) -> psycopg.Error:
 
 
 def _lines(error: psycopg.Error) -> list[str]:
-    return [
-        line for line in (error.diag.message_primary or str(error).strip(), error.diag.message_hint) if line
-    ]
+    return [line for line in (error.diag.message_primary or str(error).strip(), error.diag.message_hint) if line]
 
 
 def _failed(what: str, error: psycopg.Error) -> ServerError:
@@ -183,9 +181,7 @@ def _failed(what: str, error: psycopg.Error) -> ServerError:
             "this database: CREATE EXTENSION vector; then the owner is enough."
         ]
     elif isinstance(error, errors.FeatureNotSupported | errors.UndefinedFile) and "extension" in message:
-        hint = [
-            "Install pgvector on the server's machine (https://github.com/pgvector/pgvector), run this again."
-        ]
+        hint = ["Install pgvector on the server's machine (https://github.com/pgvector/pgvector), run this again."]
     return ServerError(
         f"{what}: {message}; its transaction was rolled back",
         " ".join(hint) or "Mend that and run this again: what was applied stays, the rest follows.",
