@@ -15,13 +15,11 @@ from vestige_sql.embedder import Embedder, ModelSignature, Vectors
 from vestige_sql.errors import BadEmbedding, EncoderError, ModelUnsupported
 from vestige_sql.model import ModelFiles, resolve_model
 
-# Padded tokens in one call of the model: enough to keep the cores busy, and few enough that the activations
-# stay small and near the caches.
-_CALL_TOKENS = 2048
-
-# And the same for attention, which keeps a number a head for every pair of tokens in a text: beyond 128 tokens,
-# a call of 2,048 of them would be mostly that.
-_CALL_PAIRS = 1 << 18
+# The size of one call, in tokens, padding included, and in pairs of tokens: activations grow with the tokens,
+# attention with the square of a text's length. Measured with MiniLM on two cores, larger calls are no faster
+# and need more memory.
+_CALL_TOKENS = 1024
+_CALL_PAIRS = 1 << 17
 
 # English text has about four characters a token; for embedders that do not count tokens themselves.
 _CHARACTERS_A_TOKEN = 4
@@ -55,9 +53,7 @@ class OnnxEmbedder:
             )
         dimension = outputs[self._output].shape[-1]
         # A symbolic dimension has a name here, or nothing.
-        self._dimension = (
-            dimension if isinstance(dimension, int) else self._embed(self._encode(["a"])).shape[1]
-        )
+        self._dimension = dimension if isinstance(dimension, int) else self._embed(self._encode(["a"])).shape[1]
 
     @property
     def model_name(self) -> str:
@@ -135,7 +131,7 @@ def encode_window(embedder: Embedder, texts: Sequence[str], batch_size: int) -> 
     """Return the embeddings of ``texts`` in the order given: float32, shape ``(len(texts), dimension)``.
 
     Equal texts are encoded once. The rest is sorted by length and cut into calls of ``embed_batch`` of at
-    most ``batch_size`` texts and about 2,048 tokens, padding included: padding is work too, and a window in
+    most ``batch_size`` texts and about 1,024 tokens, padding included: padding is work too, and a window in
     table order is mostly padding.
 
     Raises ``BadEmbedding`` if the embedder returns anything but float32 of the right shape.
@@ -237,6 +233,8 @@ def _encode_long(tokenizer: Tokenizer, text: str) -> Encoding:
 def _session(files: ModelFiles) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.intra_op_num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+    # A pattern is kept for every shape, and here nearly every call has a shape of its own.
+    options.enable_mem_pattern = False
     options.log_severity_level = 3
     # TensorFloat-32 keeps 10 bits of a product: vectors made on a GPU would not be those made on a CPU.
     cuda = ("CUDAExecutionProvider", {"use_tf32": "0"})
@@ -265,11 +263,12 @@ def _mean(output: NDArray[Any], mask: NDArray[np.int64]) -> Vectors:
     # Not by multiplying with the mask: a graph may leave NaN where there is only padding.
     tokens[mask == 0] = 0
     counts = np.maximum(mask.sum(axis=1, keepdims=True), 1).astype(np.float32)
-    means = tokens.sum(axis=1) / counts
-    return means.astype(np.float32, copy=False)
+    means: Vectors = tokens.sum(axis=1) / counts
+    return means
 
 
 def _normalize(vectors: Vectors) -> Vectors:
     # Squares of float32 overflow long before float64; a zero vector stays zero, to be found as such.
     norms = np.sqrt(np.square(vectors, dtype=np.float64).sum(axis=1, keepdims=True))
-    return (vectors / np.maximum(norms, 1e-12)).astype(np.float32)
+    unit: Vectors = (vectors / np.maximum(norms, 1e-12)).astype(np.float32)
+    return unit

