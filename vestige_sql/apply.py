@@ -17,7 +17,7 @@ from . import steps
 from .errors import LockNotAvailable, TargetError
 from .progress import Progress
 from .report import ReembedPlan
-from .stage import Stager, TooManyPending
+from .stage import Stager
 from .steps import StepRun, Value
 from .target import Blockers, Probed
 
@@ -28,9 +28,28 @@ FASTEST_FIRST = ("rewrite", "swap", "widen")
 
 FALLS_BACK_TO = {"widen": "swap"}
 
-_USES_UPDATE = frozenset({"widen", "swap", "fill"})
+_USES_UPDATE = frozenset({"widen", "swap"})
 _FIRST_PAUSE_SECS = 1.0
 _LONGEST_PAUSE_SECS = 15.0
+
+
+def phases(way: str, plan: ReembedPlan) -> list[str]:
+    """Return the folders under ``sql/`` that apply by ``way``, in order, all in one transaction."""
+    if way == "fill":
+        return ["lock/writers", "gate", "triggers/disable", "apply/fill", "triggers/enable", "finish"]
+    quiet = way in _USES_UPDATE
+    return [
+        "lock/exclusive",
+        "gate",
+        "index/save",
+        *(["index/drop"] if plan.drop_hnsw_first else []),
+        *(["triggers/disable"] if quiet else []),
+        f"apply/{way}",
+        *(["triggers/enable"] if quiet else []),
+        *(["index/create"] if not plan.concurrent_index else []),
+        "registry",
+        "finish",
+    ]
 
 
 def choose_way(wanted: str, probed: Probed, blockers: Blockers) -> tuple[str, str]:
@@ -139,22 +158,17 @@ class Applier:
     def apply(self, way: str, reason: str) -> Applied:
         """Run the folders of ``way`` in the transaction that is open on ``conn``, and commit nothing."""
         applied = Applied(way, reason)
-        if way == "fill":
-            self._folder("lock/writers", applied)
-            self._gate(applied)
-            self._put_in_place(applied)
-        else:
-            self._folder("lock/exclusive", applied)
-            self._gate(applied)
-            self._folder("index/save", applied)
-            if self.plan.drop_hnsw_first:
-                self._folder("index/drop", applied)
-            self._put_in_place(applied)
-            if not self.plan.concurrent_index:
-                self._build_indexes("index/create", applied)
-            self._folder("registry", applied)
-        self._report(applied)
-        self._folder("finish", applied)
+        for folder in phases(way, self.plan):
+            if folder == "gate":
+                self._gate(applied)
+            elif folder == f"apply/{way}":
+                self._put_in_place(applied)
+            elif folder == "index/create":
+                self._build_indexes(folder, applied)
+            else:
+                if folder == "finish":
+                    self._report(applied)
+                self._folder(folder, applied)
         return applied
 
     def build_only(self, *, drop_invalid: bool) -> Applied:
@@ -187,7 +201,7 @@ class Applier:
         fallback = FALLS_BACK_TO.get(applied.way)
         try:
             with self.conn.transaction():
-                self._way(applied)
+                self._folder(f"apply/{applied.way}", applied)
         except psycopg.OperationalError:
             # A lock, a full disk, a server going down: another way would not help.
             raise
@@ -198,15 +212,7 @@ class Applier:
             log.info("reembed: %s is refused (%s); taking %s", applied.way, refused, fallback)
             applied.way_reason = f"{applied.way} was refused by the server: {refused}"
             applied.way = fallback
-            self._way(applied)
-
-    def _way(self, applied: Applied) -> None:
-        quiet = applied.way in _USES_UPDATE
-        if quiet:
-            self._folder("triggers/disable", applied)
-        self._folder(f"apply/{applied.way}", applied)
-        if quiet:
-            self._folder("triggers/enable", applied)
+            self._folder(f"apply/{fallback}", applied)
 
     def _build_indexes(self, folder: str, applied: Applied) -> None:
         started = time.monotonic()
@@ -263,4 +269,3 @@ def record_report(conn: psycopg.Connection[Any], run_id: int, applied: Applied, 
     )
 
 
-__all__ = ["Applied", "Applier", "TooManyPending", "choose_way", "record_report", "record_step"]

@@ -386,21 +386,30 @@ def _session(conninfo: str, target: Target) -> Iterator[tuple[psycopg.Connection
     """Connect, probe, and claim the target for this run as long as the connection lives."""
     with _translated(), connect(conninfo) as conn:
         probed = probe(conn, target)
-        deadline = time.monotonic() + _CLAIM_SECS
-        while not steps.query(conn, "session/try_lock_run.sql", probed.values)[0]["claimed"]:
+        _claim(conn, probed)
+        # Asked again, now that nobody else is at work on it.
+        yield conn, probe(conn, target)
+
+
+def _claim(conn: psycopg.Connection[Any], probed: Probed) -> None:
+    deadline = time.monotonic() + _CLAIM_SECS
+    while True:
+        try:
+            steps.run(conn, steps.load("session/claim_run.sql"), probed.values)
+            return
+        except psycopg.Error as error:
+            if error.sqlstate != steps.CHECK_FAILED:
+                raise
             if time.monotonic() > deadline:
-                holders = steps.query(conn, "probe/run_holder.sql", probed.values)
                 who = "; ".join(
                     f"pid {h['pid']} ({h['role']}, {h['application_name']}, since {h['backend_start']:%Y-%m-%d %H:%M})"
-                    for h in holders
+                    for h in steps.query(conn, "probe/run_holder.sql", probed.values)
                 )
                 raise RunInProgress(
                     f"another run is at work on {probed.column}: {who or 'a session that is gone by now'}",
-                    "wait for it, see vestige-sql migrate status; nothing was written",
-                )
-            time.sleep(0.2)
-        # Asked again, now that nobody else is at work on it.
-        yield conn, probe(conn, target)
+                    error.diag.message_hint or "",
+                ) from error
+        time.sleep(0.2)
 
 
 def _work(conn: psycopg.Connection[Any], probed: Probed, signature: ModelSignature, plan: ReembedPlan) -> Work:
