@@ -15,7 +15,6 @@ from statistics import median
 
 import numpy as np
 import onnxruntime
-
 from demo import minilm
 from demo.corpus import documents
 

@@ -1,0 +1,264 @@
+"""Compare the ways of putting new vectors in place, on the same table, with the vectors ready in memory.
+
+Each way gets its own copy of one database, after a checkpoint, and the ways take turns. Nothing is encoded
+and no HNSW index is on the table: what is measured is COPY to staging, gate and apply, or the UPDATEs that
+people write instead. Both kinds end with every row under the column's new typmod. The HNSW index that a
+re-embedding builds at the end is counted neither in time nor in size nor in WAL.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shlex
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import cycle, islice
+from statistics import median
+from typing import Any
+
+import numpy as np
+import psycopg
+from demo.corpus import documents
+from pgvector.psycopg import register_vector
+from psycopg.conninfo import make_conninfo
+
+from vestige_sql import embedded
+from vestige_sql.embedder import ModelSignature, Vectors
+from vestige_sql.migrate import migrate_up
+from vestige_sql.reembed import ReembedPlan, register_model, run_reembed
+
+BATCH = 128
+
+# Where the log stands before and after each HNSW build; the build is in the same transaction as the vectors.
+MARKS = """
+CREATE TABLE index_mark (at_end boolean, lsn pg_lsn);
+CREATE FUNCTION mark_index() RETURNS event_trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO public.index_mark VALUES (tg_event = 'ddl_command_end', pg_current_wal_insert_lsn());
+END
+$$;
+CREATE EVENT TRIGGER mark_index_start ON ddl_command_start WHEN TAG IN ('CREATE INDEX')
+    EXECUTE FUNCTION mark_index();
+CREATE EVENT TRIGGER mark_index_end ON ddl_command_end WHEN TAG IN ('CREATE INDEX')
+    EXECUTE FUNCTION mark_index();
+"""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The table's rows: ids, texts that begin with the row's number, and both models' vectors."""
+
+    ids: list[uuid.UUID]
+    texts: list[str]
+    old: Vectors
+    new: Vectors
+
+
+@dataclass(frozen=True)
+class Measured:
+    seconds: float
+    total: int  # bytes of table, TOAST and indexes, the HNSW index excepted
+    heap: int  # bytes of table and TOAST
+    wal: int  # bytes written to the log
+
+
+Way = Callable[[str, Rows], float]  # takes a conninfo, returns seconds
+Update = Callable[[psycopg.Connection, Rows, slice], None]
+
+
+class Ready:
+    """An embedder that has the vectors already and finds them by the number that a text begins with."""
+
+    model_name = "ready"
+
+    def __init__(self, vectors: Vectors) -> None:
+        self._vectors = vectors
+        self.dimension = vectors.shape[1]
+
+    def signature(self) -> ModelSignature:
+        return ModelSignature(self.model_name, self.dimension, "1" * 64)
+
+    def embed_batch(self, texts: Sequence[str]) -> Vectors:
+        return self._vectors[[int(text.partition("\n")[0]) for text in texts]]
+
+
+def make_rows(count: int, old: int, new: int) -> Rows:
+    """Return ``count`` docstrings, repeated if there are fewer, with random unit vectors: always the same."""
+    rng = np.random.default_rng(0)
+
+    def vectors(dimension: int) -> Vectors:
+        drawn = rng.standard_normal((count, dimension), dtype=np.float32)
+        drawn /= np.linalg.norm(drawn, axis=1, keepdims=True)
+        return drawn
+
+    texts = [f"{n}\n{text.content}" for n, text in enumerate(islice(cycle(documents()), count))]
+    ids = [uuid.UUID(bytes=rng.bytes(16), version=4) for _ in texts]
+    return Rows(ids, texts, vectors(old), vectors(new))
+
+
+def make_table(conninfo: str, rows: Rows) -> None:
+    """Fill Vestige's own table, with its trigger and its other indexes, under an old model."""
+    migrate_up(conninfo)
+    dimension = rows.old.shape[1]
+    register_model(conninfo, ModelSignature("old", dimension, "0" * 64))
+    with psycopg.connect(conninfo, autocommit=True) as conn:
+        register_vector(conn)
+        # A registration may have built it; without it the ways compare, and with it the UPDATEs take minutes.
+        conn.execute("DROP INDEX IF EXISTS idx_knowledge_nodes_embedding_hnsw")
+        into = "COPY knowledge_nodes (id, content, embedding) FROM STDIN (FORMAT binary)"
+        with conn.cursor().copy(into) as copy:
+            copy.set_types(["uuid", "text", "vector"])
+            for row in zip(rows.ids, rows.texts, rows.old, strict=True):
+                copy.write_row(row)
+        conn.execute("VACUUM (ANALYZE) knowledge_nodes")
+        conn.execute(MARKS)
+
+
+def reembed(way: str, conninfo: str, rows: Rows) -> float:
+    """Run the package's own job, with a staging table and one transaction."""
+    report = run_reembed(conninfo, Ready(rows.new), ReembedPlan(apply=way))
+    assert report.rows_updated == len(rows.ids)
+    return report.duration_secs
+
+
+def update_in_place(update: Update, conninfo: str, rows: Rows) -> float:
+    """Take the dimension off the column, UPDATE in batches that commit, and put the new dimension on."""
+    start = time.perf_counter()
+    with psycopg.connect(conninfo, autocommit=True) as conn:
+        register_vector(conn)
+        conn.execute("ALTER TABLE knowledge_nodes ALTER COLUMN embedding TYPE vector")
+        for first in range(0, len(rows.ids), BATCH):
+            update(conn, rows, slice(first, first + BATCH))
+        conn.execute(f"ALTER TABLE knowledge_nodes ALTER COLUMN embedding TYPE vector({rows.new.shape[1]})")
+    return time.perf_counter() - start
+
+
+def unnest(conn: psycopg.Connection, rows: Rows, batch: slice) -> None:
+    vectors = ["[" + ",".join(map(str, vector)) + "]" for vector in rows.new[batch].tolist()]
+    conn.execute(
+        "UPDATE knowledge_nodes AS k SET embedding = new.embedding::vector"
+        "  FROM unnest(%s::uuid[], %s::text[]) AS new (id, embedding) WHERE k.id = new.id",
+        [rows.ids[batch], vectors],
+    )
+
+
+def executemany(conn: psycopg.Connection, rows: Rows, batch: slice) -> None:
+    with conn.transaction(), conn.cursor() as cursor:
+        cursor.executemany(
+            "UPDATE knowledge_nodes SET embedding = %b WHERE id = %b",
+            list(zip(rows.new[batch], rows.ids[batch], strict=True)),
+        )
+
+
+WAYS: dict[str, Way] = {
+    f"UPDATE .. FROM unnest of {BATCH}, vectors as text": partial(update_in_place, unnest),
+    f"executemany UPDATE of {BATCH}, binary, pipelined": partial(update_in_place, executemany),
+    "staging COPY + widen": partial(reembed, "widen"),
+    "staging COPY + swap": partial(reembed, "swap"),
+    "staging COPY + rewrite": partial(reembed, "rewrite"),
+}
+
+
+def measure(server: str, base: str, way: Way, rows: Rows) -> Measured:
+    """Run ``way`` on a fresh copy of the database ``base``."""
+    name = f"{base}_copy"
+    with psycopg.connect(server, autocommit=True) as admin:
+        admin.execute(f"DROP DATABASE IF EXISTS {name}")
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE {base}")
+        # Every way pays for full page images alike.
+        admin.execute("CHECKPOINT")
+        before = one(admin, "SELECT pg_current_wal_insert_lsn()")
+        conninfo = make_conninfo(server, dbname=name)
+        seconds = way(conninfo, rows)
+        wal = one(admin, "SELECT pg_current_wal_insert_lsn() - %s::pg_lsn", before)
+        with psycopg.connect(conninfo) as conn:
+            check(conn, rows)
+            index_wal = one(
+                conn,
+                "SELECT coalesce(sum(CASE WHEN at_end THEN lsn - '0/0' ELSE '0/0' - lsn END), 0)  FROM index_mark",
+            )
+            hnsw = one(
+                conn,
+                "SELECT coalesce(sum(pg_relation_size(indexrelid)), 0) FROM pg_index i JOIN pg_class c"
+                " ON c.oid = indexrelid JOIN pg_am a ON a.oid = relam WHERE amname = 'hnsw'",
+            )
+            total = one(conn, "SELECT pg_total_relation_size('knowledge_nodes')")
+            heap = one(conn, "SELECT pg_table_size('knowledge_nodes')")
+        admin.execute(f"DROP DATABASE {name}")
+    return Measured(seconds, int(total - hnsw), heap, int(wal - index_wal))
+
+
+def check(conn: psycopg.Connection, rows: Rows) -> None:
+    """Make sure that the way did the work: the new typmod, and new vectors in the first and the last row."""
+    typmod = one(
+        conn,
+        "SELECT atttypmod FROM pg_attribute WHERE attrelid = 'knowledge_nodes'::regclass AND attname = 'embedding'",
+    )
+    assert typmod == rows.new.shape[1]
+    for row in (0, len(rows.ids) - 1):
+        found = one(conn, "SELECT embedding::real[] FROM knowledge_nodes WHERE id = %s", rows.ids[row])
+        np.testing.assert_array_equal(np.asarray(found, dtype=np.float32), rows.new[row])
+
+
+def one(conn: psycopg.Connection, query: str, *parameters: object) -> Any:
+    row = conn.execute(query, parameters or None).fetchone()
+    assert row is not None
+    return row[0]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=20_000)
+    parser.add_argument("--old", type=int, default=384, metavar="DIMENSION")
+    parser.add_argument("--new", type=int, default=768, metavar="DIMENSION")
+    parser.add_argument("--repeats", type=int, default=3, help="runs of each way; medians are shown")
+    parser.add_argument("--only", default="", metavar="WORD", help="only the ways with this word in their name")
+    arguments = parser.parse_args()
+    ways = {name: way for name, way in WAYS.items() if arguments.only in name}
+
+    rows = make_rows(arguments.rows, arguments.old, arguments.new)
+    with tempfile.TemporaryDirectory(prefix="vestige-bench-") as folder:
+        server = embedded.start(folder)
+        try:
+            with psycopg.connect(server, autocommit=True) as admin:
+                admin.execute("CREATE DATABASE bench")
+                # It would come and go between the ways.
+                admin.execute("ALTER SYSTEM SET autovacuum = off")
+                admin.execute("SELECT pg_reload_conf()")
+                postgresql = one(admin, "SHOW server_version")
+                pgvector = one(admin, "SELECT default_version FROM pg_available_extensions WHERE name = 'vector'")
+            make_table(make_conninfo(server, dbname="bench"), rows)
+            measured: dict[str, list[Measured]] = {name: [] for name in ways}
+            for turn in range(arguments.repeats):
+                for name, way in ways.items():
+                    result = measure(server, "bench", way, rows)
+                    measured[name].append(result)
+                    print(f"{turn + 1}/{arguments.repeats} {name}: {result.seconds:.1f} s", file=sys.stderr)
+        finally:
+            embedded.stop(folder)
+
+    print(
+        f"{arguments.rows:,} rows, vector({arguments.old}) to vector({arguments.new}), no HNSW index, "
+        f"median of {arguments.repeats}. PostgreSQL {postgresql}, pgvector {pgvector}, "
+        f"psycopg {psycopg.__version__}, Python {platform.python_version()}, {os.cpu_count()} cores, "
+        f"autovacuum off, otherwise PostgreSQL's defaults.\n\n"
+        f"    {shlex.join(['PYTHONPATH=examples', 'python', *sys.argv])}\n\n"
+        "| way | rows/s | table with indexes, MB | heap with TOAST, MB | WAL, MB |\n"
+        "|---|---:|---:|---:|---:|"
+    )
+    for name, results in measured.items():
+        seconds = median(result.seconds for result in results)
+        sizes = [median(getattr(result, field) for result in results) for field in ("total", "heap", "wal")]
+        cells = [name, f"{arguments.rows / seconds:,.0f}", *(f"{size / 1e6:,.0f}" for size in sizes)]
+        print(f"| {' | '.join(cells)} |")
+
+
+if __name__ == "__main__":
+    main()
