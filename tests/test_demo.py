@@ -1,19 +1,24 @@
-"""The demonstration: its corpus and its old model."""
+"""The demonstration: its corpus, its old model, and its way from an empty database to the new model."""
 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import psycopg
 import pytest
+from demo import __main__ as demonstration
 from demo.corpus import Document, documents
 from demo.hashing import HashingEmbedder
+from demo.minilm import build_tiny
 
-from vestige_sql.embedder import Embedder
+from vestige_sql import Embedder, cli
+from vestige_sql.encoder import load_embedder
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -106,3 +111,82 @@ def test_the_signature_names_the_dimension() -> None:
     assert signature.dimension == 256
     assert signature == HashingEmbedder().signature()
     assert signature.hash != other.hash
+
+
+ROWS = 200
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_tiny(tmp_path_factory.mktemp("model") / "tiny")
+
+
+def demonstrate(conninfo: str, model: Path) -> int:
+    """What `make reembed` does, on a small corpus with a small model."""
+    demonstration.prepare(conninfo, lambda: documents(limit=ROWS))
+    return demonstration.demonstrate(conninfo, model)
+
+
+def assert_done(conninfo: str, model: Path) -> None:
+    """Every document is there once, with the very vector that the new model gives it."""
+    embedder = load_embedder(str(model))
+    assert demonstration.registered(conninfo) == embedder.signature()
+    corpus = documents(limit=ROWS)
+    with psycopg.connect(conninfo) as conn:
+        found = dict(conn.execute("SELECT id, embedding::real[] FROM knowledge_nodes").fetchall())
+    assert set(found) == {document.id for document in corpus}
+    expected = embedder.embed_batch([document.content for document in corpus])
+    np.testing.assert_allclose([found[document.id] for document in corpus], expected, atol=1e-6)
+
+
+def test_the_demonstration_asks_before_and_after_and_has_nothing_to_do_the_second_time(
+    empty_db: str, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cli, "_BANNER_SECS", 0)
+
+    assert demonstrate(empty_db, model) == 0
+    first = capsys.readouterr()
+    assert first.out.index("Before: ") < first.out.index("migrate reembed --postgres-url") < first.out.index("After: ")
+    assert all(first.out.count(f'"{question}"') == 2 for question in demonstration.QUESTIONS)
+    assert f"{ROWS} rows updated" in first.err
+    assert_done(empty_db, model)
+
+    assert demonstrate(empty_db, model) == 0
+    second = capsys.readouterr()
+    assert "nothing to do" in second.err
+    assert "Before: " not in second.out
+    assert_done(empty_db, model)
+
+
+@pytest.mark.parametrize(
+    "reached",
+    [
+        pytest.param("demonstration.register_model", id="migrated"),
+        pytest.param("demonstration.Jsonb", id="filling"),
+        pytest.param("demonstration.ask", id="filled"),
+        pytest.param("OnnxEmbedder.embed_batch", id="encoding"),
+    ],
+)
+def test_a_killed_demonstration_goes_on_from_where_it_was(
+    reached: str, empty_db: str, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = f"""
+import os, signal
+from demo import __main__ as demonstration
+from demo.corpus import documents
+from pathlib import Path
+from vestige_sql import cli
+from vestige_sql.encoder import OnnxEmbedder
+
+{reached} = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+cli._BANNER_SECS = 0
+demonstration.prepare({empty_db!r}, lambda: documents(limit={ROWS}))
+demonstration.demonstrate({empty_db!r}, Path({str(model)!r}))
+"""
+    with pytest.raises(subprocess.CalledProcessError) as killed:
+        elsewhere(code)
+    assert killed.value.returncode == -signal.SIGKILL
+
+    monkeypatch.setattr(cli, "_BANNER_SECS", 0)
+    assert demonstrate(empty_db, model) == 0
+    assert_done(empty_db, model)
