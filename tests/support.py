@@ -1,0 +1,260 @@
+"""What the tests share: a model without a model, rows that are not empty, and how things were before and after."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import psycopg
+from psycopg import sql
+
+from vestige_sql import VESTIGE, ModelSignature, Target, register_model
+from vestige_sql.embedder import Vectors
+
+HNSW = "idx_knowledge_nodes_embedding_hnsw"
+HNSW_DEFINITION = (
+    f"CREATE INDEX {HNSW} ON public.knowledge_nodes USING hnsw (embedding vector_cosine_ops)"
+    " WITH (m='16', ef_construction='64')"
+)
+
+Conn = psycopg.Connection[Any]
+
+
+class FakeEmbedder:
+    """A model whose vectors are hashes: the same text gives the same vector, other texts nearly orthogonal ones.
+
+    Elements are multiples of 1/256, which float32, float16 and their text forms hold exactly, so that vectors can be
+    compared for equality wherever they went. ``calls`` counts calls of ``embed_batch`` and ``texts`` keeps what they
+    got. ``hook`` is called before each with the number of the call, from 1, and the texts.
+    """
+
+    def __init__(
+        self,
+        name: str = "fake",
+        dimension: int = 64,
+        *,
+        salt: str = "",
+        hook: Callable[[int, Sequence[str]], None] | None = None,
+    ) -> None:
+        self.model_name = name
+        self.dimension = dimension
+        self.salt = salt
+        self.hook = hook
+        self.calls = 0
+        self.texts: list[str] = []
+
+    def signature(self) -> ModelSignature:
+        return ModelSignature(self.model_name, self.dimension, _sha256(f"{self.model_name}\0{self.salt}"))
+
+    def embed_batch(self, texts: Sequence[str]) -> Vectors:
+        self.calls += 1
+        if self.hook is not None:
+            self.hook(self.calls, texts)
+        self.texts += texts
+        return np.stack([self.vector(text) for text in texts])
+
+    def vector(self, text: str) -> Vectors:
+        """The embedding of ``text``, float32 of shape (dimension,), without counting a call."""
+        seed = f"{self.model_name}\0{self.salt}\0{self.dimension}\0{text}".encode()
+        # As SHA-256, but as long as one likes.
+        raw = np.frombuffer(hashlib.shake_256(seed).digest(self.dimension), np.int8)
+        return (raw.astype(np.float32) + 0.5) / 128
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def literal(vector: Iterable[float]) -> str:
+    """``vector`` as pgvector reads it."""
+    return "[" + ",".join(str(float(element)) for element in vector) + "]"
+
+
+# --- Rows ---
+
+
+def seed(
+    conn: Conn,
+    rows: int = 20,
+    embedder: FakeEmbedder | None = None,
+    *,
+    index: bool = True,
+    texts: Sequence[str] | None = None,
+) -> list[str]:
+    """Fill ``knowledge_nodes`` with ``rows`` memories, no column empty, and a ring of edges; return their texts.
+
+    With an ``embedder``, its vectors are there, it is the registered model, and there is the HNSW index.
+    """
+    texts = [f"memory number {i}" for i in range(rows)] if texts is None else list(texts)
+    conn.execute("INSERT INTO groups (handle) VALUES ('team') ON CONFLICT DO NOTHING")
+    with conn.cursor() as cursor:
+        cursor.executemany(
+            """
+            INSERT INTO knowledge_nodes (content, node_type, tags, metadata, domains, domain_scores, embedding,
+                codebase, visibility, shared_with_groups, created_at, updated_at)
+            SELECT %(text)s, (ARRAY['fact', 'decision', 'event'])[1 + %(i)s %% 3],
+                ARRAY['tag' || %(i)s %% 7, 'seeded'], jsonb_build_object('n', %(i)s, 'deep', ARRAY[%(text)s]),
+                ARRAY['domain' || %(i)s %% 5], jsonb_build_object('domain' || %(i)s %% 5, 0.25), %(vector)s::vector,
+                nullif('repo' || %(i)s %% 4, 'repo0'), (ARRAY['private', 'group', 'public'])[1 + %(i)s %% 3],
+                (SELECT array_agg(id) FROM groups), '2024-01-01'::timestamptz + %(i)s * interval '1 minute',
+                '2024-06-01'::timestamptz + %(i)s * interval '1 second'
+            """,
+            [
+                {"i": i, "text": text, "vector": literal(embedder.vector(text)) if embedder and text.strip() else None}
+                for i, text in enumerate(texts)
+            ],
+        )
+    conn.execute(
+        "INSERT INTO edges (source_id, target_id, weight)"
+        " SELECT id, coalesce(lead(id) OVER w, first_value(id) OVER w), 0.5 FROM knowledge_nodes"
+        " WINDOW w AS (ORDER BY id) ON CONFLICT DO NOTHING"
+    )
+    if embedder is not None:
+        register_model(dsn(conn), embedder.signature())
+        if index:
+            conn.execute(HNSW_DEFINITION)  # type: ignore[arg-type]
+    return list(texts)
+
+
+def dsn(conn: Conn) -> str:
+    """The conninfo that ``conn`` was opened with, password and all."""
+    info = conn.info
+    return psycopg.conninfo.make_conninfo(info.dsn, password=info.password or None)
+
+
+def table_name(target: Target = VESTIGE) -> sql.Composable:
+    return sql.Identifier(*target.table.split("."))
+
+
+def vectors(conn: Conn, target: Target = VESTIGE) -> dict[str, tuple[str, list[float] | None]]:
+    """The text and the vector of every row, by its key."""
+    rows = conn.execute(
+        sql.SQL("SELECT {}::text, {}, {}::real[] FROM {}").format(
+            sql.Identifier(target.id_column),
+            sql.Identifier(target.content_column),
+            sql.Identifier(target.embedding_column),
+            table_name(target),
+        )
+    )
+    return {key: (text, vector) for key, text, vector in rows}
+
+
+def registered(conn: Conn) -> tuple[str, int, str] | None:
+    """Name, dimension and hash in Vestige's registry."""
+    return conn.execute("SELECT model_name, dimension, model_hash FROM embedding_model").fetchone()
+
+
+def check_space(conn: Conn, embedder: FakeEmbedder, target: Target = VESTIGE) -> None:
+    """Every row with text has ``embedder``'s vector of that text, every other none, and the column its dimension."""
+    for key, (text, vector) in vectors(conn, target).items():
+        expected = list(embedder.vector(text)) if text and text.strip() else None
+        assert vector == expected, f"row {key}, {text!r}"
+    assert typmod(conn, target) == embedder.dimension
+    if target == VESTIGE:
+        signature = embedder.signature()
+        assert registered(conn) == (signature.name, signature.dimension, signature.hash)
+
+
+def typmod(conn: Conn, target: Target = VESTIGE) -> int:
+    """The column's dimension, or -1."""
+    row = conn.execute(
+        "SELECT atttypmod FROM pg_attribute WHERE attrelid = %s::regclass AND attname = %s",
+        (target.table, target.embedding_column),
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def check_search(conn: Conn, embedder: FakeEmbedder, texts: Iterable[str], *, operator: str = "<=>") -> None:
+    """A query with the vector of each text finds the row of that text first, through the index."""
+    conn.execute("SET enable_seqscan = off")
+    query = sql.SQL("SELECT content FROM knowledge_nodes ORDER BY embedding {} %s::vector LIMIT 1").format(
+        sql.SQL(operator)  # type: ignore[arg-type]
+    )
+    for text in texts:
+        found = conn.execute(query, (literal(embedder.vector(text)),)).fetchone()
+        assert found == (text,)
+    conn.execute("RESET enable_seqscan")
+
+
+# --- As it was ---
+
+
+def rows(conn: Conn, target: Target = VESTIGE) -> dict[str, str]:
+    """Every column but the embedding of every row, as text, by its key."""
+    found = conn.execute(
+        sql.SQL("SELECT {}::text, (to_jsonb(t) - {}::text)::text FROM {} AS t").format(
+            sql.Identifier(target.id_column), sql.Literal(target.embedding_column), table_name(target)
+        )
+    )
+    return dict(found.fetchall())
+
+
+def catalog(conn: Conn, table: str = "knowledge_nodes") -> dict[str, list[Any]]:
+    """What the catalog says of ``table`` and what hangs on it; a column's place in the table is left out."""
+    return {
+        what: conn.execute(query, {"table": table}).fetchall()  # type: ignore[arg-type]
+        for what, query in _CATALOG.items()
+    }
+
+
+_CATALOG: Mapping[str, str] = {
+    "table": """
+        SELECT c.relkind, c.relowner::regrole::text, c.relacl::text, c.reloptions, c.relpersistence, c.relrowsecurity,
+               c.relforcerowsecurity, c.relreplident, c.reltablespace, obj_description(c.oid, 'pg_class')
+        FROM pg_class c WHERE c.oid = %(table)s::regclass""",
+    "columns": """
+        SELECT a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, pg_get_expr(d.adbin, d.adrelid),
+               a.attgenerated, a.attidentity, a.attstorage, a.attcompression, coalesce(a.attstattarget, -1),
+               a.attoptions::text, a.attacl::text, col_description(a.attrelid, a.attnum),
+               a.attcollation::regcollation::text
+        FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+        WHERE a.attrelid = %(table)s::regclass AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attname""",
+    "indexes": """
+        SELECT i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid), i.indisvalid, i.indisready, i.indisprimary,
+               i.indisreplident, i.indisclustered, obj_description(i.indexrelid, 'pg_class'), c.reltablespace,
+               c.relowner::regrole::text
+        FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = %(table)s::regclass ORDER BY 1""",
+    "constraints": """
+        SELECT conname, contype, pg_get_constraintdef(oid), convalidated, obj_description(oid, 'pg_constraint')
+        FROM pg_constraint WHERE %(table)s::regclass IN (conrelid, confrelid) ORDER BY 1, 2""",
+    "triggers": """
+        SELECT tgname, tgenabled, pg_get_triggerdef(oid), obj_description(oid, 'pg_trigger')
+        FROM pg_trigger WHERE tgrelid = %(table)s::regclass AND NOT tgisinternal ORDER BY 1""",
+    "internal triggers": """
+        SELECT tgenabled, tgfoid::regproc::text, count(*) FROM pg_trigger
+        WHERE tgrelid = %(table)s::regclass AND tgisinternal GROUP BY 1, 2 ORDER BY 1, 2""",
+    "views": """
+        SELECT DISTINCT r.ev_class::regclass::text, pg_get_viewdef(r.ev_class)
+        FROM pg_depend p JOIN pg_rewrite r ON r.oid = p.objid AND p.classid = 'pg_rewrite'::regclass
+        WHERE p.refobjid = %(table)s::regclass ORDER BY 1""",
+    "policies": """
+        SELECT polname, polcmd, polpermissive, pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid)
+        FROM pg_policy WHERE polrelid = %(table)s::regclass ORDER BY 1""",
+    "statistics": """
+        SELECT pg_get_statisticsobjdef(oid) FROM pg_statistic_ext WHERE stxrelid = %(table)s::regclass ORDER BY 1""",
+    "grants": """
+        SELECT grantee, column_name, privilege_type, is_grantable FROM information_schema.column_privileges
+        WHERE (quote_ident(table_schema) || '.' || quote_ident(table_name))::regclass = %(table)s::regclass
+        ORDER BY 1, 2, 3""",
+}
+
+
+def everything(conn: Conn) -> dict[str, str]:
+    """The place and the writing transaction of every row of every table, the catalogs included, by table.
+
+    Statistics are left out: autovacuum gathers them when it likes.
+    """
+    tables = conn.execute(
+        "SELECT oid::regclass::text FROM pg_class"
+        " WHERE relkind IN ('r', 'm') AND relname NOT LIKE 'pg\\_statistic%' AND NOT relisshared"
+    ).fetchall()
+    found = {}
+    for (table,) in tables:
+        row = conn.execute(
+            f"SELECT count(*), md5(string_agg(ctid::text || xmin::text, ' ' ORDER BY ctid)) FROM {table}"  # type: ignore[arg-type]
+        ).fetchone()
+        found[table] = str(row)
+    return found
