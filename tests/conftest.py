@@ -34,18 +34,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=os.environ.get("VESTIGE_TEST_POSTGRES_URL"),
         help="run on this server, as a superuser (default: $VESTIGE_TEST_POSTGRES_URL, else embedded)",
     )
-    group.addoption(
-        "--containers", action="store_true", help="run on a container with PostgreSQL and pgvector"
-    )
-    group.addoption(
-        "--container-image", default="pgvector/pgvector:pg17", help="its image (default: %(default)s)"
-    )
+    group.addoption("--containers", action="store_true", help="run on a container with PostgreSQL and pgvector")
+    group.addoption("--container-image", default="pgvector/pgvector:pg17", help="its image (default: %(default)s)")
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> str | None:
-    if config.option.collectonly or not any(
-        "server_url" in getattr(item, "fixturenames", ()) for item in items
-    ):
+    if config.option.collectonly or not any("server_url" in getattr(item, "fixturenames", ()) for item in items):
         return None
     with psycopg.connect(_server(config)) as conn:
         row = conn.execute(
@@ -101,9 +95,7 @@ def _in_database(conninfo: str, name: str) -> str:
 def _create(server: str, template: str = "template1") -> str:
     name = f"vestige_test_{os.getpid()}_{next(_numbers)}"
     with psycopg.connect(server, autocommit=True) as conn:
-        conn.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
-        )
+        conn.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)))
     return name
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from vestige_sql import embedded
 from vestige_sql.errors import ServerError, UsageError
@@ -163,9 +164,11 @@ def test_a_killed_initdb_is_done_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["long" * 30, "it's my folder"])
 def test_any_path_will_do(tmp_path: Path, name: str) -> None:
     try:
-        assert one(embedded.start(tmp_path / name), "SELECT 1") == 1
+        conninfo = embedded.start(tmp_path / name)
+        assert one(conninfo, "SELECT 1") == 1
     finally:
         embedded.stop(tmp_path / name)
+    assert not Path(str(conninfo_to_dict(conninfo)["host"])).exists(), "the socket's folder is left behind"
 
 
 def test_a_server_that_does_not_start_says_why(folder: Path) -> None:

@@ -50,9 +50,7 @@ def test_none_named_names_every_way(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg2"])
 def test_a_driver_in_the_scheme_is_dropped(scheme: str) -> None:
-    assert (
-        resolve_conninfo(f"{scheme}://u:p@h:1/d?sslmode=require") == "postgresql://u:p@h:1/d?sslmode=require"
-    )
+    assert resolve_conninfo(f"{scheme}://u:p@h:1/d?sslmode=require") == "postgresql://u:p@h:1/d?sslmode=require"
 
 
 @pytest.mark.parametrize(

