@@ -132,6 +132,7 @@ def _parser() -> argparse.ArgumentParser:
     ).add_argument("--dry-run", action="store_true", help="say what would be done; calls no encoder and writes nothing")
     verb("stage", _stage, "encode only: nothing live is touched", target, model, stages)
     verb("apply", _apply, "put in place what is staged", target, applies)
+    verb("sql", _sql, "print the apply of what is staged as one psql script", target, applies)
     verb("status", _status, "what is registered, what is under way, what was done", target)
     verb("abort", _abort, "throw away what is staged; the table was never touched by it", target)
     return parser
@@ -204,6 +205,10 @@ def _apply(args: argparse.Namespace) -> None:
         _conninfo(args), _plan(args), target=_target(args), progress=_progress(args), before_write=_banner(args)
     )
     _print_report(args, report)
+
+
+def _sql(args: argparse.Namespace) -> None:
+    print(reembed.script_staged(_conninfo(args), _plan(args), target=_target(args)), end="")
 
 
 def _status(args: argparse.Namespace) -> None:

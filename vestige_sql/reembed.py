@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import time
@@ -30,6 +31,7 @@ from .errors import (
 )
 from .progress import Progress
 from .report import DryRunSummary, ReembedPlan, ReembedReport, fixed_estimate
+from .script import script
 from .stage import Stager, TooManyPending
 from .steps import StepRun, Value
 from .target import MAX_DIMENSION, VESTIGE, Probed, Target, blockers, connect, probe
@@ -164,6 +166,35 @@ def apply_reembed(
         assert probed.open_run is not None
         job = _Job("", connection, probed, signature, plan, work, probed.open_run["id"], Progress())
         return job.report(Applier(connection, job.values, plan, job.run_id, job.progress).apply(way, reason))
+
+
+def script_staged(
+    conninfo: str,
+    plan: ReembedPlan = ReembedPlan(),  # noqa: B008
+    *,
+    target: Target = VESTIGE,
+) -> str:
+    """Return the psql script that does what :func:`apply_staged` would do now, every value filled in."""
+    with _translated(), connect(conninfo) as conn:
+        probed = probe(conn, target)
+        signature, work = _staged(conn, probed)
+        way, reason = _way(conn, probed, signature, work, plan)
+        table, server = probed.table, probed.server
+        staged = steps.query(conn, "probe/staged.sql", probed.values)[0]["rows_staged"]
+        locked = "no writer" if way == "fill" else "nobody else"
+        facts = [
+            (
+                "Database",
+                f"{server['database']}, PostgreSQL {server['server_version']}, pgvector {server['pgvector_version']}",
+            ),
+            ("Rows", f"{work.rows_total:,}, {work.rows_blank:,} of them without text; {staged:,} vectors are staged"),
+            ("Size", f"table {table['table_bytes']:,} bytes, indexes {table['index_bytes']:,} bytes"),
+            ("Column", f"{table['embedding_full_type']} becomes {table['vector_type']}({signature.dimension})"),
+            ("Model", f"{probed.model or 'none registered'}\nbecomes {signature}"),
+            ("Locks", f"from the first step to COMMIT {locked} gets at the table"),
+            *(("Note", note) for note in _notes(probed, signature, work)),
+        ]
+        return script(conn, probed, plan, _values(probed, signature, work, plan), (way, reason), facts)
 
 
 def dry_run_reembed(
@@ -545,6 +576,9 @@ def _open_run(conn: psycopg.Connection[Any], probed: Probed, signature: ModelSig
         "dimension": signature.dimension,
         "model_hash": signature.hash,
         "rows_total": work.rows,
+        "variables": json.dumps(
+            probed.values | {"dimension": signature.dimension, "only_missing": work.scope == "missing"}
+        ),
         "package_version": package_version(),
     }
     done = steps.run(conn, steps.load("run/open.sql"), values)

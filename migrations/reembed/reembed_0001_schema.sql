@@ -40,6 +40,8 @@ CREATE TABLE IF NOT EXISTS vestige_sql.run (
     duration_secs   double precision,
     index_secs      double precision,
     last_error      text,
+    -- the step files' variables for this target, which sql/variables.psql gives to psql
+    variables       jsonb NOT NULL DEFAULT '{}',
     started_by      text NOT NULL DEFAULT session_user,
     server_version  text NOT NULL DEFAULT current_setting('server_version'),
     package_version text NOT NULL
