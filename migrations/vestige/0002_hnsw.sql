@@ -6,8 +6,8 @@
 -- Undo:         0002_hnsw.rollback.sql
 -- depends:      0001_init
 --
--- A table that is large already is better served by `vestige-sql migrate register` or `reembed`, which build this very
--- index with enough maintenance_work_mem; afterwards this file finds it and passes.
+-- The build takes the maintenance_work_mem that the session has. `vestige-sql migrate reembed` builds this very index
+-- with what the graph needs; afterwards this file finds it and passes.
 
 -- Errors VS100 mean "not yet": `vestige-sql migrate up` leaves the file for a later run and goes on.
 DO $$
