@@ -30,7 +30,8 @@ _SENTENCE_CONFIGS = tuple(
 # What is read below, wherever in the repository modules.json puts it.
 _CONFIG_PATTERNS = ("modules.json", "*config.json", "config_sentence_transformers.json", "*tokenizer.json")
 
-# The names that sentence-transformers' encode_document() looks for, in its order.
+# The prompts that sentence-transformers documents encode_document() to look for, in this order. An empty one does
+# not count: saving a model writes an empty "document" beside what its author named "passage".
 _DOCUMENT_PROMPTS = ("document", "passage", "corpus")
 
 # Older pooling configs have one flag a mode; newer ones say "pooling_mode" with the short name.
@@ -83,9 +84,7 @@ class ModelFiles:
         document = {
             "version": 1,
             "graph": _sha256(self.graph),
-            "external_data": {
-                location: _sha256(self.graph.parent / location) for location in self.external_data
-            },
+            "external_data": {location: _sha256(self.graph.parent / location) for location in self.external_data},
             "tokenizer": _sha256(self.tokenizer),
             "pooling": self.pooling,
             "normalize": self.normalize,
@@ -108,7 +107,7 @@ def resolve_model(name: str, *, revision: str | None = None, onnx_file: str | No
     encoder cannot do right, ``UsageError`` for a revision of a folder.
     """
     folder = Path(name).expanduser()
-    if folder.is_dir():
+    if name and folder.is_dir():
         if revision:
             raise UsageError(f"A folder has no revisions: --revision {revision} with the model folder {name}")
         # Path.resolve would replace a symbolic link's name, which is the user's name for the model.
@@ -156,9 +155,7 @@ def _download(name: str, repos: list[str], revision: str | None, onnx_file: str 
     wanted = f"{name} at revision {revision}" if revision else name
     if onnx_file:
         wanted += f" with the graph {onnx_file}"
-    looked = (
-        f"no folder {name}, and not complete in the cache {constants.HF_HUB_CACHE} as {' or '.join(repos)}"
-    )
+    looked = f"no folder {name}, and not complete in the cache {constants.HF_HUB_CACHE} as {' or '.join(repos)}"
     if constants.HF_HUB_OFFLINE:
         raise ModelNotFound(
             f"The model {wanted} was not found: {looked}; HF_HUB_OFFLINE forbids asking the hub",
@@ -173,9 +170,7 @@ def _download(name: str, repos: list[str], revision: str | None, onnx_file: str 
             folder = Path(snapshot_download(repo, revision=revision, allow_patterns=list(_CONFIG_PATTERNS)))
             commit = folder.name
             snapshot_download(repo, revision=commit, allow_patterns=[graph])
-            if data := [
-                str(PurePosixPath(graph).parent / location) for location in external_data(folder / graph)
-            ]:
+            if data := [str(PurePosixPath(graph).parent / location) for location in external_data(folder / graph)]:
                 snapshot_download(repo, revision=commit, allow_patterns=data)
         except RepositoryNotFoundError:
             continue
@@ -193,9 +188,7 @@ def _download(name: str, repos: list[str], revision: str | None, onnx_file: str 
                 _HOW_TO_NAME,
             ) from error
         return _read(repo, folder, graph)
-    raise ModelNotFound(
-        f"The model {wanted} was not found: {looked}, nor on {constants.ENDPOINT}", _HOW_TO_NAME
-    )
+    raise ModelNotFound(f"The model {wanted} was not found: {looked}, nor on {constants.ENDPOINT}", _HOW_TO_NAME)
 
 
 # --- The graph ---
@@ -217,12 +210,8 @@ def _choose(model: str, files: Iterable[str], onnx_file: str | None) -> str:
     if not found and not onnx_file and len(graphs) == 1:
         found = graphs
     if not found:
-        problem = (
-            f"has no graph {onnx_file}" if onnx_file else "has several ONNX graphs, none named model.onnx"
-        )
-        raise ModelUnsupported(
-            f"The model {model} {problem}: {', '.join(graphs)}", "Pick one with --onnx-file."
-        )
+        problem = f"has no graph {onnx_file}" if onnx_file else "has several ONNX graphs, none named model.onnx"
+        raise ModelUnsupported(f"The model {model} {problem}: {', '.join(graphs)}", "Pick one with --onnx-file.")
     return found[0]
 
 
@@ -390,9 +379,7 @@ def _modules(name: str, folder: Path) -> tuple[Path, Pooling, bool]:
         )
     normalize = len(kinds) == 3
     if normalize:
-        key = _json(folder / modules[2]["path"] / "config.json").get(
-            "module_input_name", "sentence_embedding"
-        )
+        key = _json(folder / modules[2]["path"] / "config.json").get("module_input_name", "sentence_embedding")
         if key != "sentence_embedding":
             raise ModelUnsupported(f"The model {name} normalises {key}; only sentence_embedding is done")
     return folder / modules[0]["path"], _pooling(name, folder / modules[1]["path"] / "config.json"), normalize
@@ -417,7 +404,7 @@ def _pooling(name: str, path: Path) -> Pooling:
 
 
 def _document_prompt(name: str, config: dict[str, Any]) -> str:
-    """The prompt for documents: the one so named, else the default, if that is not the one for queries."""
+    """The prompt for documents: the one so named, else the default one, unless that is the one for queries."""
     prompts = config.get("prompts") or {}
     default = config.get("default_prompt_name")
     if default is not None and default not in prompts:
@@ -426,14 +413,12 @@ def _document_prompt(name: str, config: dict[str, Any]) -> str:
             f"{', '.join(prompts) or '(none)'}"
         )
     for prompt in (*_DOCUMENT_PROMPTS, default if default != "query" else None):
-        if prompt in prompts:
-            return prompts[prompt] or ""
+        if text := prompts.get(prompt):
+            return str(text)
     return ""
 
 
-def _max_tokens(
-    name: str, sentence: dict[str, Any], tokenizer_config: dict[str, Any], config: dict[str, Any]
-) -> int:
+def _max_tokens(name: str, sentence: dict[str, Any], tokenizer_config: dict[str, Any], config: dict[str, Any]) -> int:
     positions = config.get("max_position_embeddings")
     if positions is not None and config.get("model_type") in _POSITIONS_AFTER_PAD:
         positions -= (config.get("pad_token_id") or 0) + 1

@@ -114,7 +114,7 @@ def build_tiny(
             new / "onnx" / "model.onnx",
             save_as_external_data=external_data,
             location="model.onnx_data",
-            size_threshold=0,
+            size_threshold=1024,  # ONNX Runtime wants the small constants that say shapes in the graph
         )
 
     shutil.rmtree(folder, ignore_errors=True)
