@@ -85,7 +85,7 @@ def _lines(
     yield "COMMIT;"
     yield ""
     if plan.concurrent_index and way[0] != "fill":
-        yield "-- The vectors are in place. The index is built outside any transaction, with readers and writers going on."
+        yield "-- The vectors are in place. The index is built outside any transaction: readers and writers go on."
         for step in steps.folder("index/concurrently"):
             yield recorder.clock("step_began")
             yield from _step(conn, step, values)
