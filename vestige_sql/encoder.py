@@ -241,7 +241,7 @@ def _session(files: ModelFiles) -> ort.InferenceSession:
     available = ort.get_available_providers()
     providers: list[Any] = [cuda] if cuda[0] in available else []
     try:
-        return ort.InferenceSession(files.graph, options, [*providers, "CPUExecutionProvider"])
+        return ort.InferenceSession(str(files.graph), options, [*providers, "CPUExecutionProvider"])
     except Exception as error:
         raise ModelUnsupported(f"ONNX Runtime cannot load {files.graph}: {error}") from error
 
