@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import sys
+import textwrap
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -132,7 +133,11 @@ def _parser() -> argparse.ArgumentParser:
     ).add_argument("--dry-run", action="store_true", help="say what would be done; calls no encoder and writes nothing")
     verb("stage", _stage, "encode only: nothing live is touched", target, model, stages)
     verb("apply", _apply, "put in place what is staged", target, applies)
-    verb("sql", _sql, "print the apply of what is staged as one psql script", target, applies)
+    verb("sql", _sql, "print the apply of what is staged as one psql script", target, applies).add_argument(
+        "--plain",
+        action="store_true",
+        help="SQL alone, for a migration tool such as Flyway: no commands of psql, no BEGIN and COMMIT",
+    )
     verb("status", _status, "what is registered, what is under way, what was done", target)
     verb("abort", _abort, "throw away what is staged; the table was never touched by it", target)
     return parser
@@ -208,7 +213,7 @@ def _apply(args: argparse.Namespace) -> None:
 
 
 def _sql(args: argparse.Namespace) -> None:
-    print(reembed.script_staged(_conninfo(args), _plan(args), target=_target(args)), end="")
+    print(reembed.script_staged(_conninfo(args), _plan(args), target=_target(args), plain=args.plain), end="")
 
 
 def _status(args: argparse.Namespace) -> None:
@@ -267,8 +272,12 @@ def _plan(args: argparse.Namespace) -> ReembedPlan:
 
 def _load(args: argparse.Namespace) -> OnnxEmbedder:
     # ONNX Runtime takes a moment to import, which verbs without a model need not wait for.
+    from huggingface_hub.utils import disable_progress_bars
+
     from .encoder import load_embedder
 
+    if args.json:
+        disable_progress_bars()
     embedder = load_embedder(args.model, revision=args.revision, onnx_file=args.onnx_file)
     if embedder.dimension != args.dimension:
         raise DimensionMismatch(
@@ -285,7 +294,8 @@ def _progress(args: argparse.Namespace) -> Progress:
 def _banner(args: argparse.Namespace) -> reembed.Notice:
     def show(text: str) -> None:
         if not args.json:
-            print(text, file=sys.stderr)
+            for line in text.splitlines():
+                print(textwrap.fill(line, 100, subsequent_indent="  "), file=sys.stderr)
         if not args.no_confirm:
             if not args.json:
                 print(f"Ctrl-C within {_BANNER_SECS} seconds stops it; nothing is written until then.", file=sys.stderr)
