@@ -202,6 +202,7 @@ def _stage(args: argparse.Namespace) -> None:
             "stage: %d rows encoded in %.1f s; nothing live was touched", report.rows_encoded, report.duration_secs
         )
         log.info("stage: put them in place with vestige-sql migrate apply, or by hand: sql/README.md")
+    log.info("stage: a migration that applies it expects %r", report.model)
     _answer(args, report.as_json())
 
 

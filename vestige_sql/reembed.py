@@ -146,26 +146,42 @@ def apply_reembed(
     connection: psycopg.Connection[Any],
     target: Target = VESTIGE,
     plan: ReembedPlan = ReembedPlan(),  # noqa: B008
+    *,
+    expect: ModelSignature | None = None,
 ) -> ReembedReport:
     """Put in place what is staged inside the caller's transaction on ``connection``, and commit nothing.
 
     Column, index, registry and audit change with whatever else the transaction does, or not at all. The table stays
     locked until the caller commits. The session's settings are as before afterwards.
 
-    Raises :class:`UsageError` in autocommit without a transaction and for ``concurrent_index``, and any other
-    :class:`VestigeError` with the transaction still open: roll it back.
+    ``expect`` is the model that the caller is about; migrations should give it. What is staged for another is refused,
+    where the column is in the space of ``expect`` already and nothing is staged there is nothing to do, and where no
+    row has text, as in a database just made, nothing has to be staged: column, index and registry change.
+
+    Raises :class:`UsageError` in autocommit without a transaction and for ``concurrent_index``,
+    :class:`CheckFailed` where nothing is staged, or not for every row, :class:`StagedForAnother`, and any other
+    :class:`VestigeError`. What was done here is undone then, to a savepoint, and the transaction still open.
     """
     if plan.concurrent_index:
         raise UsageError("CREATE INDEX CONCURRENTLY cannot run inside a transaction")
     if connection.autocommit and connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
         raise UsageError("apply_reembed() needs a transaction, and this connection is in autocommit")
-    with _translated(), _settings_kept(connection):
+    with _translated(), _inside_transaction(connection):
         probed = probe(connection, target)
-        signature, work = _staged(connection, probed)
+        _claim(connection, probed, "transaction/20_claim_run.sql")
+        # Asked again, now that nobody else is at work on it.
+        probed = probe(connection, target)
+        if expect is not None:
+            _check_dimension(expect)
+            if _in_space_of(probed, expect):
+                log.info("apply: nothing to do: %s is in the space of %s", probed.column, expect)
+                return ReembedReport(nothing_to_do=True, model=expect, previous_model=probed.model)
+            probed = _open_if_empty(connection, probed, expect)
+        signature, work = _staged(connection, probed, expect)
         way, reason = _way(connection, probed, signature, work, plan)
         assert probed.open_run is not None
         job = _Job("", connection, probed, signature, plan, work, probed.open_run["id"], Progress())
-        return job.report(Applier(connection, job.values, plan, job.run_id, job.progress).apply(way, reason))
+        return job.report(Applier(connection, job.values, plan, job.run_id, job.progress).retrying(way, reason))
 
 
 def script_staged(
@@ -173,8 +189,21 @@ def script_staged(
     plan: ReembedPlan = ReembedPlan(),  # noqa: B008
     *,
     target: Target = VESTIGE,
+    plain: bool = False,
 ) -> str:
-    """Return the psql script that does what :func:`apply_staged` would do now, every value filled in."""
+    """Return the psql script that does what :func:`apply_staged` would do now, every value filled in.
+
+    ``plain`` gives SQL alone, for a migration tool that brings the connection and the transaction: no commands of
+    psql, no BEGIN and COMMIT. It is not tied to the run that is open now: it applies what is staged for the same model
+    in whichever database it runs, and on a table without text it needs nothing staged.
+
+    Raises :class:`UsageError` for ``plain`` with an index that is built afterwards or kept.
+    """
+    if plain and (plan.concurrent_index or not plan.drop_hnsw_first):
+        raise UsageError(
+            "--plain drops the vector indexes first and builds them in the same transaction, so it takes neither "
+            "--concurrent-index nor --no-drop-hnsw-first"
+        )
     with _translated(), connect(conninfo) as conn:
         probed = probe(conn, target)
         signature, work = _staged(conn, probed)
@@ -194,7 +223,8 @@ def script_staged(
             ("Locks", f"from the first step to COMMIT {locked} gets at the table"),
             *(("Note", note) for note in _notes(probed, signature, work)),
         ]
-        return script(conn, probed, plan, _values(probed, signature, work, plan), (way, reason), facts)
+        values = _values(probed, signature, work, plan) | {"scope": work.scope, "package_version": package_version()}
+        return script(conn, probed, plan, values, (way, reason), facts, plain=plain)
 
 
 def dry_run_reembed(
@@ -403,13 +433,42 @@ def _from_postgres(error: psycopg.Error) -> VestigeError:
 
 
 @contextmanager
-def _settings_kept(conn: psycopg.Connection[Any]) -> Iterator[None]:
-    """Run the session's settings step, and give the caller's session back as it was."""
+def _inside_transaction(conn: psycopg.Connection[Any]) -> Iterator[None]:
+    """Work behind a savepoint of the caller's transaction, with our settings, and give it back with the caller's."""
+    # Asked before the savepoint: where the caller has sent nothing yet, this begins the transaction.
     before = steps.query(conn, "session/settings.sql", {})
-    steps.run(conn, steps.load("session/10_set_limits.sql"), {})
-    yield
-    for row in before:
-        steps.run(conn, steps.load("session/restore_setting.sql"), {"name": row["name"], "value": row["value"]})
+    with conn.transaction():
+        steps.run(conn, steps.load("transaction/10_set_limits.sql"), {})
+        yield
+        for row in before:
+            steps.run(conn, steps.load("session/restore_setting.sql"), {"name": row["name"], "value": row["value"]})
+
+
+def _staged_for(probed: Probed) -> ModelSignature | None:
+    """Return the model that the open run stages vectors for, None where nothing is being staged."""
+    run = probed.open_run
+    if run is None or run["state"] != "staging" or run["scope"] not in ("all", "missing"):
+        return None
+    return ModelSignature(run["name"], run["dimension"], run["hash"])
+
+
+def _in_space_of(probed: Probed, expect: ModelSignature) -> bool:
+    """Whether the column is in the space of ``expect`` and nothing is staged for it."""
+    return probed.model == expect and probed.typmod == expect.dimension and _staged_for(probed) is None
+
+
+def _open_if_empty(conn: psycopg.Connection[Any], probed: Probed, expect: ModelSignature) -> Probed:
+    """Where no row has text, open a run for ``expect`` with an empty staging table, for all that there is is staged."""
+    if (probed.open_run and probed.open_run["staging_exists"]) or _counts(conn, probed)["rows_with_text"]:
+        return probed
+    work = Work("all", 0, 0, 0)
+    if _staged_for(probed) is None:
+        # A run that has only an index left to build, which this one builds.
+        steps.run(conn, steps.load("run/finish.sql"), probed.values)
+        _open_run(conn, probed, expect, work)
+    for step in steps.folder("stage/create"):
+        steps.run(conn, step, _values(probed, expect, work, ReembedPlan()))
+    return probe(conn, probed.target)
 
 
 @contextmanager
@@ -422,11 +481,12 @@ def _session(conninfo: str, target: Target) -> Iterator[tuple[psycopg.Connection
         yield conn, probe(conn, target)
 
 
-def _claim(conn: psycopg.Connection[Any], probed: Probed) -> None:
+def _claim(conn: psycopg.Connection[Any], probed: Probed, step: str = "session/claim_run.sql") -> None:
     deadline = time.monotonic() + _CLAIM_SECS
     while True:
         try:
-            steps.run(conn, steps.load("session/claim_run.sql"), probed.values)
+            with conn.transaction():
+                steps.run(conn, steps.load(step), probed.values)
             return
         except psycopg.Error as error:
             if error.sqlstate != steps.CHECK_FAILED:
@@ -444,10 +504,9 @@ def _claim(conn: psycopg.Connection[Any], probed: Probed) -> None:
 
 
 def _work(conn: psycopg.Connection[Any], probed: Probed, signature: ModelSignature, plan: ReembedPlan) -> Work:
-    counts = steps.query(conn, "probe/rows.sql", probed.values)[0]
+    counts = _counts(conn, probed)
     total, with_text = counts["rows_total"], counts["rows_with_text"]
     blank = total - with_text
-    open_run = probed.open_run if probed.open_run and probed.open_run["state"] == "staging" else None
 
     scope: str | None
     if probed.model != signature or probed.typmod != signature.dimension:
@@ -459,16 +518,9 @@ def _work(conn: psycopg.Connection[Any], probed: Probed, signature: ModelSignatu
     else:
         return Work(None, 0, blank, total)
 
-    if open_run and open_run["scope"] in ("all", "missing"):
-        staged_for = ModelSignature(open_run["name"], open_run["dimension"], open_run["hash"])
-        if staged_for != signature:
-            raise StagedForAnother(
-                f"vectors are staged for {probed.column} with {staged_for}, and this run is for {signature}: "
-                f"{_difference(staged_for, signature)}",
-                "go on with the model that they are staged for, or throw them away with: vestige-sql migrate abort; "
-                "the table is as it was",
-            )
-        scope = open_run["scope"]
+    if probed.open_run and _staged_for(probed):
+        _check_staged_for(probed, signature)
+        scope = probed.open_run["scope"]
     if plan.concurrent_index and probed.invalid_indexes:
         drops = " ".join(
             psycopg.sql.SQL("DROP INDEX CONCURRENTLY {};")
@@ -481,6 +533,21 @@ def _work(conn: psycopg.Connection[Any], probed: Probed, signature: ModelSignatu
             f"drop it and run again: {drops}  (nothing was written; without --concurrent-index a run drops it itself)",
         )
     return Work(scope, rows, blank, total)
+
+
+def _counts(conn: psycopg.Connection[Any], probed: Probed) -> dict[str, int]:
+    return steps.query(conn, "probe/rows.sql", probed.values)[0]
+
+
+def _check_staged_for(probed: Probed, signature: ModelSignature) -> None:
+    staged_for = _staged_for(probed)
+    if staged_for is not None and staged_for != signature:
+        raise StagedForAnother(
+            f"vectors are staged for {probed.column} with {staged_for}, and this run is for {signature}: "
+            f"{_difference(staged_for, signature)}",
+            "go on with the model that they are staged for, or throw them away with: vestige-sql migrate abort; "
+            "the table is as it was",
+        )
 
 
 def _difference(one: ModelSignature, other: ModelSignature) -> str:
@@ -510,15 +577,19 @@ def _way(
     return choose_way(plan.apply, probed, blockers(conn, probed, signature.dimension))
 
 
-def _staged(conn: psycopg.Connection[Any], probed: Probed) -> tuple[ModelSignature, Work]:
-    """Return the signature that the open run stages for, and what there is to apply."""
-    run = probed.open_run
-    if run is None or run["state"] != "staging" or not run["staging_exists"]:
+def _staged(
+    conn: psycopg.Connection[Any], probed: Probed, expect: ModelSignature | None = None
+) -> tuple[ModelSignature, Work]:
+    """Return the signature that the open run stages for, ``expect`` where that is given, and what there is to apply."""
+    if expect is not None:
+        _check_staged_for(probed, expect)
+    run, signature = probed.open_run, _staged_for(probed)
+    if run is None or signature is None or not run["staging_exists"]:
         raise CheckFailed(
-            f"nothing is staged for {probed.column}", "run vestige-sql migrate stage first; nothing was written"
+            f"nothing is staged for {probed.column}" + (f" with {expect}" if expect else ""),
+            "run vestige-sql migrate stage first; nothing was written",
         )
-    counts = steps.query(conn, "probe/rows.sql", probed.values)[0]
-    signature = ModelSignature(run["name"], run["dimension"], run["hash"])
+    counts = _counts(conn, probed)
     rows = counts["rows_missing"] if run["scope"] == "missing" else counts["rows_with_text"]
     return signature, Work(run["scope"], rows, counts["rows_total"] - counts["rows_with_text"], counts["rows_total"])
 

@@ -1,9 +1,12 @@
-"""The run of this database as one psql script, every value filled in: what the runner would do, for people to read."""
+"""The run of this database as one script, every value filled in: what the runner would do, for people to read.
+
+It is a psql script, or plain SQL for a tool that knows no commands of psql and brings its own transaction.
+"""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg
@@ -15,6 +18,7 @@ from .steps import Step, Value
 from .target import Probed
 
 _RULE = "-- " + "=" * 100
+_CREATE_INDEXES = "index/create/20_create_indexes.sql"
 
 
 def script(
@@ -24,13 +28,15 @@ def script(
     values: dict[str, Value],
     way: tuple[str, str],
     facts: list[tuple[str, str]],
+    *,
+    plain: bool = False,
 ) -> str:
-    """Return the psql script that applies what is staged, as the runner would, audit included.
+    """Return the script that applies what is staged, as the runner would, audit included.
 
     ``facts`` are the lines of the preamble, by their names. Nothing of it is run here but the queries whose
-    results are statements, so that each can be shown.
+    results are statements, so that each can be shown, and in the ``plain`` form stand in their place.
     """
-    return "\n".join(_lines(conn, probed, plan, values, way, facts)) + "\n"
+    return "\n".join(_lines(conn, probed, plan, values, way, facts, plain)) + "\n"
 
 
 def _lines(
@@ -40,48 +46,30 @@ def _lines(
     values: dict[str, Value],
     way: tuple[str, str],
     facts: list[tuple[str, str]],
+    plain: bool,
 ) -> Iterator[str]:
     assert probed.open_run is not None
     folders = phases(way[0], plan)
     known, definitions = _generated(conn, folders, values)
     facts = [*facts, ("Indexes", "\n".join(f"{_one_line(d)};" for d in definitions) or "none is built")]
-    yield _RULE
-    yield f"-- Re-embedding of {_one_line(probed.column)}, put in place by {way[0]}: {way[1]}"
-    yield "--"
-    for name, fact in facts:
-        first, *more = fact.splitlines()
-        yield f"-- {name + ':':<14}{first}"
-        yield from (f"-- {'':<14}{line}" for line in more)
-    yield "--"
-    yield "-- Run it with psql, in the database that it was printed for:  psql -X -f THIS_FILE"
-    yield "-- It stops at the first error, and then nothing of the transaction has happened."
-    yield "-- Under each file's name stand its SHA-256, its header, and its statements as they run here."
-    yield _RULE
+    yield from _preamble(probed, way, facts, plain)
+    if plain:
+        recorder: _Recorder = _PlainRecorder(conn)
+        for step in [*steps.folder("transaction"), *steps.folder("stage/create")]:
+            yield from _plain_step(conn, step, values, known.get(step.name))
+            yield ""
+        yield from _transaction(conn, folders, values, way, recorder, known, _plain_step)
+        return
+    recorder = _Recorder(conn, str(probed.open_run["id"]))
     yield "\\set ON_ERROR_STOP on"
     yield "\\set QUIET on"
     yield "\\pset tuples_only on"
     yield ""
-    recorder = _Recorder(conn, probed.open_run["id"])
     for name in ("session/10_set_limits.sql", "session/claim_run.sql"):
         yield from _step(conn, steps.load(name), values)
     yield "BEGIN;"
     yield ""
-    yield recorder.clock("began")
-    yield ""
-    for folder in folders:
-        if folder == "finish":
-            yield "-- Keep in the audit how the run went."
-            yield recorder.report(way, index_built="index/create" in folders)
-            yield ""
-        if folder == "index/create":
-            yield recorder.clock("index_began")
-        for step in steps.folder(folder):
-            yield recorder.clock("step_began")
-            yield from _step(conn, step, values, known.get(step.name))
-            yield recorder.record(step)
-            yield ""
-        if folder == "index/create":
-            yield recorder.clock("index_ended")
+    yield from _transaction(conn, folders, values, way, recorder, known, _step)
     yield "COMMIT;"
     yield ""
     if plan.concurrent_index and way[0] != "fill":
@@ -95,6 +83,52 @@ def _lines(
     yield "\\echo done"
 
 
+def _preamble(probed: Probed, way: tuple[str, str], facts: list[tuple[str, str]], plain: bool) -> Iterator[str]:
+    yield _RULE
+    yield f"-- Re-embedding of {_one_line(probed.column)}, put in place by {way[0]}: {way[1]}"
+    yield "--"
+    for name, fact in facts:
+        first, *more = fact.splitlines()
+        yield f"-- {name + ':':<14}{first}"
+        yield from (f"-- {'':<14}{line}" for line in more)
+    yield "--"
+    if plain:
+        yield "-- Run it in one transaction, which it neither begins nor commits, in any database in which vectors of"
+        yield "-- this model are staged, or the table has no text yet. What hung on the column at printing is checked."
+    else:
+        yield "-- Run it with psql, in the database that it was printed for:  psql -X -f THIS_FILE"
+        yield "-- It stops at the first error, and then nothing of the transaction has happened."
+    yield "-- Under each file's name stand its SHA-256, its header, and its statements as they run here."
+    yield _RULE
+
+
+def _transaction(
+    conn: psycopg.Connection[Any],
+    folders: list[str],
+    values: dict[str, Value],
+    way: tuple[str, str],
+    recorder: _Recorder,
+    known: dict[str, list[str]],
+    print_step: Callable[..., Iterator[str]],
+) -> Iterator[str]:
+    yield recorder.clock("began")
+    yield ""
+    for folder in folders:
+        if folder == "finish":
+            yield "-- Keep in the audit how the run went."
+            yield recorder.report(way, index_built="index/create" in folders)
+            yield ""
+        if folder == "index/create":
+            yield recorder.clock("index_began")
+        for step in steps.folder(folder):
+            yield recorder.clock("step_began")
+            yield from print_step(conn, step, values, known.get(step.name))
+            yield recorder.record(step)
+            yield ""
+        if folder == "index/create":
+            yield recorder.clock("index_ended")
+
+
 def _step(
     conn: psycopg.Connection[Any], step: Step, values: dict[str, Value], known: list[str] | None = None
 ) -> Iterator[str]:
@@ -103,11 +137,36 @@ def _step(
     yield f"-- sql/{step.name}"
     yield f"-- SHA-256 {step.sha256}"
     yield "--"
-    if known is not None:
+    if known is not None and step.name != _CREATE_INDEXES:
         yield "-- As things are now, it runs:"
         yield from (f"--   {_one_line(statement)};" for statement in known or ["nothing"])
         yield "--"
     yield step.render(values, conn).rstrip()
+
+
+def _plain_step(
+    conn: psycopg.Connection[Any], step: Step, values: dict[str, Value], known: list[str] | None = None
+) -> Iterator[str]:
+    """A step without psql: in place of a query that writes statements stand these, and a check that it still does."""
+    yield f"-- {'-' * 100}"
+    yield f"-- sql/{step.name}"
+    yield f"-- SHA-256 {step.sha256}"
+    yield "--"
+    text = step.render(values, conn).rstrip()
+    if not step.is_gexec:
+        yield text
+        return
+    header, _, query = text.removesuffix("\\gexec").rstrip().partition("\n\n")
+    statements = ", ".join(psycopg.sql.Literal(statement).as_string(conn) for statement in known or [])
+    hint = "print this script again: vestige-sql migrate sql --plain; the transaction is undone"
+    yield header
+    yield ""
+    yield "SELECT vestige_sql.require("
+    yield "ARRAY("
+    yield query
+    yield f") = ARRAY[{statements}]::text[],"
+    yield f"'sql/{step.name} has other statements to run here than when this script was printed', '{hint}');"
+    yield from (f"{statement};" for statement in known or [])
 
 
 def _generated(
@@ -120,25 +179,32 @@ def _generated(
     """
     found = {}
     with conn.transaction(force_rollback=True):
-        for folder in folders:
+        for folder in ["stage/create", *folders]:
             for step in steps.folder(folder):
                 if folder in ("index/save", "triggers/disable") and not step.is_gexec:
                     steps.run(conn, step, values)
-                elif step.is_gexec and folder in ("index/drop", "triggers/disable", "triggers/enable"):
+                elif step.is_gexec:
                     found[step.name] = steps.statements(conn, step, values)
-        saved = steps.query(conn, "probe/saved_indexes.sql", values)
-    return found, [row["definition"] for row in saved]
+        saved = [row["definition"] for row in steps.query(conn, "probe/saved_indexes.sql", values)]
+    # Its query looks for indexes that are not there, and here none was dropped.
+    found[_CREATE_INDEXES] = saved
+    return found, saved
 
 
 class _Recorder:
     """The statements that keep the audit, with psql's variables for what is known only while the script runs."""
 
-    def __init__(self, conn: psycopg.Connection[Any], run_id: int) -> None:
+    rows_affected = ":ROW_COUNT"
+
+    def __init__(self, conn: psycopg.Connection[Any], run_id: str) -> None:
         self._conn = conn
         self._run_id = run_id
 
     def clock(self, variable: str) -> str:
         return f"SELECT clock_timestamp() AS {variable} \\gset"
+
+    def at(self, variable: str) -> str:
+        return f":'{variable}'::timestamptz"
 
     def record(self, step: Step) -> str:
         return self._render(
@@ -147,8 +213,8 @@ class _Recorder:
                 "run_id": self._run_id,
                 "file": step.name,
                 "sha256": step.sha256,
-                "rows_affected": ":ROW_COUNT",
-                "duration_secs": "extract(epoch FROM clock_timestamp() - :'step_began'::timestamptz)",
+                "rows_affected": self.rows_affected,
+                "duration_secs": f"extract(epoch FROM clock_timestamp() - {self.at('step_began')})",
             },
         )
 
@@ -160,8 +226,8 @@ class _Recorder:
                 "run_id": self._run_id,
                 "way": literal(way[0]).as_string(self._conn),
                 "way_reason": literal(way[1]).as_string(self._conn),
-                "duration_secs": "extract(epoch FROM clock_timestamp() - :'began'::timestamptz)",
-                "index_secs": "extract(epoch FROM :'index_ended'::timestamptz - :'index_began'::timestamptz)"
+                "duration_secs": f"extract(epoch FROM clock_timestamp() - {self.at('began')})",
+                "index_secs": f"extract(epoch FROM {self.at('index_ended')} - {self.at('index_began')})"
                 if index_built
                 else "0",
             },
@@ -171,6 +237,21 @@ class _Recorder:
         """The statement alone: the header is printed with steps that do something to the target."""
         text = steps.load(name).render(values, self._conn)
         return "\n".join(line for line in text.splitlines() if line and not line.startswith("--"))
+
+
+class _PlainRecorder(_Recorder):
+    """The same with settings of the transaction, for any client. What a statement counted only its client knows."""
+
+    rows_affected = "NULL"
+
+    def __init__(self, conn: psycopg.Connection[Any]) -> None:
+        super().__init__(conn, "current_setting('vestige_sql.run_id')::bigint")
+
+    def clock(self, variable: str) -> str:
+        return f"SELECT pg_catalog.set_config('vestige_sql.{variable}', clock_timestamp()::text, true);"
+
+    def at(self, variable: str) -> str:
+        return f"current_setting('vestige_sql.{variable}')::timestamptz"
 
 
 def _one_line(text: str) -> str:

@@ -1,7 +1,8 @@
 -- Lift the session's time limits and let no row security filter what is read.
 --
 -- A statement_timeout or an idle timeout of the role would end a run that is meant to take hours. With row_security
--- off a query that a policy would filter fails instead of skipping rows. Indexes go where their definition says.
+-- off a query that a policy would filter fails instead of skipping rows. Indexes go where their definition says, and
+-- transactions see every row that is committed, whatever the role's default is.
 --
 -- Locks:        none on the target
 -- Transaction:  either
@@ -13,10 +14,14 @@
 
 SELECT
     s.name,
-    pg_catalog.set_config(s.name, CASE s.name WHEN 'row_security' THEN 'off' WHEN 'default_tablespace' THEN '' ELSE '0' END, false)
+    pg_catalog.set_config(s.name, CASE s.name
+        WHEN 'row_security' THEN 'off'
+        WHEN 'default_tablespace' THEN ''
+        WHEN 'default_transaction_isolation' THEN 'read committed'
+        ELSE '0' END, false)
         AS value
 FROM pg_catalog.pg_settings s
 WHERE s.name IN (
     'statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout',
-    'row_security', 'default_tablespace'
+    'row_security', 'default_tablespace', 'default_transaction_isolation'
 );

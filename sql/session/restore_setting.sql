@@ -1,11 +1,12 @@
--- Give a setting of the session its former value back.
+-- Give a setting its former value back, inside the caller's transaction. With that it ends, so that the session's own
+-- value is untouched.
 --
 -- Locks:        none on the target
--- Transaction:  either
+-- Transaction:  required
 -- Rewrites:     nothing
 -- Fires:        no triggers
 -- Run again:    safe, it sets the same value
--- Undo:         ends with the session
+-- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    name, value
 
-SELECT pg_catalog.set_config(:'name', :'value', false);
+SELECT pg_catalog.set_config(:'name', :'value', true);

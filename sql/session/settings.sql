@@ -11,7 +11,7 @@
 SELECT s.name, pg_catalog.current_setting(s.name) AS value
 FROM pg_catalog.pg_settings s
 WHERE s.name IN (
-    'statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout',
+    'statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout',
     'lock_timeout', 'row_security', 'default_tablespace',
     'maintenance_work_mem', 'max_parallel_maintenance_workers', 'min_parallel_table_scan_size'
 );

@@ -1,4 +1,4 @@
--- Give the session what the index build needs: memory for the whole graph, and parallel workers.
+-- Give the transaction what the index build needs: memory for the whole graph, and parallel workers.
 --
 -- The graph takes, per row, the vector, 2 m neighbours of 16 bytes and about 192 bytes besides (HnswElementData and
 -- HnswNeighborArray in pgvector's hnsw.h), and a tenth more. It gets up to a quarter of effective_cache_size, the
@@ -7,11 +7,11 @@
 -- heap looks too small for a parallel scan: min_parallel_table_scan_size = 0 lets workers start all the same.
 --
 -- Locks:        ACCESS SHARE on the target
--- Transaction:  either
+-- Transaction:  required
 -- Rewrites:     nothing
 -- Fires:        no triggers
 -- Run again:    safe, it sets the same values
--- Undo:         ends with the session
+-- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    embedding_column, dimension, embedding_type, schema, table, index_workers
 
 WITH graph AS (
@@ -43,7 +43,7 @@ chosen AS (
 )
 SELECT
     needed_kb,
-    pg_catalog.set_config('maintenance_work_mem', memory_kb || 'kB', false) AS maintenance_work_mem,
-    pg_catalog.set_config('max_parallel_maintenance_workers', workers::text, false) AS max_parallel_maintenance_workers,
-    pg_catalog.set_config('min_parallel_table_scan_size', '0', false) AS min_parallel_table_scan_size
+    pg_catalog.set_config('maintenance_work_mem', memory_kb || 'kB', true) AS maintenance_work_mem,
+    pg_catalog.set_config('max_parallel_maintenance_workers', workers::text, true) AS max_parallel_maintenance_workers,
+    pg_catalog.set_config('min_parallel_table_scan_size', '0', true) AS min_parallel_table_scan_size
 FROM chosen;

@@ -1,0 +1,18 @@
+-- Claim the target for one run: an advisory lock, held to the end of the caller's transaction, and never waited for.
+--
+-- Locks:        none on the target, one advisory lock
+-- Transaction:  required
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, the lock is counted
+-- Undo:         ends with the transaction
+-- Variables:    schema, table, embedding_column
+
+SELECT vestige_sql.require(
+    pg_catalog.pg_try_advisory_xact_lock(
+        pg_catalog.hashtext('vestige_sql'),
+        pg_catalog.hashtext(pg_catalog.format('%I.%I.%I', :'schema'::text, :'table'::text, :'embedding_column'::text))
+    ),
+    pg_catalog.format('another run is at work on %I.%I.%I', :'schema'::text, :'table'::text, :'embedding_column'::text),
+    'wait for it, see vestige-sql migrate status; nothing was written'
+);
