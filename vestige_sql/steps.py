@@ -91,9 +91,10 @@ class Step:
         fields: dict[str, str] = {"What": ""}
         current = "What"
         for line in lines:
-            if found := re.match(r"([A-Z][a-z]+(?: [a-z]+)?):\s+(.*)", line):
-                current = found[1]
-                fields[current] = found[2]
+            name, colon, value = line.partition(":")
+            if colon and name in HEADER_FIELDS:
+                current = name
+                fields[current] = value.strip()
             elif current == "What" or line.startswith(" "):
                 fields[current] = (
                     f"{fields[current]}\n{line}" if current == "What" else f"{fields[current]} {line.strip()}"

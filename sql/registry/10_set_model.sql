@@ -1,6 +1,6 @@
 -- Let the registry name the model whose vectors are now in the column, as the open run has it.
 --
--- Locks:        none on the target
+-- Locks:        none on the target, ROW EXCLUSIVE on embedding_model
 -- Transaction:  required
 -- Rewrites:     nothing
 -- Fires:        no triggers

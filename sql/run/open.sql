@@ -4,7 +4,7 @@
 -- Transaction:  either
 -- Rewrites:     nothing
 -- Fires:        no triggers
--- Run again:    refused while the target has an open run
+-- Run again:    refused, while the target has an open run
 -- Undo:         DELETE the row from vestige_sql.run
 -- Variables:    schema, table, embedding_column, scope, from_name, from_dimension, from_hash, model_name, dimension, model_hash, rows_total, variables, package_version
 

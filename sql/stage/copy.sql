@@ -6,7 +6,7 @@
 -- Transaction:  either
 -- Rewrites:     nothing
 -- Fires:        no triggers
--- Run again:    refused by the primary key where a row is staged already
+-- Run again:    refused, where a row is staged already: by the primary key
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    staging_table
 

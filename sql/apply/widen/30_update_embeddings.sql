@@ -3,7 +3,7 @@
 -- Locks:        ROW EXCLUSIVE on the target
 -- Transaction:  required
 -- Rewrites:     nothing
--- Fires:        no triggers
+-- Fires:        no triggers, while triggers/disable/ has them off
 -- Run again:    safe, the transaction leaves nothing behind
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    schema, table, embedding_column, staging_table, id_column

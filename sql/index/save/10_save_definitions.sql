@@ -3,7 +3,7 @@
 -- Name, opclass, m, ef_construction, predicate and tablespace stay as they are. vestige_sql.index_definitions() says
 -- what becomes of an index above 2,000 dimensions.
 --
--- Locks:        none on the target
+-- Locks:        ACCESS SHARE on the target
 -- Transaction:  required
 -- Rewrites:     nothing
 -- Fires:        no triggers

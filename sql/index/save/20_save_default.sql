@@ -4,7 +4,7 @@
 -- pgvector indexes vector up to 2,000 dimensions and halfvec up to 4,000. A vector above 2,000 dimensions is indexed as
 -- halfvec; above 4,000 there is no index.
 --
--- Locks:        none on the target
+-- Locks:        ACCESS SHARE on the target
 -- Transaction:  required
 -- Rewrites:     nothing
 -- Fires:        no triggers
