@@ -12,7 +12,7 @@ SHELL       := /bin/sh
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv reembed test bench lint clean clean-demo
+.PHONY: help venv reembed probe stage gate apply sql status test bench lint clean clean-demo
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,35 @@ else
 reembed: $(STAMP)
 	PYTHONPATH=examples $(BIN)/python -m demo
 endif
+
+# The phases one by one, on DATABASE_URL or else on the demonstration's database. ARGS takes more options, --table too.
+ifdef DATABASE_URL
+WHERE :=
+else
+WHERE := --embedded .vestige
+MODEL ?= .vestige/all-MiniLM-L6-v2
+DIMENSION ?= 384
+export MODEL DIMENSION
+endif
+FILE ?= reembed.sql
+
+probe: $(STAMP) ## what the table is and what hangs on its column; changes nothing
+	$(BIN)/vestige-sql migrate probe $(WHERE) $(ARGS)
+
+stage: $(STAMP) ## encode only: nothing live is touched
+	$(BIN)/vestige-sql migrate stage $(WHERE) --model "$$MODEL" --dimension "$$DIMENSION" $(ARGS)
+
+gate: $(STAMP) ## whether what is staged may be applied; changes nothing
+	$(BIN)/vestige-sql migrate gate $(WHERE) $(ARGS)
+
+apply: $(STAMP) ## put in place what is staged
+	$(BIN)/vestige-sql migrate apply $(WHERE) $(ARGS)
+
+sql: $(STAMP) ## write the apply of what is staged as one psql script to FILE=reembed.sql
+	$(BIN)/vestige-sql migrate sql $(WHERE) $(ARGS) >$(FILE)
+
+status: $(STAMP) ## what is registered, what is under way, what was done
+	$(BIN)/vestige-sql migrate status $(WHERE) $(ARGS)
 
 test: $(STAMP) ## run the tests against the embedded PostgreSQL; more to pytest in ARGS
 	$(BIN)/python -m pytest $(ARGS)

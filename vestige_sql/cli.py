@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import reembed
+from . import inspection, reembed
 from .embedder import ModelSignature
 from .errors import DimensionMismatch, VestigeError
 from .migrate import migrate_up
@@ -133,6 +133,11 @@ def _parser() -> argparse.ArgumentParser:
     ).add_argument("--dry-run", action="store_true", help="say what would be done; calls no encoder and writes nothing")
     verb("stage", _stage, "encode only: nothing live is touched", target, model, stages)
     verb("apply", _apply, "put in place what is staged", target, applies)
+    probe = verb("probe", _probe, "what the table is and what hangs on its column; changes nothing", target)
+    probe.add_argument(
+        "--dimension", type=int, metavar="N", help="the dimension that is planned (default: the column's)"
+    )
+    verb("gate", _gate, "whether what is staged may be applied; changes nothing", target)
     verb("sql", _sql, "print the apply of what is staged as one psql script", target, applies).add_argument(
         "--plain",
         action="store_true",
@@ -218,7 +223,7 @@ def _sql(args: argparse.Namespace) -> None:
 
 
 def _status(args: argparse.Namespace) -> None:
-    found = reembed.status(_conninfo(args), target=_target(args))
+    found = inspection.status(_conninfo(args), target=_target(args))
     if args.json:
         _answer(args, found | {"model": _signature(found["model"])})
         return
@@ -242,6 +247,39 @@ def _status(args: argparse.Namespace) -> None:
             f"{run['rows_written'] or 0:,} rows, {run['duration_secs'] or 0:.1f} s "
             f"and {run['index_secs'] or 0:.1f} s for the index"
         )
+
+
+def _probe(args: argparse.Namespace) -> None:
+    found = inspection.probe_target(_conninfo(args), target=_target(args), dimension=args.dimension)
+    if args.json:
+        _answer(args, found | {"model": _signature(found["model"])})
+        return
+    server, table, rows = found["server"], found["table"], found["rows"]
+    print(f"server      PostgreSQL {server['server_version']}, pgvector {server['pgvector_version']}")
+    print(f"role        {server['role']}")
+    print(f"target      {found['target']}, {table['embedding_full_type']}, owned by {table['owner']}")
+    print(f"key         {table['id_sql_type']}; text: {table['content_type']}")
+    print(
+        f"rows        {rows['rows_total']:,}, {rows['rows_with_text']:,} with text, "
+        f"{rows['rows_missing']:,} of those without a vector"
+    )
+    print(f"size        table {table['table_bytes']:,} bytes, indexes {table['index_bytes']:,} bytes")
+    print(f"model       {found['model'] or 'none registered'}")
+    for index in found["indexes"]:
+        print(f"index       {index['definition']}{'' if index['valid'] else ' (INVALID)'}")
+    for way in ("rewrite_and_widen", "swap"):
+        for blocker in found[f"in_the_way_of_{way}"]:
+            print(f"blocks      {way.replace('_', ' ')}: {blocker}")
+    for session in found["sessions"]:
+        print(f"session     pid {session['pid']} ({session['role']}, {session['state']}): {session['modes']}")
+
+
+def _gate(args: argparse.Namespace) -> None:
+    held = inspection.ask_gate(_conninfo(args), target=_target(args))
+    for name in held:
+        log.info("gate: sql/%s holds", name)
+    log.info("gate: what is staged may be applied")
+    _answer(args, {"holds": held})
 
 
 def _abort(args: argparse.Namespace) -> None:

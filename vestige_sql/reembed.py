@@ -166,7 +166,7 @@ def apply_reembed(
         raise UsageError("CREATE INDEX CONCURRENTLY cannot run inside a transaction")
     if connection.autocommit and connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
         raise UsageError("apply_reembed() needs a transaction, and this connection is in autocommit")
-    with _translated(), _inside_transaction(connection):
+    with steps.translated(), _inside_transaction(connection):
         probed = probe(connection, target)
         _claim(connection, probed, "transaction/20_claim_run.sql")
         # Asked again, now that nobody else is at work on it.
@@ -204,7 +204,7 @@ def script_staged(
             "--plain drops the vector indexes first and builds them in the same transaction, so it takes neither "
             "--concurrent-index nor --no-drop-hnsw-first"
         )
-    with _translated(), connect(conninfo) as conn:
+    with steps.translated(), connect(conninfo) as conn:
         probed = probe(conn, target)
         signature, work = _staged(conn, probed)
         way, reason = _way(conn, probed, signature, work, plan)
@@ -236,7 +236,7 @@ def dry_run_reembed(
 ) -> DryRunSummary:
     """Say what :func:`run_reembed` would do. Calls the encoder zero times and writes nothing."""
     signature = check_embedder(embedder)
-    with _translated(), connect(conninfo, read_only=True) as conn:
+    with steps.translated(), connect(conninfo, read_only=True) as conn:
         probed = probe(conn, target, needs_package=False)
         work = _work(conn, probed, signature, plan)
         way, reason = _way(conn, probed, signature, work, plan) if work.scope else (None, None)
@@ -305,28 +305,6 @@ def abort_reembed(conninfo: str, *, target: Target = VESTIGE) -> bool:
             for step in steps.folder("abort"):
                 record_step(conn, probed.open_run["id"], steps.run(conn, step, probed.values))
         return True
-
-
-def status(conninfo: str, *, target: Target = VESTIGE, last_runs: int = 5) -> dict[str, Any]:
-    """Return what is registered, what the column and its indexes are, the open run and the last runs."""
-    with _translated(), connect(conninfo, read_only=True) as conn:
-        probed = probe(conn, target, needs_package=False)
-        installed = probed.server["package_functions_exist"]
-        open_run = dict(probed.open_run) if probed.open_run else None
-        if open_run and open_run["staging_exists"]:
-            open_run["rows_staged"] = steps.query(conn, "probe/staged.sql", probed.values)[0]["rows_staged"]
-            open_run["share_done"] = min(1.0, open_run["rows_staged"] / max(1, open_run["rows_total"] or 1))
-        return {
-            "target": probed.column,
-            "model": probed.model,
-            "dimension": probed.typmod,
-            "type": probed.table["embedding_full_type"],
-            "estimated_rows": probed.table["estimated_rows"],
-            "indexes": probed.indexes,
-            "indexes_to_build": probed.saved_indexes,
-            "open_run": open_run,
-            "last_runs": steps.query(conn, "probe/runs.sql", {"last_runs": last_runs}) if installed else [],
-        }
 
 
 def check_embedder(embedder: Embedder) -> ModelSignature:
@@ -411,28 +389,6 @@ def _notes(probed: Probed, signature: ModelSignature, work: Work) -> list[str]:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
-    """Turn PostgreSQL's errors into this package's."""
-    try:
-        yield
-    except psycopg.Error as error:
-        raise _from_postgres(error) from error
-
-
-def _from_postgres(error: psycopg.Error) -> VestigeError:
-    message = error.diag.message_primary or str(error).strip()
-    where = "".join(f" ({note})" for note in getattr(error, "__notes__", []))
-    if error.sqlstate == steps.CHECK_FAILED:
-        return CheckFailed(message, error.diag.message_hint or "")
-    details = "; ".join(filter(None, (error.diag.message_detail, error.diag.message_hint)))
-    return ServerError(
-        f"PostgreSQL says: {message}{where}" + (f"; {details}" if details else ""),
-        "the open transaction is rolled back: the column is in the space of the registered model, and what is staged "
-        "stays; see vestige-sql migrate status, and run again when the cause is gone",
-    )
-
-
-@contextmanager
 def _inside_transaction(conn: psycopg.Connection[Any]) -> Iterator[None]:
     """Work behind a savepoint of the caller's transaction, with our settings, and give it back with the caller's."""
     # Asked before the savepoint: where the caller has sent nothing yet, this begins the transaction.
@@ -474,7 +430,7 @@ def _open_if_empty(conn: psycopg.Connection[Any], probed: Probed, expect: ModelS
 @contextmanager
 def _session(conninfo: str, target: Target) -> Iterator[tuple[psycopg.Connection[Any], Probed]]:
     """Connect, probe, and claim the target for this run as long as the connection lives."""
-    with _translated(), connect(conninfo) as conn:
+    with steps.translated(), connect(conninfo) as conn:
         probed = probe(conn, target)
         _claim(conn, probed)
         # Asked again, now that nobody else is at work on it.

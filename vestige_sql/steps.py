@@ -11,6 +11,7 @@ import hashlib
 import re
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -19,6 +20,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
+from .errors import CheckFailed, ServerError, VestigeError
 from .resources import resource_dir
 
 Value = str | int | float | bool | None
@@ -31,18 +33,20 @@ HEADER_FIELDS = ("Locks", "Transaction", "Rewrites", "Fires", "Run again", "Undo
 """The fields of every header, in their order."""
 
 # psql's own reading of SQL text, as far as variables are concerned (psqlscan.l in PostgreSQL's source): what may
-# hide a colon comes first, so that a variable is found only where psql finds one.
+# hide a colon comes first, so that a variable is found only where psql finds one. A word is one because it may end in
+# $tag$ or E, which begin no string there.
 _TOKEN = re.compile(
     r"""
       (?P<comment> --[^\n]* )
     | (?P<block> /\* )
-    | (?P<string> (?<![\w$])[eE]'(?:[^'\\]|\\.|'')*' | '(?:[^']|'')*' )
+    | (?P<string> [eE]'(?:[^'\\]|\\.|'')*' | '(?:[^']|'')*' )
     | (?P<quoted> "(?:[^"]|"")*" )
-    | (?P<dollar> (?<![\w$])\$(?P<tag>[A-Za-z_\x80-\uffff][\w]*)?\$.*?\$(?(tag)(?P=tag))\$ )
+    | (?P<dollar> \$(?P<tag>[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_\x80-\U0010ffff]*)?\$.*?\$(?(tag)(?P=tag))\$ )
+    | (?P<word> [A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]* )
     | (?P<operator> :: | := )
-    | :'(?P<literal>\w+)'
-    | :"(?P<identifier>\w+)"
-    | :(?P<raw>\w+)
+    | :'(?P<literal>[A-Za-z0-9_\x80-\U0010ffff]+)'
+    | :"(?P<identifier>[A-Za-z0-9_\x80-\U0010ffff]+)"
+    | :(?P<raw>[A-Za-z0-9_\x80-\U0010ffff]+)
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -209,3 +213,25 @@ def query_one(conn: psycopg.Connection[Any], name: str, values: Mapping[str, Val
     """As :func:`query`, for a question with at most one row."""
     rows = query(conn, name, values)
     return rows[0] if rows else None
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn PostgreSQL's errors into this package's."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise _from_postgres(error) from error
+
+
+def _from_postgres(error: psycopg.Error) -> VestigeError:
+    message = error.diag.message_primary or str(error).strip()
+    where = "".join(f" ({note})" for note in getattr(error, "__notes__", []))
+    if error.sqlstate == CHECK_FAILED:
+        return CheckFailed(message, error.diag.message_hint or "")
+    details = "; ".join(filter(None, (error.diag.message_detail, error.diag.message_hint)))
+    return ServerError(
+        f"PostgreSQL says: {message}{where}" + (f"; {details}" if details else ""),
+        "the open transaction is rolled back: the column is in the space of the registered model, and what is staged "
+        "stays; see vestige-sql migrate status, and run again when the cause is gone",
+    )
