@@ -12,7 +12,7 @@ SHELL       := /bin/sh
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv reembed probe stage gate apply sql status test bench lint clean clean-demo
+.PHONY: help venv reembed probe stage gate apply sql status test bench docs lint clean clean-demo
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -84,6 +84,9 @@ test: $(STAMP) ## run the tests against the embedded PostgreSQL; more to pytest 
 bench: $(STAMP) ## compare the ways of putting vectors in place, and of batching texts
 	PYTHONPATH=examples $(BIN)/python bench/apply.py $(ARGS)
 	PYTHONPATH=examples $(BIN)/python bench/encode.py
+
+docs: $(STAMP) ## write docs/steps.md anew from the headers of the SQL files
+	$(BIN)/python docs/make_steps.py
 
 lint: $(STAMP) ## ruff and mypy
 	$(BIN)/ruff check .

@@ -11,7 +11,8 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import psycopg
@@ -118,12 +119,26 @@ def _template(server_url: str) -> Iterator[str]:
     _drop(server_url, name)
 
 
+@pytest.fixture(scope="session")
+def databases(server_url: str, _template: str) -> Callable[[], AbstractContextManager[str]]:
+    """Makes databases such as ``db``, for tests that need several, or one for many tests."""
+
+    @contextmanager
+    def database() -> Iterator[str]:
+        name = _create(server_url, _template)
+        try:
+            yield _in_database(server_url, name)
+        finally:
+            _drop(server_url, name)
+
+    return database
+
+
 @pytest.fixture
-def db(server_url: str, _template: str) -> Iterator[str]:
+def db(databases: Callable[[], AbstractContextManager[str]]) -> Iterator[str]:
     """The conninfo of a database with all migrations but ``0002_hnsw``, this test's own."""
-    name = _create(server_url, _template)
-    yield _in_database(server_url, name)
-    _drop(server_url, name)
+    with databases() as conninfo:
+        yield conninfo
 
 
 @pytest.fixture

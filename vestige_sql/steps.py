@@ -18,7 +18,7 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
-from psycopg.rows import dict_row
+from psycopg.rows import dict_row, tuple_row
 
 from .errors import CheckFailed, ServerError, VestigeError
 from .resources import resource_dir
@@ -35,18 +35,19 @@ HEADER_FIELDS = ("Locks", "Transaction", "Rewrites", "Fires", "Run again", "Undo
 # psql's own reading of SQL text, as far as variables are concerned (psqlscan.l in PostgreSQL's source): what may
 # hide a colon comes first, so that a variable is found only where psql finds one. A word is one because it may end in
 # $tag$ or E, which begin no string there.
+_NAME = r"[A-Za-z0-9_\x80-\U0010ffff]+"
 _TOKEN = re.compile(
-    r"""
+    rf"""
       (?P<comment> --[^\n]* )
     | (?P<block> /\* )
     | (?P<string> [eE]'(?:[^'\\]|\\.|'')*' | '(?:[^']|'')*' )
     | (?P<quoted> "(?:[^"]|"")*" )
-    | (?P<dollar> \$(?P<tag>[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_\x80-\U0010ffff]*)?\$.*?\$(?(tag)(?P=tag))\$ )
-    | (?P<word> [A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]* )
+    | (?P<dollar> \$(?P<tag>(?!\d){_NAME})?\$.*?\$(?(tag)(?P=tag))\$ )
+    | (?P<word> (?!\d){_NAME}[A-Za-z0-9_$\x80-\U0010ffff]* )
     | (?P<operator> :: | := )
-    | :'(?P<literal>[A-Za-z0-9_\x80-\U0010ffff]+)'
-    | :"(?P<identifier>[A-Za-z0-9_\x80-\U0010ffff]+)"
-    | :(?P<raw>[A-Za-z0-9_\x80-\U0010ffff]+)
+    | :'(?P<literal>{_NAME})'
+    | :"(?P<identifier>{_NAME})"
+    | :(?P<raw>{_NAME})
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -137,7 +138,12 @@ class Step:
         end = 0
         for match in _variables(self.text):
             kind = match.lastgroup
-            value = values[match[kind]]  # type: ignore[index]
+            name = str(match[kind or 0])
+            if name not in values:
+                raise KeyError(f"sql/{self.name} needs a value for its variable {name}")
+            value = values[name]
+            if isinstance(value, bool):
+                value = str(value).lower()
             parts.append(self.text[end : match.start()])
             end = match.end()
             if value is None:
@@ -147,7 +153,7 @@ class Step:
             elif kind == "identifier":
                 parts.append(sql.Identifier(str(value)).as_string(context))
             else:
-                parts.append(str(value).lower() if isinstance(value, bool) else str(value))
+                parts.append(str(value))
         parts.append(self.text[end:])
         return "".join(parts)
 
@@ -183,8 +189,9 @@ def statements(conn: psycopg.Connection[Any], step: Step, values: Mapping[str, V
     text = step.render(values, conn)
     if not step.is_gexec:
         return [text]
-    rows = execute(conn, text.rstrip().removesuffix("\\gexec")).fetchall()
-    return [field for row in rows for field in row.values() if field is not None]
+    # Tuples: columns of a query that makes statements need no names, and a dict would keep one of those without.
+    query = conn.cursor(row_factory=tuple_row).execute(text.rstrip().removesuffix("\\gexec"), prepare=False)
+    return [field for row in query for field in row if field is not None]
 
 
 def run(conn: psycopg.Connection[Any], step: Step, values: Mapping[str, Value]) -> StepRun:

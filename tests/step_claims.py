@@ -1,0 +1,617 @@
+"""What the headers of the step files claim, and what a server says to it.
+
+:func:`faults` holds a header against its grammar. :func:`walk` brings a small table, with HNSW index, counting triggers
+and staged vectors, through a plan step by step, and notes at each what it does. :func:`lies` holds the one against the
+other. Every step is committed by itself, so that a lock found in ``pg_locks`` is the step's own and no earlier one's.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from support import HNSW, FakeEmbedder, seed
+
+from vestige_sql import VESTIGE, ReembedPlan, stage_reembed, steps
+from vestige_sql.apply import FALLS_BACK_TO, phases
+from vestige_sql.pgcopy import staged_rows
+from vestige_sql.resources import resource_dir
+from vestige_sql.steps import HEADER_FIELDS, Step, Value
+from vestige_sql.target import probe
+
+Conn = psycopg.Connection[Any]
+
+MODES = (
+    "ACCESS SHARE",
+    "ROW SHARE",
+    "ROW EXCLUSIVE",
+    "SHARE UPDATE EXCLUSIVE",
+    "SHARE",
+    "SHARE ROW EXCLUSIVE",
+    "EXCLUSIVE",
+    "ACCESS EXCLUSIVE",
+)
+"""PostgreSQL's table locks, the weakest first, as in the table of its documentation."""
+
+KEEPS_WRITERS_OFF = MODES[MODES.index("SHARE") :]
+
+_MODE = "|".join(MODES)
+_OTHER_LOCK = rf"({_MODE}) on (the staging table|embedding_model)|one advisory lock"
+
+GRAMMAR = {
+    "Locks": rf"(?P<mode>none|{_MODE}) on the target(?P<held>, to the end of the transaction)?(, ({_OTHER_LOCK}))*",
+    "Transaction": "required|either|forbidden",
+    "Rewrites": "nothing|heap and every index of the target(, unless .+)?",
+    "Fires": "no triggers(, while triggers/disable/ has them off)?",
+    "Run again": "(safe|refused)(, .+)?",
+    "Undo": ".+",
+    "Variables": r"none|\w+(, \w+)*",
+}
+"""What each field may say, as regular expressions over the whole field."""
+
+READ_ONLY = "safe, it only reads"
+
+
+def all_steps() -> list[Step]:
+    """Every step file there is."""
+    root = resource_dir("sql")
+    return [steps.load(file.relative_to(root).as_posix()) for file in sorted(root.rglob("*.sql"))]
+
+
+def faults(step: Step) -> list[str]:
+    """What is wrong with the header as it stands, before any server is asked."""
+    found = []
+    header = step.header
+    if list(header) != ["What", *HEADER_FIELDS]:
+        found.append(f"its fields are {', '.join(list(header)[1:])}")
+    if not re.match(r"-- [A-Z]", step.text) or not re.match(r".+?\.(\s|$)", header["What"], re.DOTALL):
+        found.append("it does not begin with a sentence")
+    for name, grammar in GRAMMAR.items():
+        if not re.fullmatch(grammar, header.get(name, "")):
+            found.append(f"{name} says {header.get(name)!r}")
+    used = list(dict.fromkeys(str(m[m.lastgroup or 0]) for m in steps._variables(step.text)))
+    if header.get("Variables") != (", ".join(used) or "none"):
+        found.append(
+            f"Variables says {header.get('Variables')!r}, in the order of their use they are {', '.join(used)}"
+        )
+    if (locks := re.fullmatch(GRAMMAR["Locks"], header.get("Locks", ""))) and header.get("Transaction") != "forbidden":
+        held = locks["mode"] in KEEPS_WRITERS_OFF
+        if held != bool(locks["held"]):
+            found.append(f"Locks {'lacks' if held else 'has no need of'} 'to the end of the transaction'")
+    return found
+
+
+# --- The plans ---
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Steps in the order in which they run, on a table prepared as ``state`` says."""
+
+    name: str
+    state: str
+    names: tuple[str, ...]
+    values: tuple[tuple[str, Value], ...] = ()
+
+    @property
+    def folders(self) -> list[str]:
+        return list(dict.fromkeys(name.rpartition("/")[0] for name in self.names))
+
+
+def _expand(*entries: str) -> tuple[str, ...]:
+    return tuple(
+        name
+        for entry in entries
+        for name in ([entry] if entry.endswith(".sql") else [s.name for s in steps.folder(entry)])
+    )
+
+
+def scenarios() -> list[Scenario]:
+    """Every plan of the runner, from the folders as they are now."""
+    ways = sorted(folder.name for folder in (resource_dir("sql") / "apply").iterdir() if folder.is_dir())
+    found = [
+        Scenario(
+            "stage",
+            "registered",
+            _expand(
+                "session",
+                "run/open.sql",
+                "stage/create",
+                "stage/page.sql",
+                "stage/copy.sql",
+                "stage/discard_stale.sql",
+                "stage/analyze.sql",
+                "run/record_step.sql",
+                "run/record_report.sql",
+                "run/record_error.sql",
+                "probe",
+                "gate",
+                "abort",
+            ),
+        ),
+        Scenario("in a caller's transaction", "registered", _expand("transaction")),
+        Scenario("register", "plain", _expand("lock/exclusive", "register")),
+        Scenario("first", "first", _expand(*phases("rewrite", ReembedPlan()))),
+        Scenario(
+            "concurrently",
+            "staged",
+            _expand(*phases("rewrite", ReembedPlan(concurrent_index=True)), "index/concurrently", "run/finish.sql"),
+            (("run_state", "applied"),),
+        ),
+        Scenario("index", "unindexed", _expand("lock/writers", "index/save", "index/create")),
+        Scenario("invalid", "invalid", _expand("lock/exclusive", "index/save", "index/drop_invalid", "index/create")),
+    ]
+    for way in ways:
+        only_missing = way == "fill"
+        found.append(
+            Scenario(
+                way,
+                "missing" if only_missing else "staged",
+                _expand(*phases(way, ReembedPlan())),
+                (("only_missing", only_missing),),
+            )
+        )
+        # With the index in place the server refuses widen another dimension, and the runner goes on with swap.
+        if not only_missing and way not in FALLS_BACK_TO:
+            kept = ReembedPlan(drop_hnsw_first=False)
+            found.append(Scenario(f"{way}, index kept", "staged", _expand(*phases(way, kept))))
+    return found
+
+
+def unplanned() -> list[str]:
+    """The step files that stand in no plan."""
+    planned = {name for scenario in scenarios() for name in scenario.names}
+    return [step.name for step in all_steps() if step.name not in planned]
+
+
+# --- A table for each state ---
+
+OLD = FakeEmbedder("old", 8)
+NEW = FakeEmbedder("new", 12)
+_TEXTS = [f"memory number {i}" for i in range(22)] + ["", "  \t"]
+_TARGET = "public.knowledge_nodes"
+
+
+def prepare(conn: Conn, conninfo: str, state: str) -> None:
+    """Fill ``knowledge_nodes`` and bring it to ``state``."""
+    seed(conn, embedder=None if state in ("plain", "first") else OLD, texts=_TEXTS, index=state != "unindexed")
+    if state in ("staged", "missing", "invalid", "registered"):
+        conn.execute(f"COMMENT ON INDEX {HNSW} IS 'searched by everybody'")
+    if state == "invalid":
+        conn.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = %s::regclass", (HNSW,))
+    if state == "missing":
+        conn.execute("UPDATE knowledge_nodes SET embedding = NULL WHERE content LIKE '%7'")
+    # What a column may have, so that copying it has something to do.
+    conn.execute("COMMENT ON COLUMN knowledge_nodes.embedding IS 'what it means'")
+    conn.execute("ALTER TABLE knowledge_nodes ALTER COLUMN embedding SET STATISTICS 50")
+    conn.execute("ALTER TABLE knowledge_nodes ALTER COLUMN embedding SET STORAGE MAIN")
+    conn.execute("ALTER TABLE knowledge_nodes ALTER COLUMN embedding SET (n_distinct = -0.5)")
+    conn.execute("GRANT SELECT (embedding) ON knowledge_nodes TO PUBLIC")
+    # A sequence counts what a rollback would take back.
+    conn.execute("CREATE SEQUENCE fired MINVALUE 0 START 0")
+    conn.execute("SELECT nextval('fired')")
+    conn.execute(
+        "CREATE FUNCTION count_firing() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN PERFORM nextval('public.fired'); RETURN coalesce(NEW, OLD); END $$"
+    )
+    for when in ("BEFORE", "AFTER"):
+        for level in ("ROW", "STATEMENT"):
+            conn.execute(
+                f"CREATE TRIGGER {when}_{level} {when} INSERT OR UPDATE OR DELETE ON knowledge_nodes"
+                f" FOR EACH {level} EXECUTE FUNCTION count_firing()"
+            )
+        conn.execute(
+            f"CREATE TRIGGER {when}_truncate {when} TRUNCATE ON knowledge_nodes"
+            " FOR EACH STATEMENT EXECUTE FUNCTION count_firing()"
+        )
+    conn.execute("ALTER TABLE knowledge_nodes ENABLE ALWAYS TRIGGER after_row")
+    if state == "missing":
+        stage_reembed(conninfo, OLD)
+    elif state in ("staged", "first"):
+        stage_reembed(conninfo, NEW)
+
+
+def step_values(conn: Conn) -> dict[str, Value]:
+    """A value for every variable that a step takes."""
+    probed = probe(conn, VESTIGE)
+    signature = OLD.signature() if probed.open_run and probed.open_run["scope"] == "missing" else NEW.signature()
+    return probed.values | {
+        "dimension": signature.dimension,
+        "model_name": signature.name,
+        "model_hash": signature.hash,
+        "old_dimension": OLD.dimension,
+        "dimension_changes": True,
+        "only_missing": False,
+        "lock_timeout": "2s",
+        "run_state": "done",
+        "index_workers": 0,
+        "scope": "all",
+        "from_name": "'old'",
+        "from_dimension": OLD.dimension,
+        "from_hash": None,
+        "rows_total": len(_TEXTS),
+        "variables": "{}",
+        "package_version": "1.0",
+        "run_id": probed.open_run["id"] if probed.open_run else 0,
+        "file": "a/10_step.sql",
+        "sha256": "0" * 64,
+        "rows_affected": 1,
+        "duration_secs": "0.5",
+        "index_secs": "0.5",
+        "way": "'rewrite'",
+        "way_reason": "'as asked for'",
+        "error": "what went wrong",
+        "last_runs": 5,
+        "name": "lock_timeout",
+        "value": "3s",
+        "after": None,
+        "until": None,
+        "page_rows": 100,
+        "page_bytes": 1_000_000,
+    }
+
+
+def _chunk(conn: Conn) -> bytes:
+    """What the runner would stream into the staging table: every row that has text."""
+    rows = conn.execute(
+        "SELECT id, content, sha256(convert_to(content, 'UTF8')) FROM knowledge_nodes WHERE btrim(content) <> ''"
+    ).fetchall()
+    vectors = NEW.embed_batch([text for _, text, _ in rows])
+    return staged_rows([key.bytes for key, _, _ in rows], [bytes(found) for _, _, found in rows], vectors, "vector")
+
+
+# --- What a step does ---
+
+
+@dataclass
+class Seen:
+    """What the server said of one step in one scenario."""
+
+    step: Step
+    scenario: str
+    locks: dict[str, str] = field(default_factory=dict)
+    """The strongest lock on "the target", "the staging table", and other tables by their names."""
+    advisory_locks: int = 0
+    rewritten: set[str] = field(default_factory=set)
+    """Of "heap" and the indexes' names, those whose file is another one afterwards."""
+    not_rewritten: set[str] = field(default_factory=set)
+    rewritten_again: set[str] = field(default_factory=set)
+    fired: int = 0
+    fired_with_triggers_on: int = 0
+    refuses_transaction: bool = False
+    needs_transaction: bool = False
+    """Outside a transaction it fails, or has no effect, or another one."""
+    changes_live: bool = False
+    """The target, or the registry that says which model it is in, is not as it was."""
+    changes_anything: bool = False
+    again: str | None = None
+    """The error of the second time, or what differs after it; None where it is as after the first."""
+    again_error: bool = False
+    refuses_read_only: bool = False
+    undone: bool = True
+
+
+def strongest(modes: Sequence[str]) -> str:
+    return max(modes, key=MODES.index, default="none")
+
+
+def lies(step: Step, seen: Sequence[Seen]) -> list[str]:
+    """Which claims of the header the server did not bear out."""
+    found = []
+    header = step.header
+
+    def check(holds: bool, field_name: str, but: str) -> None:
+        if not holds:
+            found.append(f"{field_name} says {header[field_name]!r}, but {but}")
+
+    # Locks: the strongest in any state. Tables that are neither the target's nor the package's are to be named.
+    named = {m[2]: m[1] for m in re.finditer(rf"({_MODE}) on (the target|the staging table|\w+)", header["Locks"])}
+    for table in {*named, *(table for s in seen for table in s.locks)}:
+        held = strongest([s.locks[table] for s in seen if table in s.locks])
+        if table in named or table != "the staging table" or held == "ACCESS EXCLUSIVE":
+            check(named.get(table, "none") == held, "Locks", f"pg_locks has {held} on {table}")
+    advisory = max(s.advisory_locks for s in seen)
+    check(("one advisory lock" in header["Locks"]) == (advisory == 1), "Locks", f"there are {advisory} advisory locks")
+
+    rewrites = header["Rewrites"]
+    for s in seen:
+        if rewrites == "nothing":
+            check(not s.rewritten, "Rewrites", f"{', '.join(s.rewritten)} lie in new files")
+        else:
+            check(not s.not_rewritten, "Rewrites", f"{', '.join(s.not_rewritten)} lie where they were")
+        if "unless" in rewrites:
+            check(not s.rewritten_again, "Rewrites", "it rewrites them the second time too")
+
+        fires = header["Fires"]
+        check(s.fired == 0, "Fires", f"triggers fired {s.fired} times")
+        check("while" in fires or s.fired_with_triggers_on == 0, "Fires", "they would, were they on")
+
+        transaction = header["Transaction"]
+        check((transaction == "forbidden") == s.refuses_transaction, "Transaction",
+              "it refuses one" if s.refuses_transaction else "it runs in one")  # fmt: skip
+        if transaction == "either":
+            check(not s.needs_transaction, "Transaction", "without one it fails or does something else")
+            check(not s.changes_live, "Transaction", "it changes what others see")
+            check(s.locks.get("the target") not in KEEPS_WRITERS_OFF, "Transaction", "its lock is only of use in one")
+
+        again = header["Run again"]
+        if again.startswith("refused"):
+            check(s.again_error, "Run again", f"the second time: {s.again or 'nothing happens'}")
+        else:
+            check(s.again is None, "Run again", f"the second time: {s.again}")
+        if again == READ_ONLY:
+            check(not s.refuses_read_only and not s.changes_anything, "Run again", "it writes")
+        if header["Undo"].startswith("ROLLBACK"):
+            check(s.undone, "Undo", "a ROLLBACK does not bring back what was")
+        if header["Undo"] == "nothing to undo":
+            check(not s.changes_live, "Undo", "it changes what others see")
+    if "while" in header["Fires"]:
+        check(any(s.fired_with_triggers_on for s in seen), "Fires", "none fire when they are on")
+    return list(dict.fromkeys(found))
+
+
+def walk(conninfo: str, scenario: Scenario) -> Iterator[Seen]:
+    """Bring the table through the scenario's steps and yield what each did."""
+    with (
+        psycopg.connect(conninfo, autocommit=True) as conn,
+        psycopg.connect(conninfo, autocommit=True) as watcher,
+    ):
+        prepare(conn, conninfo, scenario.state)
+        walker = _Walker(conn, watcher, scenario, step_values(conn) | dict(scenario.values), _chunk(conn))
+        for name in scenario.names:
+            yield walker.observe(steps.load(name))
+
+
+@dataclass
+class _Walker:
+    conn: Conn
+    watcher: Conn
+    scenario: Scenario
+    values: dict[str, Value]
+    chunk: bytes
+
+    def observe(self, step: Step) -> Seen:
+        seen = Seen(step, self.scenario.name)
+        before = self._snapshot()
+        files, fired, tables = self._files(), self._fired(), self._tables()
+        advisory = sum(locktype == "advisory" for locktype, _, _ in self._locks())
+        inside: dict[str, Any] = {}
+        try:
+            with self.conn.transaction(force_rollback=True):
+                self._perform(step)
+                locks = self._locks()
+                self._note_locks(seen, tables, locks)
+                seen.advisory_locks = sum(locktype == "advisory" for locktype, _, _ in locks) - advisory
+                inside = self._snapshot()
+                self._note_files(seen, files)
+                self._run_again(seen, inside)
+        except psycopg.errors.ActiveSqlTransaction:
+            seen.refuses_transaction = True
+        seen.undone = self._snapshot() == before
+
+        if seen.refuses_transaction:
+            self._observe_alone(seen, files, tables)
+        else:
+            try:
+                with self.conn.transaction(force_rollback=True):
+                    self.conn.execute("SET TRANSACTION READ ONLY")
+                    self._perform(step)
+            except psycopg.errors.ReadOnlySqlTransaction:
+                seen.refuses_read_only = True
+            seen.fired = self._fired() - fired
+            self._note_firing_when_on(seen)
+            self._go_on(seen, inside)
+        after = self._snapshot()
+        seen.changes_live = any(after[key] != before[key] for key in _LIVE)
+        seen.changes_anything = after != before
+        return seen
+
+    def _perform(self, step: Step) -> None:
+        if "FROM STDIN" in step.text:
+            with self.conn.cursor().copy(step.render(self.values, self.conn)) as copy:
+                copy.write(self.chunk)
+            return
+        done = steps.run(self.conn, step, self.values)
+        if step.name == "run/open.sql":
+            self.values["run_id"] = done.result[0]["id"]
+
+    def _run_again(self, seen: Seen, first: dict[str, Any]) -> None:
+        """Run it a second time, with its first time still uncommitted."""
+        files = self._files()
+        try:
+            with self.conn.transaction():
+                self._perform(seen.step)
+                second = self._snapshot()
+        except psycopg.Error as error:
+            seen.again, seen.again_error = str(error), True
+            return
+        seen.rewritten_again = {
+            name for oid, (name, file) in self._files().items() if files.get(oid, (name, file))[1] != file
+        }
+        if different := [key for key in first if first[key] != second[key]]:
+            seen.again = f"{', '.join(different)} differ from after the first"
+
+    def _note_firing_when_on(self, seen: Seen) -> None:
+        """What would fire had ``triggers/disable/`` not been run."""
+        fired = self._fired()
+        with self.conn.transaction(force_rollback=True):
+            self.conn.execute("ALTER TABLE knowledge_nodes ENABLE TRIGGER USER")
+            self._perform(seen.step)
+        seen.fired_with_triggers_on = self._fired() - fired
+
+    def _go_on(self, seen: Seen, inside: dict[str, Any]) -> None:
+        """Run it for good, without a transaction if that does the same."""
+        try:
+            self._perform(seen.step)
+            seen.needs_transaction = self._snapshot() != inside
+        except psycopg.errors.NoActiveSqlTransaction:
+            seen.needs_transaction = True
+        if seen.needs_transaction:
+            with self.conn.transaction():
+                self._perform(seen.step)
+                remembered = self.conn.execute(_REMEMBERED, (list(_FOR_THE_TRANSACTION),)).fetchall()
+            # The walk commits each step by itself, so what is remembered for the transaction is carried over.
+            for name, value in remembered:
+                self.conn.execute("SELECT set_config(%s, %s, false)", (name, value))
+
+    def _observe_alone(self, seen: Seen, files: dict[int, tuple[str, int]], tables: dict[int, str]) -> None:
+        """Run a step that takes no transaction, held up by another session's while its locks are looked at."""
+        fired = self._fired()
+        done = threading.Thread(target=self._perform, args=(seen.step,))
+        with self._writer_under_way():
+            done.start()
+            deadline = time.monotonic() + 10
+            while done.is_alive() and time.monotonic() < deadline:
+                self._note_locks(seen, tables, self._locks(self.watcher))
+                waiting = self.watcher.execute(
+                    "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = %s",
+                    (self.conn.info.backend_pid,),
+                ).fetchone()
+                if waiting == (True,):
+                    break
+                time.sleep(0.005)
+            self._note_locks(seen, tables, self._locks(self.watcher))
+        done.join()
+        self._note_files(seen, files)
+        seen.fired = self._fired() - fired
+        self._run_again(seen, self._snapshot())
+
+    @contextmanager
+    def _writer_under_way(self) -> Iterator[None]:
+        with psycopg.connect(self.watcher.info.dsn, password=self.watcher.info.password or None) as writer:
+            writer.execute("LOCK TABLE knowledge_nodes IN ROW EXCLUSIVE MODE")
+            yield
+            writer.rollback()
+
+    # --- Looking ---
+
+    def _tables(self) -> dict[int, str]:
+        """The tables that others may know: the target, the staging table, and those that are not the package's."""
+        rows = self.conn.execute(
+            """
+            SELECT c.oid::bigint, CASE
+                WHEN c.oid = %s::regclass THEN 'the target'
+                WHEN c.relname = %s THEN 'the staging table'
+                ELSE c.relname END
+            FROM pg_class c
+            WHERE c.relkind = 'r' AND (c.relnamespace = 'public'::regnamespace OR c.relname = %s)
+            """,
+            (_TARGET, self.values["staging_table"], self.values["staging_table"]),
+        ).fetchall()
+        return dict(rows)
+
+    def _locks(self, conn: Conn | None = None) -> list[tuple[str, int, str]]:
+        return (conn or self.conn).execute(
+            """
+            SELECT locktype, relation::bigint, mode FROM pg_locks
+            WHERE pid = %s AND locktype IN ('relation', 'advisory') AND granted
+            """,
+            (self.conn.info.backend_pid,),
+        ).fetchall()  # fmt: skip
+
+    def _note_locks(self, seen: Seen, tables: dict[int, str], locks: list[tuple[str, int, str]]) -> None:
+        for locktype, relation, lock in locks:
+            if locktype == "relation" and relation in tables:
+                mode = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", lock.removesuffix("Lock")).upper()
+                table = tables[relation]
+                seen.locks[table] = strongest([mode, seen.locks.get(table, mode)])
+
+    def _files(self) -> dict[int, tuple[str, int]]:
+        rows = self.conn.execute(
+            """
+            SELECT c.oid, CASE c.oid WHEN %(t)s::regclass THEN 'heap' ELSE c.relname END, pg_relation_filenode(c.oid)
+            FROM pg_class c
+            WHERE c.oid = %(t)s::regclass OR c.oid IN (SELECT indexrelid FROM pg_index WHERE indrelid = %(t)s::regclass)
+            """,
+            {"t": _TARGET},
+        ).fetchall()
+        return {oid: (name, file) for oid, name, file in rows}
+
+    def _note_files(self, seen: Seen, before: dict[int, tuple[str, int]]) -> None:
+        for oid, (name, file) in self._files().items():
+            if oid in before:
+                (seen.not_rewritten if before[oid][1] == file else seen.rewritten).add(name)
+
+    def _fired(self) -> int:
+        row = self.conn.execute("SELECT last_value FROM fired").fetchone()
+        assert row is not None
+        return int(row[0])
+
+    def _snapshot(self) -> dict[str, Any]:
+        """Everything that a step may change, less clocks, keys from sequences, and the audit of steps."""
+        staging = str(self.values["staging_table"])
+        there = self.conn.execute("SELECT to_regclass(format('vestige_sql.%%I', %s::text))", (staging,)).fetchone()
+        staged = sql.Identifier("vestige_sql", staging) if there and there[0] else sql.SQL("(SELECT) AS")
+        row = self.conn.execute(
+            sql.SQL(_SNAPSHOT).format(staged=staged),  # type: ignore[arg-type]
+            {"target": _TARGET, "settings": list(_SETTINGS)},
+        ).fetchone()
+        assert row is not None
+        return dict(row[0])
+
+
+_SNAPSHOT = """
+SELECT jsonb_build_object(
+    'columns', (
+        SELECT jsonb_agg(concat_ws(' ', a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attstorage,
+            a.attstattarget, a.attoptions::text, a.attacl::text, a.attcompression, pg_get_expr(d.adbin, d.adrelid),
+            col_description(a.attrelid, a.attnum)) ORDER BY a.attname)
+        FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+        WHERE a.attrelid = %(target)s::regclass AND a.attnum > 0 AND NOT a.attisdropped),
+    'indexes', (
+        SELECT jsonb_agg(concat(pg_get_indexdef(indexrelid), indisvalid) ORDER BY indexrelid::regclass::text)
+        FROM pg_index WHERE indrelid = %(target)s::regclass),
+    'comments of indexes', (
+        SELECT jsonb_agg(obj_description(indexrelid, 'pg_class') ORDER BY indexrelid::regclass::text)
+        FROM pg_index WHERE indrelid = %(target)s::regclass),
+    'triggers', (
+        SELECT jsonb_agg(concat(tgname, ' ', tgenabled) ORDER BY tgname)
+        FROM pg_trigger WHERE tgrelid = %(target)s::regclass),
+    'constraints', (
+        SELECT jsonb_agg(conname || pg_get_constraintdef(oid) ORDER BY conname)
+        FROM pg_constraint WHERE conrelid = %(target)s::regclass),
+    'rows', (SELECT jsonb_agg(to_jsonb(t) ORDER BY t.id) FROM public.knowledge_nodes t),
+    'registry of vestige', (SELECT jsonb_agg(to_jsonb(m) - 'updated_at') FROM public.embedding_model m),
+    'registry', (SELECT jsonb_agg(to_jsonb(m) - '{{created_at,updated_at}}'::text[]) FROM vestige_sql.model m),
+    'runs', (
+        SELECT jsonb_agg(to_jsonb(r) - '{{id,started_at,applied_at,finished_at}}'::text[] ORDER BY r.id)
+        FROM vestige_sql.run r),
+    'saved indexes', (
+        SELECT jsonb_agg(to_jsonb(s) - 'saved_at' ORDER BY s.index_name) FROM vestige_sql.saved_index s),
+    'tables and functions', (
+        SELECT jsonb_agg(o.name ORDER BY o.name)
+        FROM (SELECT relname FROM pg_class WHERE relnamespace = 'vestige_sql'::regnamespace AND relkind = 'r'
+              UNION ALL SELECT proname FROM pg_proc WHERE pronamespace = 'vestige_sql'::regnamespace) AS o (name)),
+    'staged vectors', (SELECT jsonb_agg(to_jsonb(s) ORDER BY to_jsonb(s)) FROM {staged} s),
+    'advisory locks', (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()),
+    'settings', (
+        SELECT jsonb_object_agg(s, coalesce(current_setting(s, true), '')) FROM unnest(%(settings)s::text[]) AS s)
+)
+"""
+
+_LIVE = ("columns", "indexes", "triggers", "constraints", "rows", "registry of vestige", "registry")
+"""What the others see of the target: a step that changes it stands in the one transaction with all the others."""
+
+_FOR_THE_TRANSACTION = ("vestige_sql.triggers", "vestige_sql.run_id")
+"""What steps remember for the steps after them."""
+
+_REMEMBERED = "SELECT name, coalesce(current_setting(name, true), '') FROM unnest(%s::text[]) AS name"
+
+_SETTINGS = (
+    "statement_timeout",
+    "idle_in_transaction_session_timeout",
+    "lock_timeout",
+    "row_security",
+    "default_tablespace",
+    "maintenance_work_mem",
+    "max_parallel_maintenance_workers",
+    "min_parallel_table_scan_size",
+    *_FOR_THE_TRANSACTION,
+)
