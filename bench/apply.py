@@ -1,9 +1,9 @@
 """Compare the ways of putting new vectors in place, on the same table, with the vectors ready in memory.
 
-Each way gets its own copy of one database, after a checkpoint, and the ways take turns. Nothing is encoded
-and no HNSW index is on the table: what is measured is COPY to staging, gate and apply, or the UPDATEs that
-people write instead. Both kinds end with every row under the column's new typmod. The HNSW index that a
-re-embedding builds at the end is counted neither in time nor in size nor in WAL.
+Each way gets its own copy of one database, after a checkpoint, and the ways take turns. Nothing is encoded: what
+is measured is COPY to staging, gate and apply, or the UPDATEs that people write instead. Both kinds drop the HNSW
+index first and end with every row under the column's new typmod. The index is an empty one (WHERE false), so
+that its build costs nothing either way.
 """
 
 from __future__ import annotations
@@ -29,32 +29,19 @@ from demo.corpus import documents
 from pgvector.psycopg import register_vector
 from psycopg.conninfo import make_conninfo
 
-from vestige_sql import embedded
-from vestige_sql.embedder import ModelSignature, Vectors
+from vestige_sql import VESTIGE, ModelSignature, ReembedPlan, Target, embedded, register_model, run_reembed
+from vestige_sql.embedder import Vectors
 from vestige_sql.migrate import migrate_up
-from vestige_sql.reembed import ReembedPlan, register_model, run_reembed
 
 BATCH = 128
-
-# Where the log stands before and after each HNSW build; the build is in the same transaction as the vectors.
-MARKS = """
-CREATE TABLE index_mark (at_end boolean, lsn pg_lsn);
-CREATE FUNCTION mark_index() RETURNS event_trigger LANGUAGE plpgsql AS $$
-BEGIN
-    INSERT INTO public.index_mark VALUES (tg_event = 'ddl_command_end', pg_current_wal_insert_lsn());
-END
-$$;
-CREATE EVENT TRIGGER mark_index_start ON ddl_command_start WHEN TAG IN ('CREATE INDEX')
-    EXECUTE FUNCTION mark_index();
-CREATE EVENT TRIGGER mark_index_end ON ddl_command_end WHEN TAG IN ('CREATE INDEX')
-    EXECUTE FUNCTION mark_index();
-"""
+INDEX = "idx_knowledge_nodes_embedding_hnsw"
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The table's rows: ids, texts that begin with the row's number, and both models' vectors."""
+    """A table and its rows: ids, texts that begin with the row's number, and both models' vectors."""
 
+    table: str
     ids: list[uuid.UUID]
     texts: list[str]
     old: Vectors
@@ -64,7 +51,7 @@ class Rows:
 @dataclass(frozen=True)
 class Measured:
     seconds: float
-    total: int  # bytes of table, TOAST and indexes, the HNSW index excepted
+    total: int  # bytes of table, TOAST and indexes
     heap: int  # bytes of table and TOAST
     wal: int  # bytes written to the log
 
@@ -89,7 +76,7 @@ class Ready:
         return self._vectors[[int(text.partition("\n")[0]) for text in texts]]
 
 
-def make_rows(count: int, old: int, new: int) -> Rows:
+def make_rows(table: str, count: int, old: int, new: int) -> Rows:
     """Return ``count`` docstrings, repeated if there are fewer, with random unit vectors: always the same."""
     rng = np.random.default_rng(0)
 
@@ -100,30 +87,29 @@ def make_rows(count: int, old: int, new: int) -> Rows:
 
     texts = [f"{n}\n{text.content}" for n, text in enumerate(islice(cycle(documents()), count))]
     ids = [uuid.UUID(bytes=rng.bytes(16), version=4) for _ in texts]
-    return Rows(ids, texts, vectors(old), vectors(new))
+    return Rows(table, ids, texts, vectors(old), vectors(new))
 
 
 def make_table(conninfo: str, rows: Rows) -> None:
-    """Fill Vestige's own table, with its trigger and its other indexes, under an old model."""
-    migrate_up(conninfo)
+    """Make and fill the table under an old model: Vestige's own, or one of an id, a text and a vector alone."""
     dimension = rows.old.shape[1]
-    register_model(conninfo, ModelSignature("old", dimension, "0" * 64))
     with psycopg.connect(conninfo, autocommit=True) as conn:
+        migrate_up(conninfo, vestige=rows.table == VESTIGE.table)
+        if rows.table != VESTIGE.table:
+            conn.execute(f"CREATE TABLE {rows.table} (id uuid PRIMARY KEY, content text NOT NULL, embedding vector)")
+        register_model(conninfo, ModelSignature("old", dimension, "0" * 64), target=Target(rows.table))
+        conn.execute(f"CREATE INDEX {INDEX} ON {rows.table} USING hnsw (embedding vector_cosine_ops) WHERE false")
         register_vector(conn)
-        # A registration may have built it; without it the ways compare, and with it the UPDATEs take minutes.
-        conn.execute("DROP INDEX IF EXISTS idx_knowledge_nodes_embedding_hnsw")
-        into = "COPY knowledge_nodes (id, content, embedding) FROM STDIN (FORMAT binary)"
-        with conn.cursor().copy(into) as copy:
+        with conn.cursor().copy(f"COPY {rows.table} (id, content, embedding) FROM STDIN (FORMAT binary)") as copy:
             copy.set_types(["uuid", "text", "vector"])
             for row in zip(rows.ids, rows.texts, rows.old, strict=True):
                 copy.write_row(row)
-        conn.execute("VACUUM (ANALYZE) knowledge_nodes")
-        conn.execute(MARKS)
+        conn.execute(f"VACUUM (ANALYZE) {rows.table}")
 
 
 def reembed(way: str, conninfo: str, rows: Rows) -> float:
     """Run the package's own job, with a staging table and one transaction."""
-    report = run_reembed(conninfo, Ready(rows.new), ReembedPlan(apply=way))
+    report = run_reembed(conninfo, Ready(rows.new), ReembedPlan(apply=way), target=Target(rows.table))
     assert report.rows_updated == len(rows.ids)
     return report.duration_secs
 
@@ -133,18 +119,19 @@ def update_in_place(update: Update, conninfo: str, rows: Rows) -> float:
     start = time.perf_counter()
     with psycopg.connect(conninfo, autocommit=True) as conn:
         register_vector(conn)
-        conn.execute("ALTER TABLE knowledge_nodes ALTER COLUMN embedding TYPE vector")
+        conn.execute(f"DROP INDEX {INDEX}")
+        conn.execute(f"ALTER TABLE {rows.table} ALTER COLUMN embedding TYPE vector")
         for first in range(0, len(rows.ids), BATCH):
             update(conn, rows, slice(first, first + BATCH))
-        conn.execute(f"ALTER TABLE knowledge_nodes ALTER COLUMN embedding TYPE vector({rows.new.shape[1]})")
+        conn.execute(f"ALTER TABLE {rows.table} ALTER COLUMN embedding TYPE vector({rows.new.shape[1]})")
     return time.perf_counter() - start
 
 
 def unnest(conn: psycopg.Connection, rows: Rows, batch: slice) -> None:
     vectors = ["[" + ",".join(map(str, vector)) + "]" for vector in rows.new[batch].tolist()]
     conn.execute(
-        "UPDATE knowledge_nodes AS k SET embedding = new.embedding::vector"
-        "  FROM unnest(%s::uuid[], %s::text[]) AS new (id, embedding) WHERE k.id = new.id",
+        f"UPDATE {rows.table} AS old SET embedding = new.embedding::vector"
+        "  FROM unnest(%s::uuid[], %s::text[]) AS new (id, embedding) WHERE old.id = new.id",
         [rows.ids[batch], vectors],
     )
 
@@ -152,7 +139,7 @@ def unnest(conn: psycopg.Connection, rows: Rows, batch: slice) -> None:
 def executemany(conn: psycopg.Connection, rows: Rows, batch: slice) -> None:
     with conn.transaction(), conn.cursor() as cursor:
         cursor.executemany(
-            "UPDATE knowledge_nodes SET embedding = %b WHERE id = %b",
+            f"UPDATE {rows.table} SET embedding = %b WHERE id = %b",
             list(zip(rows.new[batch], rows.ids[batch], strict=True)),
         )
 
@@ -180,30 +167,22 @@ def measure(server: str, base: str, way: Way, rows: Rows) -> Measured:
         wal = one(admin, "SELECT pg_current_wal_insert_lsn() - %s::pg_lsn", before)
         with psycopg.connect(conninfo) as conn:
             check(conn, rows)
-            index_wal = one(
-                conn,
-                "SELECT coalesce(sum(CASE WHEN at_end THEN lsn - '0/0' ELSE '0/0' - lsn END), 0)  FROM index_mark",
-            )
-            hnsw = one(
-                conn,
-                "SELECT coalesce(sum(pg_relation_size(indexrelid)), 0) FROM pg_index i JOIN pg_class c"
-                " ON c.oid = indexrelid JOIN pg_am a ON a.oid = relam WHERE amname = 'hnsw'",
-            )
-            total = one(conn, "SELECT pg_total_relation_size('knowledge_nodes')")
-            heap = one(conn, "SELECT pg_table_size('knowledge_nodes')")
+            total = one(conn, "SELECT pg_total_relation_size(%s::regclass)", rows.table)
+            heap = one(conn, "SELECT pg_table_size(%s::regclass)", rows.table)
         admin.execute(f"DROP DATABASE {name}")
-    return Measured(seconds, int(total - hnsw), heap, int(wal - index_wal))
+    return Measured(seconds, total, heap, int(wal))
 
 
 def check(conn: psycopg.Connection, rows: Rows) -> None:
     """Make sure that the way did the work: the new typmod, and new vectors in the first and the last row."""
     typmod = one(
         conn,
-        "SELECT atttypmod FROM pg_attribute WHERE attrelid = 'knowledge_nodes'::regclass AND attname = 'embedding'",
+        "SELECT atttypmod FROM pg_attribute WHERE attrelid = %s::regclass AND attname = 'embedding'",
+        rows.table,
     )
     assert typmod == rows.new.shape[1]
     for row in (0, len(rows.ids) - 1):
-        found = one(conn, "SELECT embedding::real[] FROM knowledge_nodes WHERE id = %s", rows.ids[row])
+        found = one(conn, f"SELECT embedding::real[] FROM {rows.table} WHERE id = %s", rows.ids[row])
         np.testing.assert_array_equal(np.asarray(found, dtype=np.float32), rows.new[row])
 
 
@@ -218,12 +197,15 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--old", type=int, default=384, metavar="DIMENSION")
     parser.add_argument("--new", type=int, default=768, metavar="DIMENSION")
+    parser.add_argument(
+        "--bare", action="store_true", help="a table of id, content and embedding, without other indexes and triggers"
+    )
     parser.add_argument("--repeats", type=int, default=3, help="runs of each way; medians are shown")
     parser.add_argument("--only", default="", metavar="WORD", help="only the ways with this word in their name")
     arguments = parser.parse_args()
     ways = {name: way for name, way in WAYS.items() if arguments.only in name}
 
-    rows = make_rows(arguments.rows, arguments.old, arguments.new)
+    rows = make_rows("documents" if arguments.bare else VESTIGE.table, arguments.rows, arguments.old, arguments.new)
     with tempfile.TemporaryDirectory(prefix="vestige-bench-") as folder:
         server = embedded.start(folder)
         try:
@@ -245,7 +227,7 @@ def main() -> None:
             embedded.stop(folder)
 
     print(
-        f"{arguments.rows:,} rows, vector({arguments.old}) to vector({arguments.new}), no HNSW index, "
+        f"Table {rows.table}, {arguments.rows:,} rows, vector({arguments.old}) to vector({arguments.new}), "
         f"median of {arguments.repeats}. PostgreSQL {postgresql}, pgvector {pgvector}, "
         f"psycopg {psycopg.__version__}, Python {platform.python_version()}, {os.cpu_count()} cores, "
         f"autovacuum off, otherwise PostgreSQL's defaults.\n\n"
