@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import psycopg
 import pytest
+from pglast.parser import split
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 from support import Conn, FakeEmbedder, catalog, check_space, literal, rows, typmod
 
 from vestige_sql import ModelSignature, ReembedPlan, Target, apply_reembed, apply_staged, register_model, stage_reembed
-from vestige_sql.errors import CheckFailed, LockNotAvailable, RunInProgress, StagedForAnother, UsageError
+from vestige_sql.apply import FASTEST_FIRST
+from vestige_sql.errors import CheckFailed, LockNotAvailable, RunInProgress, StagedForAnother, TargetError, UsageError
+from vestige_sql.migrate import migrate_up
+from vestige_sql.reembed import abort_reembed, script_staged
 
 ROOT = Path(__file__).parent.parent
 PIPELINES = ROOT / "examples" / "pipelines"
@@ -31,8 +42,20 @@ class StandIn(FakeEmbedder):
 
 
 # The models that the examples name.
-OLD = StandIn(ModelSignature("sentence-transformers/all-MiniLM-L6-v2", 384, "4f6e0ef04b2ab0cd8e1a0a1b0a9c7f3d" * 2))
-NEW = StandIn(ModelSignature("BAAI/bge-base-en-v1.5", 768, "c1d9a6a25f7e4c02b3f8a4f6d7e90b15" * 2))
+OLD = StandIn(
+    ModelSignature(
+        "sentence-transformers/all-MiniLM-L6-v2",
+        384,
+        "e9e2c8815f70dad48afc257ffd2bcf61b63bac429fad1ba1eaefa245bb562a13",
+    )
+)
+NEW = StandIn(
+    ModelSignature(
+        "BAAI/bge-base-en-v1.5",
+        768,
+        "3c57837793746ea8d167280edc1406fdda8b8c664febbb29de2eea01af546f77",
+    )
+)
 OTHER = FakeEmbedder("other", 16)
 
 TEXTS = [*(f"document number {i}" for i in range(12)), " "]
@@ -204,6 +227,31 @@ def test_a_table_without_text_needs_nothing_staged(conn: Conn, caller: Conn, tex
     assert (after["staged"], after["saved"], [state for _, state, _ in after["runs"]]) == ([], [], ["done"])
 
 
+def test_a_database_without_text_needs_no_schema_of_ours_beforehand(empty_db: str) -> None:
+    with psycopg.connect(empty_db) as connection:
+        connection.execute("CREATE EXTENSION vector")
+        make_table(connection)
+        connection.commit()
+        apply_reembed(connection, DOCUMENTS, expect=NEW.signature())
+        connection.rollback()
+        assert connection.execute("SELECT to_regnamespace('vestige_sql')").fetchone() == (None,)
+        apply_reembed(connection, DOCUMENTS, expect=NEW.signature())
+        connection.commit()
+        assert (typmod(connection, DOCUMENTS), model(connection)) == (768, (NEW.model_name, 768))
+    assert set(migrate_up(empty_db, vestige=False).applied) >= {"reembed_0001_schema", "reembed_0002_functions"}
+
+
+def test_a_database_with_text_is_told_to_install_the_schema_first(empty_db: str) -> None:
+    with psycopg.connect(empty_db) as connection:
+        connection.execute("CREATE EXTENSION vector")
+        make_table(connection)
+        fill(connection)
+        connection.commit()
+        with pytest.raises(TargetError, match="lacks the schema vestige_sql"):
+            apply_reembed(connection, DOCUMENTS, expect=NEW.signature())
+        assert connection.execute("SELECT to_regnamespace('vestige_sql')").fetchone() == (None,)
+
+
 def test_a_table_without_text_with_a_run_just_begun(db: str, conn: Conn, caller: Conn) -> None:
     make_table(conn)
     stage_reembed(db, NEW, target=DOCUMENTS)
@@ -289,3 +337,344 @@ def test_a_lock_that_cannot_be_had_names_who_has_it(documents: str, conn: Conn, 
             apply_reembed(caller, DOCUMENTS, plan, expect=NEW.signature())
     caller.commit()
     assert as_it_is(conn) == before
+
+
+# --- SQL for a tool without psql ---
+
+
+def run_plain(conninfo: str, script: str, *, commit: bool = True) -> None:
+    """Run a file as a migration tool does: one transaction, one statement at a time."""
+    with psycopg.connect(conninfo) as connection:
+        for statement in split(script):
+            connection.execute(statement)  # type: ignore[arg-type]
+        if not commit:
+            connection.rollback()
+
+
+def audit(conn: Conn) -> list[Any]:
+    return conn.execute("SELECT file, sha256 FROM vestige_sql.step WHERE file !~ '^stage/' ORDER BY id").fetchall()
+
+
+@pytest.mark.parametrize("way", FASTEST_FIRST)
+def test_the_plain_script_does_what_the_runner_does(documents: str, conn: Conn, way: str) -> None:
+    conn.execute("COMMENT ON INDEX documents_embedding_idx IS 'for search'")
+    conn.execute("COMMENT ON COLUMN documents.embedding IS 'what it means'")
+    conn.execute("CREATE TABLE fired ()")
+    conn.execute(
+        "CREATE FUNCTION count_firing() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN INSERT INTO fired DEFAULT VALUES; RETURN NEW; END $$;"
+        "CREATE TRIGGER firing AFTER UPDATE ON documents FOR EACH ROW EXECUTE FUNCTION count_firing();"
+        "ALTER TABLE documents ENABLE ALWAYS TRIGGER firing"
+    )
+    stage_reembed(documents, NEW, target=DOCUMENTS)
+    script = script_staged(documents, ReembedPlan(apply=way), target=DOCUMENTS, plain=True)
+    assert not re.search(r"^\\|^\s*(BEGIN|COMMIT)\s*;|\\g(exec|set)", script, re.MULTILINE)
+    before = as_it_is(conn)
+    run_plain(documents, script, commit=False)
+    assert as_it_is(conn) == before
+
+    run_plain(documents, script)
+    by_script = as_it_is(conn) | {"steps": audit(conn), "run": last_run(conn)}
+    check_space(conn, NEW, DOCUMENTS)
+
+    for embedder in (OLD, NEW):
+        conn.execute("TRUNCATE vestige_sql.step")
+        stage_reembed(documents, embedder, target=DOCUMENTS)
+        apply_staged(documents, ReembedPlan(apply=way), target=DOCUMENTS)
+    by_runner = as_it_is(conn) | {"steps": audit(conn), "run": last_run(conn)}
+    runs = by_runner.pop("runs"), by_script.pop("runs")
+    assert by_script == by_runner
+    assert [run[-1][1:] for run in runs] == [("done", NEW.model_name)] * 2
+    assert conn.execute("SELECT FROM fired").fetchall() == []
+
+
+def last_run(conn: Conn) -> Any:
+    return conn.execute(
+        "SELECT scope, state, way, way_reason, rows_total, rows_written, rows_blank, to_name, to_hash,"
+        "       duration_secs > 0, index_secs > 0 FROM vestige_sql.run ORDER BY id DESC LIMIT 1"
+    ).fetchone()
+
+
+def test_the_plain_script_runs_in_other_databases_of_the_same_schema(
+    documents: str, conn: Conn, tmp_path: Path
+) -> None:
+    # Printed where nothing but the table is, as on a developer's machine, and run where there are rows.
+    conn.execute("CREATE TABLE kept AS TABLE documents")
+    conn.execute("TRUNCATE documents")
+    stage_reembed(documents, NEW, target=DOCUMENTS)
+    script = script_staged(documents, target=DOCUMENTS, plain=True)
+    run_plain(documents, script, commit=False)
+    abort_reembed(documents, target=DOCUMENTS)
+
+    # Nothing staged and no rows.
+    run_plain(documents, script, commit=False)
+    conn.execute("INSERT INTO documents OVERRIDING SYSTEM VALUE TABLE kept")
+    before = as_it_is(conn)
+
+    # Nothing staged, and rows.
+    with pytest.raises(psycopg.Error, match=f"{len(TEXTS) - 1} rows of public.documents have text") as caught:
+        run_plain(documents, script)
+    assert "migrate stage" in (caught.value.diag.message_hint or "")
+    assert as_it_is(conn) == before
+
+    # Another model staged.
+    stage_reembed(documents, OTHER, target=DOCUMENTS)
+    before = as_it_is(conn)
+    with pytest.raises(psycopg.Error, match=r"this is for BAAI/bge.* the open run on .* is for other \(16 dim"):
+        run_plain(documents, script)
+    assert as_it_is(conn) == before
+    abort_reembed(documents, target=DOCUMENTS)
+
+    stage_reembed(documents, NEW, target=DOCUMENTS)
+    run_plain(documents, script)
+    check_space(conn, NEW, DOCUMENTS)
+
+
+def test_the_plain_script_notices_that_the_indexes_changed(documents: str, conn: Conn) -> None:
+    stage_reembed(documents, NEW, target=DOCUMENTS)
+    script = script_staged(documents, target=DOCUMENTS, plain=True)
+    conn.execute("CREATE INDEX another ON documents USING hnsw (embedding vector_l2_ops)")
+    before = as_it_is(conn)
+    with pytest.raises(psycopg.Error, match="other statements to run here than when this script was printed") as caught:
+        run_plain(documents, script)
+    assert "print this script again" in (caught.value.diag.message_hint or "")
+    assert as_it_is(conn) == before
+    run_plain(documents, script_staged(documents, target=DOCUMENTS, plain=True))
+    check_space(conn, NEW, DOCUMENTS)
+
+
+def test_the_plain_script_leaves_the_session_as_it_was(documents: str, caller: Conn) -> None:
+    stage_reembed(documents, NEW, target=DOCUMENTS)
+    before = settings(caller)
+    for statement in split(script_staged(documents, target=DOCUMENTS, plain=True)):
+        caller.execute(statement)  # type: ignore[arg-type]
+    caller.commit()
+    assert settings(caller) == before
+    locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
+    assert caller.execute(locks).fetchone() == (0,)
+
+
+@pytest.mark.parametrize("plan", [ReembedPlan(concurrent_index=True), ReembedPlan(drop_hnsw_first=False)])
+def test_the_plain_script_builds_its_indexes_itself(documents: str, plan: ReembedPlan) -> None:
+    stage_reembed(documents, NEW, target=DOCUMENTS)
+    with pytest.raises(UsageError, match="--plain"):
+        script_staged(documents, plan, target=DOCUMENTS, plain=True)
+
+
+# --- The tools ---
+
+
+class Tool:
+    """A migration tool's own command on the example of it. Versions are 1, the table, and 2, the re-embedding."""
+
+    name = ""
+    versions = ""
+    """Query of the versions that the tool has recorded as applied, in order."""
+
+    def __init__(self, conninfo: str) -> None:
+        self.conninfo = conninfo
+
+    def command(self, version: int, *, back: bool) -> list[str]:
+        raise NotImplementedError
+
+    def to(self, version: int, *, back: bool = False, ok: bool = True) -> str:
+        """Go to a version and return what was printed."""
+        done = subprocess.run(
+            [sys.executable, *self.command(version, back=back)],
+            cwd=PIPELINES / self.name,
+            env=os.environ | {"DATABASE_URL": self.conninfo, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        said = done.stdout + done.stderr
+        assert (done.returncode == 0) == ok, said
+        return said
+
+    def applied(self, conn: Conn) -> list[Any]:
+        return [row[0] for row in conn.execute(self.versions)]  # type: ignore[arg-type]
+
+
+class Yoyo(Tool):
+    name = "yoyo"
+    versions = "SELECT migration_id FROM _yoyo_migration WHERE migration_id ~ 'documents' ORDER BY 1"
+
+    def command(self, version: int, *, back: bool) -> list[str]:
+        parts = conninfo_to_dict(self.conninfo)
+        url = f"postgresql+psycopg:///{parts.pop('dbname')}?{urlencode(parts)}"
+        verb, number = ("rollback", version + 1) if back else ("apply", version)
+        revision = {1: "0001_create_documents", 2: "0002_reembed_documents"}[number]
+        options = ["--batch", "--no-config-file", "--database", url, "--revision", revision]
+        return ["-m", "yoyo", verb, *options, "migrations"]
+
+
+class Alembic(Tool):
+    name = "alembic"
+    versions = "SELECT version_num FROM alembic_version"
+
+    def command(self, version: int, *, back: bool) -> list[str]:
+        return ["-m", "alembic", "downgrade" if back else "upgrade", f"000{version}"]
+
+
+class Django(Tool):
+    name = "django"
+    versions = "SELECT name FROM django_migrations ORDER BY id"
+
+    def command(self, version: int, *, back: bool) -> list[str]:
+        return ["manage.py", "migrate", "documents", f"000{version}"]
+
+
+@pytest.fixture(params=[Yoyo, Alembic, Django], ids=lambda tool: tool.__name__)
+def tool(request: pytest.FixtureRequest, db: str) -> Tool:
+    return request.param(db)
+
+
+def has_language(conn: Conn) -> bool:
+    """Whether the other half of the migration is there."""
+    found = conn.execute(
+        "SELECT FROM pg_attribute WHERE attrelid = 'documents'::regclass AND attname = 'language' AND NOT attisdropped"
+    )
+    return found.fetchone() is not None
+
+
+def test_forward_and_back(tool: Tool, conn: Conn) -> None:
+    tool.to(1)
+    fill(conn)
+    register_model(tool.conninfo, OLD.signature(), target=DOCUMENTS)
+    index = catalog(conn, "documents")["indexes"]
+
+    stage_reembed(tool.conninfo, NEW, target=DOCUMENTS)
+    tool.to(2)
+    check_space(conn, NEW, DOCUMENTS)
+    assert (model(conn), has_language(conn)) == ((NEW.model_name, 768), True)
+    assert catalog(conn, "documents")["indexes"] == index
+
+    # The former vectors are gone, so the way back needs them staged.
+    before, versions = as_it_is(conn), tool.applied(conn)
+    said = tool.to(1, back=True, ok=False)
+    assert f"nothing is staged for public.documents.embedding with {OLD.signature()}" in said
+    assert (as_it_is(conn), tool.applied(conn)) == (before, versions)
+
+    stage_reembed(tool.conninfo, OLD, target=DOCUMENTS)
+    tool.to(1, back=True)
+    check_space(conn, OLD, DOCUMENTS)
+    assert (model(conn), has_language(conn)) == ((OLD.model_name, 384), False)
+    assert catalog(conn, "documents")["indexes"] == index
+    assert tool.applied(conn) != versions
+
+
+@pytest.mark.parametrize("make", [Yoyo, Alembic, Django])
+def test_forward_and_back_on_a_database_just_made(make: type[Tool], empty_db: str) -> None:
+    tool = make(empty_db)
+    tool.to(2)
+    with psycopg.connect(empty_db, autocommit=True) as conn:
+        assert (typmod(conn, DOCUMENTS), model(conn), has_language(conn)) == (768, (NEW.model_name, 768), True)
+        tool.to(1, back=True)
+        assert (typmod(conn, DOCUMENTS), model(conn), has_language(conn)) == (384, (OLD.model_name, 384), False)
+
+
+def test_a_migration_that_fails_afterwards_leaves_nothing(tool: Tool, conn: Conn) -> None:
+    tool.to(1)
+    fill(conn)
+    stage_reembed(tool.conninfo, NEW, target=DOCUMENTS)
+    # What the migration does after the re-embedding cannot be done.
+    conn.execute("ALTER TABLE documents ADD COLUMN language integer")
+    before, versions = as_it_is(conn), tool.applied(conn)
+    assert before["staged"] == [(len(TEXTS) - 1,)]
+    assert 'column "language" of relation "documents" already exists' in tool.to(2, ok=False)
+    assert (as_it_is(conn), tool.applied(conn)) == (before, versions)
+
+
+def test_django_finds_nothing_to_migrate_afterwards(db: str) -> None:
+    # makemigrations --check exits with 1 where models and migrations differ.
+    class Check(Django):
+        def command(self, version: int, *, back: bool) -> list[str]:
+            return ["manage.py", "makemigrations", "--check", "--dry-run"]
+
+    assert "No changes detected" in Check(db).to(2)
+
+
+class Flyway:
+    """A folder of V and U files, and what Flyway does with them: each in one transaction, statement by statement."""
+
+    def __init__(self, conninfo: str, folder: Path) -> None:
+        self.conninfo = conninfo
+        self.folder = folder
+        # The command as it is on PATH where the package is installed.
+        command = folder.parent / "bin" / "vestige-sql"
+        command.parent.mkdir()
+        command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m vestige_sql.cli "$@"\n')
+        command.chmod(0o755)
+        folder.mkdir()
+
+    def run(self, name: str) -> None:
+        run_plain(self.conninfo, (self.folder / name).read_text())
+
+    def print(self, name: str, *, ok: bool = True) -> str:
+        done = subprocess.run(
+            [PIPELINES / "flyway" / "print.sh", self.folder / name, "--table", "documents"],
+            env=os.environ
+            | {
+                "DATABASE_URL": self.conninfo,
+                "PYTHONPATH": str(ROOT),
+                "PATH": f"{self.folder.parent / 'bin'}:{os.environ['PATH']}",
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert (done.returncode == 0) == ok, done.stderr
+        return done.stderr
+
+
+def test_a_folder_for_flyway(empty_db: str, tmp_path: Path) -> None:
+    flyway = Flyway(empty_db, tmp_path / "sql")
+    created = "V1__create_documents.sql"
+    shutil.copy(PIPELINES / "flyway" / created, flyway.folder)
+    flyway.run(created)
+    # The package's own schema is plain SQL too.
+    for number, name in enumerate(("reembed_0001_schema", "reembed_0002_functions"), 2):
+        shutil.copy(ROOT / "migrations" / "reembed" / f"{name}.sql", flyway.folder / f"V{number}__{name}.sql")
+        flyway.run(f"V{number}__{name}.sql")
+    with psycopg.connect(empty_db, autocommit=True) as conn:
+        _forward_and_back(flyway, conn)
+
+
+def _forward_and_back(flyway: Flyway, conn: Conn) -> None:
+    db = flyway.conninfo
+    assert "nothing is staged" in flyway.print("V7__reembed_documents.sql", ok=False)
+    assert not (flyway.folder / "V7__reembed_documents.sql").exists()
+
+    # Printed on an empty table, as on the author's machine, where staging takes no time.
+    stage_reembed(db, NEW, target=DOCUMENTS)
+    flyway.print("V7__reembed_documents.sql")
+    flyway.run("V7__reembed_documents.sql")
+    assert (typmod(conn, DOCUMENTS), model(conn)) == (768, (NEW.model_name, 768))
+    stage_reembed(db, OLD, target=DOCUMENTS)
+    flyway.print("U7__reembed_documents.sql")
+    flyway.run("U7__reembed_documents.sql")
+    assert (typmod(conn, DOCUMENTS), model(conn)) == (384, (OLD.model_name, 384))
+
+    # The same files where there are rows: each stops the deployment until its model is staged.
+    fill(conn)
+    for name, embedder in (("V7__reembed_documents.sql", NEW), ("U7__reembed_documents.sql", OLD)):
+        before = as_it_is(conn)
+        with pytest.raises(psycopg.Error, match="have text but no staged vector"):
+            flyway.run(name)
+        assert as_it_is(conn) == before
+        stage_reembed(db, embedder, target=DOCUMENTS)
+        flyway.run(name)
+        check_space(conn, embedder, DOCUMENTS)
+
+
+def test_the_documents_code_is_the_examples() -> None:
+    page = (ROOT / "docs" / "pipelines.md").read_text()
+    code = [file.read_text() for file in PIPELINES.rglob("*.py")]
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(blocks) == 4
+    for block in blocks:
+        assert any(block in text for text in code), block
+    for link in re.findall(r"\]\((\.\./[^)#]+)\)", page):
+        assert (ROOT / "docs" / link).exists(), link

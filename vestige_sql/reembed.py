@@ -31,6 +31,7 @@ from .errors import (
 )
 from .progress import Progress
 from .report import DryRunSummary, ReembedPlan, ReembedReport, fixed_estimate
+from .resources import resource_dir
 from .script import script
 from .stage import Stager, TooManyPending
 from .steps import StepRun, Value
@@ -156,7 +157,8 @@ def apply_reembed(
 
     ``expect`` is the model that the caller is about; migrations should give it. What is staged for another is refused,
     where the column is in the space of ``expect`` already and nothing is staged there is nothing to do, and where no
-    row has text, as in a database just made, nothing has to be staged: column, index and registry change.
+    row has text, as in a database just made, nothing has to be staged: column, index and registry change, and the
+    package's own schema is made if it is not there.
 
     Raises :class:`UsageError` in autocommit without a transaction and for ``concurrent_index``,
     :class:`CheckFailed` where nothing is staged, or not for every row, :class:`StagedForAnother`, and any other
@@ -167,6 +169,8 @@ def apply_reembed(
     if connection.autocommit and connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
         raise UsageError("apply_reembed() needs a transaction, and this connection is in autocommit")
     with steps.translated(), _inside_transaction(connection):
+        if expect is not None:
+            _install_if_empty(connection, target)
         probed = probe(connection, target)
         _claim(connection, probed, "transaction/20_claim_run.sql")
         # Asked again, now that nobody else is at work on it.
@@ -411,6 +415,19 @@ def _staged_for(probed: Probed) -> ModelSignature | None:
 def _in_space_of(probed: Probed, expect: ModelSignature) -> bool:
     """Whether the column is in the space of ``expect`` and nothing is staged for it."""
     return probed.model == expect and probed.typmod == expect.dimension and _staged_for(probed) is None
+
+
+def _install_if_empty(conn: psycopg.Connection[Any], target: Target) -> None:
+    """Make the package's schema where it is missing and no row has text: CI and test runners make databases anew."""
+    server = steps.query_one(conn, "probe/server.sql", {})
+    if server is None or server["package_functions_exist"]:
+        return
+    if _counts(conn, probe(conn, target, needs_package=False))["rows_with_text"]:
+        return
+    # These migrations create what is missing, so that vestige-sql migrate up can run over them later.
+    for file in sorted((resource_dir("migrations") / "reembed").glob("*.sql")):
+        if not file.name.endswith(".rollback.sql"):
+            steps.execute(conn, file.read_text(encoding="utf-8"))
 
 
 def _open_if_empty(conn: psycopg.Connection[Any], probed: Probed, expect: ModelSignature) -> Probed:
