@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import psycopg
+import pytest
 from psycopg import sql
 
-from vestige_sql import VESTIGE, ModelSignature, Target, register_model
+from vestige_sql import VESTIGE, ModelSignature, Target, register_model, steps
 from vestige_sql.embedder import Vectors
 
 HNSW = "idx_knowledge_nodes_embedding_hnsw"
@@ -125,7 +126,7 @@ def dsn(conn: Conn) -> str:
 
 
 def table_name(target: Target = VESTIGE) -> sql.Composable:
-    return sql.Identifier(*target.table.split("."))
+    return sql.SQL(target.table)  # type: ignore[arg-type]
 
 
 def vectors(conn: Conn, target: Target = VESTIGE) -> dict[str, tuple[str, list[float] | None]]:
@@ -249,7 +250,7 @@ def everything(conn: Conn) -> dict[str, str]:
     """
     tables = conn.execute(
         "SELECT oid::regclass::text FROM pg_class"
-        " WHERE relkind IN ('r', 'm') AND relname NOT LIKE 'pg\\_statistic%' AND NOT relisshared"
+        " WHERE relkind IN ('r', 'm') AND relispopulated AND relname NOT LIKE 'pg\\_statistic%' AND NOT relisshared"
     ).fetchall()
     found = {}
     for (table,) in tables:
@@ -258,3 +259,38 @@ def everything(conn: Conn) -> dict[str, str]:
         ).fetchone()
         found[table] = str(row)
     return found
+
+
+# --- Points in a run ---
+
+
+class Points:
+    """Wraps ``steps.run`` to act before or after named steps of a run, and keeps the names of those that ran."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.ran: list[str] = []
+        self._actions: list[tuple[str, str, Callable[[], object]]] = []
+        run = steps.run
+
+        def wrapped(conn: Conn, step: steps.Step, values: Mapping[str, steps.Value]) -> steps.StepRun:
+            self._act("before", step.name)
+            done = run(conn, step, values)
+            self.ran.append(step.name)
+            self._act("after", step.name)
+            return done
+
+        monkeypatch.setattr(steps, "run", wrapped)
+
+    def before(self, step: str, action: Callable[[], object]) -> None:
+        """Call ``action`` the next time that the step is about to run, once."""
+        self._actions.append(("before", step, action))
+
+    def after(self, step: str, action: Callable[[], object]) -> None:
+        """Call ``action`` the next time that the step has run, once."""
+        self._actions.append(("after", step, action))
+
+    def _act(self, when: str, step: str) -> None:
+        due = [one for one in self._actions if one[:2] == (when, step)]
+        self._actions = [one for one in self._actions if one not in due]
+        for _, _, action in due:
+            action()
