@@ -19,6 +19,7 @@ import psycopg
 import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
+from step_claims import Walks
 
 from vestige_sql import embedded
 from vestige_sql.errors import UsageError
@@ -132,6 +133,12 @@ def databases(server_url: str, _template: str) -> Callable[[], AbstractContextMa
             _drop(server_url, name)
 
     return database
+
+
+@pytest.fixture(scope="session")
+def walks(databases: Callable[[], AbstractContextManager[str]]) -> Walks:
+    """What a server says of each step file."""
+    return Walks(databases)
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -216,6 +216,12 @@ def prepare(conn: Conn, conninfo: str, state: str) -> None:
         stage_reembed(conninfo, OLD)
     elif state in ("staged", "first"):
         stage_reembed(conninfo, NEW)
+    if state == "staged":
+        # An index that says the dimension, and a default that takes a lock to copy.
+        conn.execute(
+            "CREATE INDEX doubled ON knowledge_nodes USING hnsw (((embedding + embedding)::vector(8)) vector_l2_ops)"
+        )
+        conn.execute("ALTER TABLE knowledge_nodes ALTER COLUMN embedding SET DEFAULT array_fill(0.5, ARRAY[12])")
 
 
 def step_values(conn: Conn) -> dict[str, Value]:
@@ -296,6 +302,8 @@ class Seen:
     again_error: bool = False
     refuses_read_only: bool = False
     undone: bool = True
+    sent: list[str] = field(default_factory=list)
+    """The SQL: the file's own, and the statements that a ``\\gexec`` query makes."""
 
 
 def strongest(modes: Sequence[str]) -> str:
@@ -369,6 +377,29 @@ def walk(conninfo: str, scenario: Scenario) -> Iterator[Seen]:
             yield walker.observe(steps.load(name))
 
 
+class Walks:
+    """What was seen of each step, one walk a scenario, each begun when first asked for."""
+
+    def __init__(self, databases: Callable[[], AbstractContextManager[str]]) -> None:
+        self._databases = databases
+        self._seen: dict[str, dict[str, Seen]] = {}
+
+    def seen(self, name: str) -> list[Seen]:
+        """What was seen of the step ``name``, wherever it runs."""
+        found = [self._walk(scenario)[name] for scenario in scenarios() if name in scenario.names]
+        assert found, f"{name} stands in no plan"
+        return found
+
+    def _walk(self, scenario: Scenario) -> dict[str, Seen]:
+        if scenario.name not in self._seen:
+            found: dict[str, Seen] = {}
+            self._seen[scenario.name] = found
+            with self._databases() as conninfo:
+                for seen in walk(conninfo, scenario):
+                    found[seen.step.name] = seen
+        return self._seen[scenario.name]
+
+
 @dataclass
 class _Walker:
     conn: Conn
@@ -383,6 +414,9 @@ class _Walker:
         files, fired, tables = self._files(), self._fired(), self._tables()
         advisory = sum(locktype == "advisory" for locktype, _, _ in self._locks())
         inside: dict[str, Any] = {}
+        seen.sent = [step.render(self.values, self.conn).rstrip().removesuffix("\\gexec").rstrip()]
+        if step.is_gexec:
+            seen.sent += steps.statements(self.conn, step, self.values)
         try:
             with self.conn.transaction(force_rollback=True):
                 self._perform(step)

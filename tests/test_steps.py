@@ -18,15 +18,13 @@ from step_claims import (
     GRAMMAR,
     KEEPS_WRITERS_OFF,
     MODES,
-    Scenario,
-    Seen,
+    Walks,
     all_steps,
     faults,
     lies,
     scenarios,
     step_values,
     unplanned,
-    walk,
 )
 from support import FakeEmbedder, seed
 
@@ -277,34 +275,6 @@ def test_a_new_file_is_picked_up_or_missed(doctored: Path) -> None:
 
 
 # --- The headers against a server ---
-
-
-class Walks:
-    """What was seen of each step, one walk a scenario, each begun when first asked for."""
-
-    def __init__(self, databases: Callable[[], AbstractContextManager[str]]) -> None:
-        self._databases = databases
-        self._seen: dict[str, dict[str, Seen]] = {}
-
-    def seen(self, name: str) -> list[Seen]:
-        """What was seen of the step ``name``, wherever it runs."""
-        found = [self._walk(scenario)[name] for scenario in scenarios() if name in scenario.names]
-        assert found, f"{name} stands in no plan"
-        return found
-
-    def _walk(self, scenario: Scenario) -> dict[str, Seen]:
-        if scenario.name not in self._seen:
-            found: dict[str, Seen] = {}
-            self._seen[scenario.name] = found
-            with self._databases() as conninfo:
-                for seen in walk(conninfo, scenario):
-                    found[seen.step.name] = seen
-        return self._seen[scenario.name]
-
-
-@pytest.fixture(scope="module")
-def walks(databases: Callable[[], AbstractContextManager[str]]) -> Walks:
-    return Walks(databases)
 
 
 @pytest.mark.parametrize("name", STEPS)

@@ -8,6 +8,8 @@
 -- Staging tables are made in this schema too, one a target, and dropped when their vectors are in place. The
 -- role that runs a re-embedding needs CREATE and USAGE here and owns the target table.
 
+-- squawk-ignore-file require-lock-timeout, require-statement-timeout -- it makes what is new, and waits for nobody
+-- squawk-ignore-file prefer-bigint-over-int -- pgvector's dimensions end at 16,000
 CREATE EXTENSION IF NOT EXISTS vector;
 
 CREATE SCHEMA IF NOT EXISTS vestige_sql;

@@ -5,6 +5,8 @@
 -- Run again:    safe
 -- Undo:         reembed_0002_functions.sql
 
+-- squawk-ignore-file ban-drop-function -- that is what it is for, at a person's word
+-- squawk-ignore-file require-lock-timeout, require-statement-timeout -- functions are dropped without waiting for anybody
 DROP FUNCTION IF EXISTS vestige_sql.require(boolean, text, text);
 DROP FUNCTION IF EXISTS vestige_sql.has_text(text);
 DROP FUNCTION IF EXISTS vestige_sql.content_hash(text);

@@ -11,6 +11,8 @@
 -- that is put together from the catalog is made here and run by the step with \gexec, where it can be seen.
 -- Every function names its objects in full or sets its own search_path.
 
+-- squawk-ignore-file require-lock-timeout, require-statement-timeout -- functions are replaced without waiting for anybody
+
 -- Stop the transaction with a message for people, under the package's own SQLSTATE.
 CREATE OR REPLACE FUNCTION vestige_sql.require(p_holds boolean, p_message text, p_hint text DEFAULT '')
 RETURNS void

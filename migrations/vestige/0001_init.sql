@@ -12,6 +12,9 @@
 -- The role owns the schema or may create in it. It needs to be a superuser only to create the extension vector;
 -- where an administrator has done that, the owner of the database is enough.
 
+-- squawk-ignore-file require-lock-timeout, require-statement-timeout -- it makes what is new, and waits for nobody
+-- squawk-ignore-file prefer-bigint-over-int, prefer-bigint-over-smallint, prefer-identity -- the columns are Vestige's, type for type
+
 -- IF NOT EXISTS would take tables of another making for these, say an application's users, or the tables of
 -- Vestige's own migrations. In one transaction either all of this file is there or none of it, so the function
 -- below tells the two apart.

@@ -8,4 +8,6 @@
 -- Undo:         ROLLBACK, while the transaction is open; later, stage again
 -- Variables:    staging_table
 
+-- squawk-ignore-file ban-drop-table -- the staging table is this package's own
+-- squawk-ignore-file require-lock-timeout -- it waits for no more than a chunk that is being staged
 DROP TABLE IF EXISTS vestige_sql.:"staging_table";

@@ -8,4 +8,5 @@
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    staging_table
 
+-- squawk-ignore-file ban-drop-table -- the staging table is this package's own
 DROP TABLE IF EXISTS vestige_sql.:"staging_table";

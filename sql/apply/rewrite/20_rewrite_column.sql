@@ -10,6 +10,7 @@
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    schema, table, embedding_column, vector_type, dimension, lookup_function, id_column
 
+-- squawk-ignore-file changing-column-type -- to rewrite the table under its lock is what this step is for
 ALTER TABLE :"schema".:"table"
     ALTER COLUMN :"embedding_column" TYPE :vector_type(:dimension)
     USING vestige_sql.:"lookup_function"(:"id_column");

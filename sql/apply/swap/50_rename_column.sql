@@ -8,5 +8,6 @@
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    schema, table, new_column, embedding_column
 
+-- squawk-ignore-file renaming-column -- nobody knows the column's former name, which this transaction gave it
 ALTER TABLE :"schema".:"table"
     RENAME COLUMN :"new_column" TO :"embedding_column";

@@ -8,5 +8,6 @@
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    schema, table, embedding_column, vector_type
 
+-- squawk-ignore-file changing-column-type -- taking the typmod off rewrites nothing
 ALTER TABLE :"schema".:"table"
     ALTER COLUMN :"embedding_column" TYPE :vector_type;

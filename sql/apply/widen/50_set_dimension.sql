@@ -8,5 +8,6 @@
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    schema, table, embedding_column, vector_type, dimension
 
+-- squawk-ignore-file changing-column-type -- the server is to check every vector, under the lock that is held
 ALTER TABLE :"schema".:"table"
     ALTER COLUMN :"embedding_column" TYPE :vector_type(:dimension);

@@ -8,6 +8,7 @@
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    schema, table, embedding_column
 
+-- squawk-ignore-file require-concurrent-index-creation -- index/concurrently/ is for that; this one is atomic with the vectors
 SELECT s.definition
 FROM vestige_sql.saved_index s
 WHERE s.table_schema = :'schema' AND s.table_name = :'table' AND s.column_name = :'embedding_column'
