@@ -80,7 +80,7 @@ class IndexWatch:
 
     def _poll(self, conn: psycopg.Connection[Any]) -> None:
         logged = time.monotonic()
-        form = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}"
+        form = "{desc}{percentage:3.0f}%|{bar}| {elapsed}"
         with tqdm(total=100, desc="index", bar_format=form, disable=not self._live) as bar:
             while not self._stop.wait(_POLL_SECS):
                 row = steps.query_one(conn, "probe/index_progress.sql", self._values)
