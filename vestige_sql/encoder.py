@@ -147,7 +147,8 @@ def encode_window(embedder: Embedder, texts: Sequence[str], batch_size: int) -> 
             got = f"{batch.dtype} {batch.shape}" if isinstance(batch, np.ndarray) else type(batch).__name__
             raise BadEmbedding(
                 f"The model {embedder.model_name} returned {got} for {len(call)} texts, "
-                f"where a float32 array of shape {expected} was due"
+                f"where a float32 array of shape {expected} was due",
+                row=rows.index(call[0]),
             )
         vectors[call] = batch
     return vectors[rows]

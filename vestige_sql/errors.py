@@ -40,7 +40,14 @@ class ModelMismatch(VestigeError):
 
 
 class BadEmbedding(VestigeError):
-    """The model returned NaN, infinity, a zero vector or the wrong shape; nothing was put in place."""
+    """The model returned NaN, infinity, a zero vector or the wrong shape; nothing was put in place.
+
+    ``row`` is the place of the text among those that were to be encoded, or of the first of the call that went wrong.
+    """
+
+    def __init__(self, message: str, hint: str = "", row: int | None = None) -> None:
+        super().__init__(message, hint)
+        self.row = row
 
 
 class EncoderError(VestigeError):

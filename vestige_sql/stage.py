@@ -142,7 +142,10 @@ class Stager:
         )
 
     def _encode(self, page: Page) -> bytes:
-        vectors = encode_window(self.embedder, page.texts, self.batch_size)
+        try:
+            vectors = encode_window(self.embedder, page.texts, self.batch_size)
+        except BadEmbedding as error:
+            raise self._bad(page, error.row or 0, f"{error}, from") from error
         vector_type = str(self.values["embedding_type"])
         stored: Vectors = vectors
         if vector_type == "halfvec":
@@ -150,14 +153,16 @@ class Stager:
                 stored = vectors.astype(np.float16).astype(np.float32)
         if (bad := first_bad_row(stored)) is not None:
             what = "NaN or infinity" if not np.isfinite(stored[bad]).all() else "a zero vector"
-            raise BadEmbedding(
-                f"the model {self.embedder.model_name} gave {what}"
-                f"{' once rounded to halfvec' if stored is not vectors and np.isfinite(vectors[bad]).all() else ''}"
-                f" for the row of {self.table} with {self.values['id_column']} = {page.keys[bad]}",
-                "nothing was put in place, the table is as it was; look at that row's text and at the model, "
-                "then run again: what is staged stays",
-            )
+            rounded = " once rounded to halfvec" if stored is not vectors and np.isfinite(vectors[bad]).all() else ""
+            raise self._bad(page, bad, f"the model {self.embedder.model_name} gave {what}{rounded} for")
         return staged_rows(page.ids, page.hashes, vectors, vector_type)
+
+    def _bad(self, page: Page, row: int, what: str) -> BadEmbedding:
+        return BadEmbedding(
+            f"{what} the row of {self.table} with {self.values['id_column']} = {page.keys[row]}",
+            "nothing was put in place, the table is as it was; look at that row's text and at the model, "
+            "then run again: what is staged stays",
+        )
 
     def _write(self, conn: psycopg.Connection[Any], page: Page, buffer: bytes) -> None:
         text = steps.load("stage/copy.sql").render(self.values, conn)
