@@ -359,7 +359,8 @@ def warning(probed: Probed, signature: ModelSignature, work: Work, plan: Reembed
             lines.append(f"Then the table is locked for everybody, until vectors ({way}) and index are in place.")
         lines.append(
             "A transaction that began before and reads the table only afterwards sees it empty; clients' prepared "
-            "statements on the column fail until they reconnect, and queries must be encoded with the new model from then on."
+            "statements on the column fail until they reconnect, and queries must be encoded with the new model from "
+            "then on."
         )
     elif work.scope == "missing":
         lines.append("Then writers wait while those vectors are written; readers go on.")
