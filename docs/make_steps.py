@@ -47,7 +47,9 @@ def folders() -> dict[str, list[str]]:
     root = resource_dir("sql")
     ways = sorted(path.name for path in (root / "apply").iterdir() if path.is_dir())
     found = {section: list(names) for section, names in SECTIONS.items()}
-    found["Apply, in one transaction"] = _merged([phases(way, ReembedPlan()) for way in ways])
+    found["Apply, in one transaction"] = _merged(
+        [phases(way, ReembedPlan(drop_hnsw_first=drop)) for way in ways for drop in (True, False)]
+    )
     placed = {name for names in found.values() for name in names}
     there = {path.parent.relative_to(root).as_posix() for path in root.rglob("*.sql")}
     if missing := sorted(there - placed):

@@ -42,7 +42,7 @@ def phases(way: str, plan: ReembedPlan) -> list[str]:
         "lock/exclusive",
         "gate",
         "index/save",
-        *(["index/drop"] if plan.drop_hnsw_first else []),
+        "index/drop" if plan.drop_hnsw_first else "index/drop_changing",
         *(["triggers/disable"] if quiet else []),
         f"apply/{way}",
         *(["triggers/enable"] if quiet else []),
@@ -63,7 +63,7 @@ def choose_way(wanted: str, probed: Probed, blockers: Blockers) -> tuple[str, st
         in_the_way |= {way: in_the_way[way] + rule for way in ("widen", "swap")}
     if wanted != "auto":
         if in_the_way[wanted]:
-            raise _refusal(probed, wanted, in_the_way[wanted])
+            raise _refusal(probed, wanted, in_the_way[wanted], blockers)
         return wanted, "as asked for"
     for way in FASTEST_FIRST:
         if not in_the_way[way]:
@@ -74,14 +74,15 @@ def choose_way(wanted: str, probed: Probed, blockers: Blockers) -> tuple[str, st
                 else f"the fastest way possible, {' and '.join(ruled_out)} being ruled out"
             )
             return way, why
-    raise _refusal(probed, "rewrite", in_the_way["rewrite"])
+    raise _refusal(probed, "rewrite", in_the_way["rewrite"], blockers)
 
 
-def _refusal(probed: Probed, way: str, objects: Sequence[str]) -> TargetError:
-    return TargetError(
-        f"{way} cannot keep what hangs on {probed.column}: " + "; ".join(objects),
-        "drop it for the time of the run and recreate it afterwards; nothing was written",
-    )
+def _refusal(probed: Probed, way: str, objects: Sequence[str], blockers: Blockers) -> TargetError:
+    hint = "drop it for the time of the run and recreate it afterwards; nothing was written"
+    if blockers.drop:
+        hint += "\nThis drops the views:\n" + "\n".join(blockers.drop)
+        hint += "\nThis recreates them afterwards:\n" + "\n".join(blockers.recreate)
+    return TargetError(f"{way} cannot keep what hangs on {probed.column}: " + "; ".join(objects), hint)
 
 
 @dataclass
@@ -267,5 +268,3 @@ def record_report(conn: psycopg.Connection[Any], run_id: int, applied: Applied, 
             "index_secs": str(round(applied.index_secs, 6)),
         },
     )
-
-

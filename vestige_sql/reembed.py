@@ -35,7 +35,7 @@ from .resources import resource_dir
 from .script import script
 from .stage import Stager, TooManyPending
 from .steps import StepRun, Value
-from .target import MAX_DIMENSION, VESTIGE, Probed, Target, blockers, connect, probe
+from .target import MAX_DIMENSION, VECTOR_TYPES, VESTIGE, Probed, Target, blockers, connect, probe
 
 log = logging.getLogger("vestige_sql")
 
@@ -379,12 +379,24 @@ def _notes(probed: Probed, signature: ModelSignature, work: Work) -> list[str]:
             "of the column, subscribers must be changed too."
         )
     if signature.dimension > _HNSW_DIMENSIONS:
+        # Those on the whole vector: one on a part of it, or on its bits, stays what it is.
+        whole = [
+            i for i in probed.indexes if i["key_type"] in VECTOR_TYPES and i["key_dimension"] in (-1, probed.typmod)
+        ]
+        names = ", ".join(i["name"] for i in whole)
+        column = probed.target.embedding_column
         if not index_possible(probed, signature.dimension):
             notes.append(
-                f"No HNSW index can be built for {signature.dimension:,} dimensions: searches will scan the table."
+                f"No HNSW index can be built for {signature.dimension:,} dimensions: "
+                + (f"{names} cannot be kept, and " if names else "")
+                + "searches for the nearest vectors will scan the table."
             )
         elif probed.table["embedding_type"] == "vector":
-            notes.append(f"The index is built on halfvec: HNSW takes vector up to {_HNSW_DIMENSIONS:,} dimensions.")
+            notes.append(
+                f"{names or 'The index'} is built on halfvec, for pgvector indexes vector up to {_HNSW_DIMENSIONS:,} "
+                f"dimensions. Searches use it when they order by {column}::halfvec({signature.dimension}), and not by "
+                f"{column} alone."
+            )
     if work.rows_blank:
         notes.append(f"{work.rows_blank:,} rows have no text: their embedding will be NULL.")
     return notes

@@ -126,19 +126,24 @@ class Stager:
             "page_rows": PAGE_ROWS,
             "page_bytes": PAGE_BYTES,
         }
-        # Ids stay the bytes that the server sent, whatever their type, so they are taken from the raw result.
+        # Ids stay the bytes that the server sent, whatever their type: all is taken from the raw result, for Python
+        # has no value for some of them, such as dates before Christ.
         cursor = conn.cursor(binary=True)
         cursor.execute(steps.load("stage/page.sql").render(values, conn), prepare=False)
         result = cursor.pgresult
         assert result is not None
-        rows = cursor.fetchall()
-        pending = [i for i, row in enumerate(rows) if row[2]]
+
+        def column(number: int) -> list[bytes]:
+            return [result.get_value(row, number) or b"" for row in pending]
+
+        pending = [row for row in range(result.ntuples) if result.get_value(row, 2) == b"\x01"]
+        last = result.get_value(result.ntuples - 1, 1) if result.ntuples else None
         return Page(
-            last_key=rows[-1][1] if rows else None,
-            ids=[result.get_value(i, 0) or b"" for i in pending],
-            keys=[rows[i][1] for i in pending],
-            texts=[rows[i][3] for i in pending],
-            hashes=[rows[i][4] for i in pending],
+            last_key=None if last is None else last.decode(),
+            ids=column(0),
+            keys=[key.decode() for key in column(1)],
+            texts=[text.decode() for text in column(3)],
+            hashes=column(4),
         )
 
     def _encode(self, page: Page) -> bytes:

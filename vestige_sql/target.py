@@ -111,6 +111,8 @@ def check_server(server: dict[str, Any], *, needs_package: bool) -> None:
             f"database {server['database']} is encoded in {server['encoding']}, and only UTF8 is supported",
             "nothing was written",
         )
+    if server["missing_grants"]:
+        raise _lacks_rights(server["role"], "in the schema vestige_sql", server["missing_grants"])
     if not needs_package:
         return
     if server["in_recovery"]:
@@ -120,12 +122,10 @@ def check_server(server: dict[str, Any], *, needs_package: bool) -> None:
             f"database {server['database']} lacks the schema vestige_sql, which keeps staging and audit",
             "run: vestige-sql migrate up; nothing was written",
         )
-    if not server["package_schema_usable"]:
-        raise TargetError(
-            f"role {server['role']} may not create tables in the schema vestige_sql",
-            f"GRANT USAGE, CREATE ON SCHEMA vestige_sql TO {server['role']}, and the rights on its tables; "
-            "nothing was written",
-        )
+
+
+def _lacks_rights(role: str, where: str, grants: list[str]) -> TargetError:
+    return TargetError(f"role {role} lacks rights {where}", f"{'; '.join(grants)}; (nothing was written)")
 
 
 def _check_table(target: Target, table: dict[str, Any] | None, role: str) -> dict[str, Any]:
@@ -165,7 +165,12 @@ def _check_table(target: Target, table: dict[str, Any] | None, role: str) -> dic
                 f"{name} has no column {column}",
                 f"name the columns with --id-column, --content-column and --embedding-column; {nothing}",
             )
-    if table["embedding_type"] not in VECTOR_TYPES:
+    if table["content_type"] == "bytea":
+        raise TargetError(
+            f"{name}.{target.content_column} is of type bytea, which is no text",
+            f"name the column with the text with --content-column; {nothing}",
+        )
+    if table["embedding_type"] not in VECTOR_TYPES or not table["embedding_is_pgvectors"]:
         raise TargetError(
             f"{name}.{target.embedding_column} is of type {table['embedding_full_type']}, not a vector column",
             f"name the pgvector column with --embedding-column; {nothing}",
@@ -187,12 +192,14 @@ def _check_table(target: Target, table: dict[str, Any] | None, role: str) -> dic
             f"role {role} does not own {name}, its owner is {table['owner']}",
             f"run as {table['owner']}, or GRANT {table['owner']} TO {role}; {nothing}",
         )
-    if table["force_row_security"]:
+    if table["row_security_applies"]:
         raise TargetError(
             f"{name} forces row level security on its owner, so that rows may be hidden from this run",
             f"ALTER TABLE {name} NO FORCE ROW LEVEL SECURITY for the time of the run, or run as a role with BYPASSRLS; "
             + nothing,
         )
+    if table["missing_grants"]:
+        raise _lacks_rights(role, f"that a run on {name} needs", table["missing_grants"])
     return table
 
 
@@ -217,6 +224,11 @@ def probe(conn: psycopg.Connection[Any], target: Target, *, needs_package: bool 
             f"{target.table} is no table name: {error.diag.message_primary}",
             'write it as in SQL, such as app.documents or "App"."My Docs"; nothing was written',
         ) from error
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise TargetError(
+            f"role {server['role']} may not look up {target.table}: {error.diag.message_primary}",
+            f"GRANT USAGE ON the schema TO {server['role']}; nothing was written",
+        ) from error
     table = _check_table(target, found, server["role"])
 
     values: dict[str, Value] = named | {
@@ -232,6 +244,8 @@ def probe(conn: psycopg.Connection[Any], target: Target, *, needs_package: bool 
             "staging_table",
             "lookup_function",
             "new_column",
+            "storage",
+            "compression",
         )
     }
     values["vector_schema"] = table["embedding_type_schema"]
@@ -254,10 +268,15 @@ def probe(conn: psycopg.Connection[Any], target: Target, *, needs_package: bool 
 
 @dataclass(frozen=True)
 class Blockers:
-    """What hangs on the column and rules a way of applying out: sentences by way."""
+    """What hangs on the column and rules a way of applying out: names by way.
+
+    ``drop`` are statements that drop the views among them, and ``recreate`` those that make them again, in order.
+    """
 
     alter: list[str]
     swap: list[str]
+    drop: list[str]
+    recreate: list[str]
 
 
 def blockers(conn: psycopg.Connection[Any], probed: Probed, dimension: int) -> Blockers:
@@ -266,18 +285,15 @@ def blockers(conn: psycopg.Connection[Any], probed: Probed, dimension: int) -> B
     rows = steps.query(
         conn,
         "probe/blockers.sql",
-        probed.values | {"dimension_changes": old != dimension, "old_dimension": old},
+        probed.values | {"dimension": dimension, "dimension_changes": old != dimension, "old_dimension": old},
     )
-
-    def sentences(way: str) -> list[str]:
-        return [
-            f"{row['object']} ({row['kind']})"
-            + (f", which this would recreate: {row['recreate']}" if row["recreate"] else "")
-            for row in rows
-            if row[way]
-        ]
-
-    alter = sentences("blocks_alter")
+    views = steps.query(conn, "probe/views.sql", probed.values)
+    everywhere = [view["object"] for view in views]
     if probed.table["embedding_default"] and old != dimension:
-        alter.append(f"the default of {probed.column}, a vector of the old dimension")
-    return Blockers(alter, sentences("blocks_swap") + alter[len(sentences("blocks_alter")) :])
+        everywhere.append(f"the default of {probed.column}, a vector of the old dimension")
+    return Blockers(
+        alter=[f"{row['object']} ({row['kind']})" for row in rows if row["blocks_alter"]] + everywhere,
+        swap=[f"{row['object']} ({row['kind']})" for row in rows if row["blocks_swap"]] + everywhere,
+        drop=[view["drop"] for view in reversed(views)],
+        recreate=[view["recreate"] for view in views],
+    )

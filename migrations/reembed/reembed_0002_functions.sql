@@ -35,10 +35,10 @@ LANGUAGE sql
 IMMUTABLE
 PARALLEL SAFE
 AS $function$
-    SELECT p_text IS NOT NULL AND pg_catalog.btrim(
+    SELECT p_text IS NOT NULL AND pg_catalog.octet_length(pg_catalog.btrim(
         p_text,
         E' \t\n\u000b\f\r\u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000'
-    ) OPERATOR(pg_catalog.<>) ''
+    )) OPERATOR(pg_catalog.>) 0
 $function$;
 
 -- What a staged vector remembers of the text that it was made from: SHA-256 (md5 fails on FIPS builds).
@@ -52,11 +52,12 @@ AS $function$
 $function$;
 
 -- The HNSW and IVFFlat indexes that depend on a column, each as the statement that builds it again for a new
--- dimension: same name, method, opclass, parameters, predicate and tablespace.
+-- dimension: same name, method, opclass, parameters, predicate and tablespace. NULL for the dimension is the old one.
 --
--- Where an expression or predicate casts to the old dimension, as in (embedding::halfvec(768)), the new one takes
--- its place. pgvector indexes vector up to 2,000 dimensions and halfvec up to 4,000: above 2,000 a vector is
--- indexed as halfvec, above 4,000 definition is NULL, because no index can be built.
+-- Where an expression or predicate says the old dimension, as in (embedding::halfvec(768)) or
+-- vector_dims(embedding) = 768, the new one takes its place; one on a part of the vector stays as it is. pgvector
+-- indexes vector up to 2,000 dimensions, halfvec up to 4,000 and bit up to 64,000: above 2,000 a vector is indexed as
+-- halfvec, and where no index can be built definition is NULL.
 CREATE OR REPLACE FUNCTION vestige_sql.index_definitions(
     p_table regclass,
     p_column name,
@@ -69,30 +70,35 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     v_index record;
+    v_attnum smallint;
+    v_old integer;
     v_old_dimension integer;
+    v_new_dimension integer;
+    v_on_column boolean;
     v_key text;
     v_predicate text;
     v_opclass text;
-    v_halfvec boolean;
+    v_type text;
 BEGIN
     -- a column without a typmod says its dimension only through its vectors
-    SELECT a.atttypmod INTO STRICT v_old_dimension FROM pg_attribute a
+    SELECT a.attnum, nullif(a.atttypmod, -1) INTO STRICT v_attnum, v_old FROM pg_attribute a
     WHERE a.attrelid = p_table AND a.attname = p_column;
-    IF v_old_dimension < 1 THEN
+    IF v_old IS NULL THEN
         EXECUTE format(
             'SELECT array_length(string_to_array(%1$I::text, '',''), 1) FROM %2$s WHERE %1$I IS NOT NULL LIMIT 1',
             p_column, p_table)
-        INTO v_old_dimension;
+        INTO v_old;
     END IF;
 
     FOR v_index IN
         SELECT
-            i.indexrelid, i.indrelid, i.indkey[0] AS keyattnum, i.indpred,
+            i.indexrelid, i.indrelid, i.indkey[0] AS keyattnum, i.indpred, nullif(k.atttypmod, -1) AS key_dimension,
             c.relname, c.reloptions, c.reltablespace,
             am.amname, op.opcname, opn.nspname AS opcschema,
             it.typname AS keytype, itn.nspname AS typeschema
         FROM pg_index i
         JOIN pg_class c ON c.oid = i.indexrelid
+        JOIN pg_attribute k ON k.attrelid = i.indexrelid AND k.attnum = 1
         JOIN pg_am am ON am.oid = c.relam AND am.amname IN ('hnsw', 'ivfflat')
         JOIN pg_opclass op ON op.oid = i.indclass[0]
         JOIN pg_namespace opn ON opn.oid = op.opcnamespace
@@ -101,35 +107,50 @@ BEGIN
         WHERE i.indrelid = p_table
           AND EXISTS (
               SELECT FROM pg_depend d
-              JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
               WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
-                AND d.refclassid = 'pg_class'::regclass AND d.refobjid = p_table
-                AND a.attname = p_column
+                AND d.refclassid = 'pg_class'::regclass AND d.refobjid = p_table AND d.refobjsubid = v_attnum
           )
         ORDER BY c.relname
     LOOP
         index_name := v_index.relname;
         index_comment := obj_description(v_index.indexrelid, 'pg_class');
         v_key := pg_get_indexdef(v_index.indexrelid, 1, false);
-        v_predicate := pg_get_expr(v_index.indpred, v_index.indrelid);
         v_opclass := v_index.opcname;
-        v_halfvec := false;
+        v_type := v_index.keytype;
+        -- the key may be another column, and this one stand in the predicate alone
+        v_on_column := v_index.keyattnum = v_attnum
+            OR v_index.keyattnum = 0 AND position(quote_ident(p_column) IN v_key) > 0;
+        -- in a column that is empty and has no typmod, the index alone knows
+        v_old_dimension := coalesce(v_old, CASE WHEN v_on_column THEN v_index.key_dimension END);
+        v_new_dimension := coalesce(p_dimension, v_old_dimension);
+        v_predicate := regexp_replace(
+            pg_get_expr(v_index.indpred, v_index.indrelid),
+            '(\m(?:vector|halfvec|bit|sparsevec)\(|\mvector_dims\([^=]*\) = )' || v_old_dimension || '\M',
+            '\1' || v_new_dimension, 'g');
 
-        IF v_index.keyattnum = 0 THEN
+        IF NOT v_on_column THEN
+            v_new_dimension := NULL;
+        ELSIF v_index.keyattnum = 0 THEN
             v_key := '(' || regexp_replace(
                 v_key,
                 '\m(vector|halfvec|bit|sparsevec)\(' || coalesce(v_old_dimension, 0) || '\)',
-                '\1(' || p_dimension || ')', 'g') || ')';
-        ELSIF v_index.keytype = 'vector' AND p_dimension > 2000 THEN
-            v_key := format('((%s)::%I.halfvec(%s))', v_key, v_index.typeschema, p_dimension);
-            v_opclass := regexp_replace(v_opclass, '^vector_', 'halfvec_');
-            v_halfvec := true;
+                '\1(' || coalesce(v_new_dimension, 0) || ')', 'g') || ')';
+            IF v_index.key_dimension IS DISTINCT FROM v_old_dimension THEN
+                v_new_dimension := v_index.key_dimension;
+            END IF;
         END IF;
 
-        IF p_dimension > 4000 AND v_index.keytype IN ('vector', 'halfvec')
-           OR p_dimension > 2000 AND v_index.keytype = 'vector' AND NOT v_halfvec
-           OR v_halfvec AND to_regtype(format('%I.halfvec', v_index.typeschema)) IS NULL
+        IF v_new_dimension > 2000 AND v_type = 'vector'
+            AND to_regtype(format('%I.halfvec', v_index.typeschema)) IS NOT NULL
         THEN
+            v_key := CASE v_index.keyattnum
+                WHEN 0 THEN regexp_replace(v_key, '\mvector(\(' || v_new_dimension || '\))', 'halfvec\1', 'g')
+                ELSE format('((%s)::%I.halfvec(%s))', v_key, v_index.typeschema, v_new_dimension) END;
+            v_opclass := regexp_replace(v_opclass, '^vector_', 'halfvec_');
+            v_type := 'halfvec';
+        END IF;
+
+        IF (v_new_dimension > CASE v_type WHEN 'vector' THEN 2000 WHEN 'halfvec' THEN 4000 WHEN 'bit' THEN 64000 END) THEN
             definition := NULL;
         ELSE
             definition := format(
@@ -138,10 +159,7 @@ BEGIN
                 ' WITH (' || array_to_string(v_index.reloptions, ', ') || ')',
                 (SELECT ' TABLESPACE ' || quote_ident(s.spcname)
                  FROM pg_tablespace s WHERE s.oid = v_index.reltablespace),
-                ' WHERE ' || regexp_replace(
-                    v_predicate,
-                    '\m(vector|halfvec|bit|sparsevec)\(' || coalesce(v_old_dimension, 0) || '\)',
-                    '\1(' || p_dimension || ')', 'g')
+                ' WHERE ' || v_predicate
             );
         END IF;
         RETURN NEXT;
@@ -149,8 +167,7 @@ BEGIN
 END
 $function$;
 
--- The statements that give one column the default, NOT NULL, statistics target, options, compression, comment and
--- grants of another. Storage is the type's own unless it was changed, and then it is set too.
+-- The statements that give one column the default, NOT NULL, statistics target, options, comment and grants of another.
 CREATE OR REPLACE FUNCTION vestige_sql.column_properties(p_table regclass, p_from name, p_to name)
 RETURNS SETOF text
 LANGUAGE plpgsql
@@ -190,14 +207,6 @@ BEGIN
     END IF;
     IF v_from.attoptions IS NOT NULL THEN
         RETURN NEXT v_alter || 'SET (' || array_to_string(v_from.attoptions, ', ') || ')';
-    END IF;
-    IF v_from.attstorage <> (SELECT typstorage FROM pg_type WHERE oid = v_from.atttypid) THEN
-        RETURN NEXT v_alter || 'SET STORAGE ' || CASE v_from.attstorage
-            WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END;
-    END IF;
-    IF v_from.attcompression <> '' THEN
-        RETURN NEXT v_alter || 'SET COMPRESSION ' || CASE v_from.attcompression
-            WHEN 'p' THEN 'pglz' ELSE 'lz4' END;
     END IF;
     IF col_description(p_table, v_from.attnum) IS NOT NULL THEN
         RETURN NEXT format('COMMENT ON COLUMN %s.%I IS %L', p_table, p_to, col_description(p_table, v_from.attnum));

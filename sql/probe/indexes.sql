@@ -13,10 +13,14 @@ SELECT
     am.amname AS method,
     i.indisvalid AND i.indisready AS valid,
     pg_catalog.pg_relation_size(c.oid) AS bytes,
+    kt.typname AS key_type,
+    k.atttypmod AS key_dimension,
     pg_catalog.pg_get_indexdef(c.oid) AS definition
 FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
 JOIN pg_catalog.pg_am am ON am.oid = c.relam AND am.amname IN ('hnsw', 'ivfflat')
+JOIN pg_catalog.pg_attribute k ON k.attrelid = c.oid AND k.attnum = 1
+JOIN pg_catalog.pg_type kt ON kt.oid = k.atttypid
 WHERE i.indrelid = :oid::oid
   AND EXISTS (
       SELECT FROM pg_catalog.pg_depend d

@@ -21,6 +21,15 @@ WITH target AS (
 columns AS (
     SELECT
         a.attname, a.attnum, a.attnotnull, a.atttypmod, a.attgenerated, a.attinhcount, t.typname, a.attcollation,
+        a.attstorage, a.attcompression,
+        EXISTS (
+            SELECT FROM pg_catalog.pg_depend d
+            JOIN pg_catalog.pg_extension x ON x.oid = d.refobjid AND d.refclassid = 'pg_catalog.pg_extension'::regclass
+            WHERE d.classid = 'pg_catalog.pg_type'::regclass AND d.objid = a.atttypid AND x.extname = 'vector'
+        ) AS is_pgvectors,
+        EXISTS (
+            SELECT FROM pg_catalog.pg_collation co WHERE co.oid = a.attcollation AND NOT co.collisdeterministic
+        ) AS compares_loosely,
         pg_catalog.format_type(a.atttypid, a.atttypmod) AS full_type,
         a.atttypid, t.typcollation, n.nspname AS type_schema
     FROM pg_catalog.pg_attribute a
@@ -38,7 +47,7 @@ SELECT
     pg_catalog.pg_get_userbyid(target.relowner) AS owner,
     pg_catalog.pg_has_role(target.relowner, 'USAGE') AS is_owner,
     target.relrowsecurity AS row_security,
-    target.relforcerowsecurity AS force_row_security,
+    pg_catalog.row_security_active(target.oid) AS row_security_applies,
     target.reloftype <> 0 AS is_typed,
     EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE target.oid IN (i.inhparent, i.inhrelid)) AS inherits,
     EXISTS (
@@ -59,7 +68,9 @@ SELECT
     EXISTS (
         SELECT FROM pg_catalog.pg_index i
         WHERE i.indrelid = target.oid AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL
-          AND i.indnkeyatts = 1 AND i.indkey[0] = k.attnum) AS id_is_unique,
+          AND i.indnkeyatts = 1 AND i.indkey[0] = k.attnum
+          -- two keys that the index tells apart may be equal to a column that ignores case
+          AND (i.indcollation[0] = k.attcollation OR NOT k.compares_loosely)) AS id_is_unique,
     (SELECT pg_catalog.string_agg(pa.attname, ', ' ORDER BY pa.attnum)
      FROM pg_catalog.pg_index i
      JOIN pg_catalog.pg_attribute pa ON pa.attrelid = i.indrelid AND pa.attnum = ANY (i.indkey::smallint[])
@@ -70,7 +81,10 @@ SELECT
     e.full_type AS embedding_full_type,
     e.typname AS embedding_type,
     e.type_schema AS embedding_type_schema,
-    pg_catalog.format('%I.%I', e.type_schema, e.typname) AS vector_type,
+    e.is_pgvectors AS embedding_is_pgvectors,
+    pg_catalog.quote_ident(e.type_schema) || '.' || pg_catalog.quote_ident(e.typname) AS vector_type,
+    CASE e.attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END AS storage,
+    CASE e.attcompression WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' ELSE 'default' END AS compression,
     CASE WHEN e.atttypmod > 0 THEN e.atttypmod END AS typmod,
     e.attnotnull AS embedding_not_null,
     e.attgenerated <> '' AS embedding_generated,
@@ -78,7 +92,9 @@ SELECT
     EXISTS (
         SELECT FROM pg_catalog.pg_attrdef d
         WHERE d.adrelid = target.oid AND d.adnum = e.attnum AND e.attgenerated = '') AS embedding_default,
-    pg_catalog.to_regtype(pg_catalog.format('%I.halfvec', e.type_schema)) IS NOT NULL AS halfvec_exists,
+    EXISTS (
+        SELECT FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+        WHERE t.typname = 'halfvec' AND n.nspname = e.type_schema) AS halfvec_exists,
     -- names made from the target, the same in every run, so that what a dead run left is found again
     'stage_' || names.suffix AS staging_table,
     'staged_embedding_' || names.suffix AS lookup_function,
@@ -92,7 +108,29 @@ SELECT
     END AS registry,
     (SELECT pg_catalog.string_agg(p.pubname, ', ' ORDER BY p.pubname)
      FROM pg_catalog.pg_publication_tables p
-     WHERE p.schemaname = target.nspname AND p.tablename = target.relname) AS publications
+     WHERE p.schemaname = target.nspname AND p.tablename = target.relname) AS publications,
+    -- what a role that owns the table may still lack
+    (SELECT pg_catalog.array_agg(pg_catalog.format('GRANT %s TO %I', g.lacking, current_user) ORDER BY g.lacking)
+     FROM (
+         SELECT pg_catalog.format('CREATE ON SCHEMA %I', target.nspname)
+         WHERE NOT pg_catalog.has_schema_privilege(target.relnamespace, 'CREATE')
+         UNION
+         SELECT pg_catalog.format('USAGE ON SCHEMA %I', e.type_schema)
+         WHERE NOT pg_catalog.has_schema_privilege(e.type_schema, 'USAGE')
+         UNION
+         SELECT pg_catalog.format('CREATE ON TABLESPACE %I', s.spcname)
+         FROM pg_catalog.pg_index i
+         JOIN pg_catalog.pg_class ic ON ic.oid = i.indexrelid
+         JOIN pg_catalog.pg_tablespace s ON s.oid = ic.reltablespace
+         WHERE i.indrelid = target.oid AND NOT pg_catalog.has_tablespace_privilege(s.oid, 'CREATE')
+         UNION
+         SELECT pg_catalog.format('SELECT, INSERT, UPDATE ON %I.%I', target.nspname, r.relname)
+         FROM pg_catalog.pg_class r
+         WHERE r.relnamespace = target.relnamespace AND r.relname = 'embedding_model'
+           AND target.relname = 'knowledge_nodes' AND :'embedding_column' = 'embedding'
+           AND NOT (pg_catalog.has_table_privilege(r.oid, 'SELECT') AND pg_catalog.has_table_privilege(r.oid, 'INSERT')
+                    AND pg_catalog.has_table_privilege(r.oid, 'UPDATE'))
+     ) AS g (lacking)) AS missing_grants
 FROM target
 CROSS JOIN LATERAL (
     SELECT pg_catalog.left(pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(

@@ -1,4 +1,4 @@
--- Add the column that the new vectors go into.
+-- Add the column that the new vectors go into, stored as the old one.
 --
 -- Locks:        ACCESS EXCLUSIVE on the target, to the end of the transaction
 -- Transaction:  required
@@ -6,7 +6,9 @@
 -- Fires:        no triggers
 -- Run again:    refused, the column is there
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    schema, table, new_column, vector_type, dimension
+-- Variables:    schema, table, new_column, vector_type, dimension, storage, compression
 
 ALTER TABLE :"schema".:"table"
-    ADD COLUMN :"new_column" :vector_type(:dimension);
+    ADD COLUMN :"new_column" :vector_type(:dimension),
+    ALTER COLUMN :"new_column" SET STORAGE :storage,
+    ALTER COLUMN :"new_column" SET COMPRESSION :compression;

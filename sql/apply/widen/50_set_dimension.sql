@@ -6,8 +6,10 @@
 -- Fires:        no triggers
 -- Run again:    safe, the transaction leaves nothing behind
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    schema, table, embedding_column, vector_type, dimension
+-- Variables:    schema, table, embedding_column, vector_type, dimension, storage, compression
 
 -- squawk-ignore-file changing-column-type -- the server is to check every vector, under the lock that is held
 ALTER TABLE :"schema".:"table"
-    ALTER COLUMN :"embedding_column" TYPE :vector_type(:dimension);
+    ALTER COLUMN :"embedding_column" TYPE :vector_type(:dimension),
+    ALTER COLUMN :"embedding_column" SET STORAGE :storage,
+    ALTER COLUMN :"embedding_column" SET COMPRESSION :compression;

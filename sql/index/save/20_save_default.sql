@@ -29,7 +29,9 @@ SELECT
 FROM (
     SELECT
         CASE
-            WHEN octet_length(n.name) <= 63 THEN n.name
+            -- free, and short enough to be a name
+            WHEN octet_length(n.name) <= 63
+                AND pg_catalog.to_regclass(pg_catalog.format('%I.%I', :'schema'::text, n.name)) IS NULL THEN n.name
             ELSE 'idx_' || pg_catalog.right(:'staging_table', 16) || '_hnsw'
         END AS index_name,
         :'embedding_type' = 'halfvec' AS is_halfvec,

@@ -1,0 +1,19 @@
+-- Drop those of the column's HNSW and IVFFlat indexes that are saved with another definition than they have, because it
+-- says the dimension. The server keeps the others up itself while the vectors change.
+--
+-- Locks:        ACCESS EXCLUSIVE on the target, to the end of the transaction
+-- Transaction:  required
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, there is nothing left to drop
+-- Undo:         ROLLBACK, while the transaction is open
+-- Variables:    schema, table, embedding_column, dimension
+
+SELECT pg_catalog.format('DROP INDEX %I.%I', :'schema'::text, d.index_name)
+FROM vestige_sql.index_definitions(
+    pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass, :'embedding_column', :dimension
+) AS d
+JOIN vestige_sql.index_definitions(
+    pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass, :'embedding_column', NULL
+) AS o ON o.index_name = d.index_name AND o.definition IS DISTINCT FROM d.definition
+ORDER BY d.index_name \gexec
