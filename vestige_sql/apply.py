@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -113,31 +113,33 @@ class Applier:
     stager: Stager | None = None
     started: float = field(default_factory=time.monotonic)
 
-    def retrying(self, way: str, reason: str) -> Applied:
-        """Apply in a transaction of its own, again and again until the table's lock could be had.
+    def retrying(self, work: Callable[[], Applied]) -> Applied:
+        """Do ``work`` in a transaction of its own, again and again until the table's lock could be had.
 
         Raises :class:`LockNotAvailable` naming the sessions in the way once the attempts are used up, and
         :class:`TooManyPending` where more rows changed than one batch; nothing is in place then.
         """
+        attempt = 1
         pause = _FIRST_PAUSE_SECS
-        for attempt in range(1, self.plan.lock_attempts + 1):
+        while True:
             try:
                 with self.conn.transaction():
-                    return self.apply(way, reason)
+                    return work()
             except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
-                sessions = self.sessions()
+                sessions = self.sessions() or "sessions that are gone by now"
                 if attempt == self.plan.lock_attempts:
                     raise LockNotAvailable(
                         f"{self.values['schema']}.{self.values['table']} could not be locked in {attempt} attempts of "
-                        f"{self.plan.lock_timeout_secs:g} s; in the way: {sessions or 'sessions that are gone by now'}",
+                        f"{self.plan.lock_timeout_secs:g} s; in the way: {sessions}",
                         "the table is as it was and what is staged stays: run again when those sessions are done; "
                         "this tool ends nobody's session",
                     ) from error
                 log.info(
                     "reembed: the table is locked (attempt %d of %d) by %s; trying again in %.0f s",
-                    attempt, self.plan.lock_attempts, sessions or "a session that is gone by now", pause,
+                    attempt, self.plan.lock_attempts, sessions, pause,
                 )  # fmt: skip
                 time.sleep(pause)
+                attempt += 1
                 pause = min(2 * pause, _LONGEST_PAUSE_SECS)
             except psycopg.errors.DiskFull as error:
                 # Parallel HNSW builds share maintenance_work_mem through /dev/shm, which containers keep small.
@@ -145,7 +147,6 @@ class Applier:
                     raise
                 log.info("reembed: no shared memory for parallel workers; building the index with none")
                 self.values["index_workers"] = 0
-        raise AssertionError("unreachable")
 
     def sessions(self) -> str:
         """The sessions that hold a lock on the target, for people."""
@@ -173,15 +174,14 @@ class Applier:
         return applied
 
     def build_only(self, *, drop_invalid: bool) -> Applied:
-        """Build the missing indexes, with the vectors as they are, and commit."""
+        """Build the missing indexes in the transaction that is open, with the vectors as they are."""
         applied = Applied("index", "only the index is missing")
-        with self.conn.transaction():
-            self._folder("lock/exclusive" if drop_invalid else "lock/writers", applied)
-            self._folder("index/save", applied)
-            if drop_invalid:
-                self._folder("index/drop_invalid", applied)
-            if not self.plan.concurrent_index:
-                self._build_indexes("index/create", applied)
+        self._folder("lock/exclusive" if drop_invalid else "lock/writers", applied)
+        self._folder("index/save", applied)
+        if drop_invalid:
+            self._folder("index/drop_invalid", applied)
+        if not self.plan.concurrent_index:
+            self._build_indexes("index/create", applied)
         return applied
 
     def build_concurrently(self, applied: Applied) -> None:
@@ -227,10 +227,7 @@ class Applier:
             if len(done.result) == 1:
                 applied.facts |= done.result[0]
             log.debug("reembed: ran sql/%s in %.3f s", step.name, done.seconds)
-            self._record(done)
-
-    def _record(self, done: StepRun) -> None:
-        record_step(self.conn, self.run_id, done)
+            record_step(self.conn, self.run_id, done)
 
     def _report(self, applied: Applied) -> None:
         """Keep the way and the durations in the audit, as of the registry update."""

@@ -185,7 +185,8 @@ def apply_reembed(
         way, reason = _way(connection, probed, signature, work, plan)
         assert probed.open_run is not None
         job = _Job("", connection, probed, signature, plan, work, probed.open_run["id"], Progress())
-        return job.report(Applier(connection, job.values, plan, job.run_id, job.progress).retrying(way, reason))
+        applier = Applier(connection, job.values, plan, job.run_id, job.progress)
+        return job.report(applier.retrying(lambda: applier.apply(way, reason)))
 
 
 def script_staged(
@@ -698,16 +699,19 @@ class _Job:
     def carry_out(self, way: str, reason: str, embedder: Embedder | None = None) -> ReembedReport:
         """Stage with ``embedder``, if there is one, and apply. Rows that change meanwhile are an error without one."""
         applier = Applier(self.conn, self.values, self.plan, self.run_id, self.progress, self.conninfo)
+
+        def build_only() -> Applied:
+            return applier.build_only(drop_invalid=bool(self.probed.invalid_indexes))
+
         if self.work.scope == "index":
-            applied = applier.build_only(drop_invalid=bool(self.probed.invalid_indexes))
+            applied = applier.retrying(build_only)
         elif embedder is None:
-            applied = applier.retrying(way, reason)
+            applied = applier.retrying(lambda: applier.apply(way, reason))
         else:
             applier.stager = self.stager(embedder)
             applied = self._stage_and_apply(applier, applier.stager, way, reason)
         if self.work.scope == "missing" and self.lacks_index:
-            built = applier.build_only(drop_invalid=bool(self.probed.invalid_indexes))
-            applied.index_secs += built.index_secs
+            applied.index_secs += applier.retrying(build_only).index_secs
         if self.plan.concurrent_index and (self.work.scope != "missing" or self.lacks_index):
             try:
                 applier.build_concurrently(applied)
@@ -725,7 +729,7 @@ class _Job:
         for _ in range(_ROUNDS):
             self.stage(stager)
             try:
-                return applier.retrying(way, reason)
+                return applier.retrying(lambda: applier.apply(way, reason))
             except TooManyPending:
                 log.info("reembed: more rows changed meanwhile than one batch holds; encoding them first")
         raise CheckFailed(
