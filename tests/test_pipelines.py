@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -345,6 +346,15 @@ def test_a_lock_that_cannot_be_had_names_who_has_it(documents: str, conn: Conn, 
 def run_plain(conninfo: str, script: str, *, commit: bool = True) -> None:
     """Run a file as a migration tool does: one transaction, one statement at a time."""
     with psycopg.connect(conninfo) as connection:
+        # The session that staged is closed, and the server may take a moment to let go of its claim.
+        claims = (
+            "SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database"
+            " WHERE l.locktype = 'advisory' AND d.datname = current_database()"
+        )
+        for _ in range(100):
+            if connection.execute(claims).fetchone() is None:
+                break
+            time.sleep(0.02)
         for statement in split(script):
             connection.execute(statement)  # type: ignore[arg-type]
         if not commit:
