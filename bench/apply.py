@@ -232,13 +232,13 @@ def main() -> None:
         f"psycopg {psycopg.__version__}, Python {platform.python_version()}, {os.cpu_count()} cores, "
         f"autovacuum off, otherwise PostgreSQL's defaults.\n\n"
         f"    {shlex.join(['PYTHONPATH=examples', 'python', *sys.argv])}\n\n"
-        "| way | rows/s | table with indexes, MB | heap with TOAST, MB | WAL, MB |\n"
-        "|---|---:|---:|---:|---:|"
+        "| way | rows/s | in all runs | table with indexes, MB | heap with TOAST, MB | WAL, MB |\n"
+        "|---|---:|---:|---:|---:|---:|"
     )
     for name, results in measured.items():
-        seconds = median(result.seconds for result in results)
+        slowest, middle, fastest = (arguments.rows / f(r.seconds for r in results) for f in (max, median, min))
         sizes = [median(getattr(result, field) for result in results) for field in ("total", "heap", "wal")]
-        cells = [name, f"{arguments.rows / seconds:,.0f}", *(f"{size / 1e6:,.0f}" for size in sizes)]
+        cells = [name, f"{middle:,.0f}", f"{slowest:,.0f} to {fastest:,.0f}", *(f"{size / 1e6:,.0f}" for size in sizes)]
         print(f"| {' | '.join(cells)} |")
 
 
