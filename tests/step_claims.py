@@ -382,22 +382,29 @@ class Walks:
 
     def __init__(self, databases: Callable[[], AbstractContextManager[str]]) -> None:
         self._databases = databases
-        self._seen: dict[str, dict[str, Seen]] = {}
+        self._seen: dict[str, dict[str, Seen] | Exception] = {}
 
     def seen(self, name: str) -> list[Seen]:
-        """What was seen of the step ``name``, wherever it runs."""
+        """What was seen of the step ``name``, wherever it runs.
+
+        Raises what stopped the walk of any scenario that it is in.
+        """
         found = [self._walk(scenario)[name] for scenario in scenarios() if name in scenario.names]
         assert found, f"{name} stands in no plan"
         return found
 
     def _walk(self, scenario: Scenario) -> dict[str, Seen]:
         if scenario.name not in self._seen:
-            found: dict[str, Seen] = {}
-            self._seen[scenario.name] = found
-            with self._databases() as conninfo:
-                for seen in walk(conninfo, scenario):
-                    found[seen.step.name] = seen
-        return self._seen[scenario.name]
+            try:
+                with self._databases() as conninfo:
+                    self._seen[scenario.name] = {seen.step.name: seen for seen in walk(conninfo, scenario)}
+            except Exception as error:
+                error.add_note(f'in the scenario "{scenario.name}"')
+                self._seen[scenario.name] = error
+        seen = self._seen[scenario.name]
+        if isinstance(seen, Exception):
+            raise seen
+        return seen
 
 
 @dataclass

@@ -86,8 +86,8 @@ def _step(text: str, name: str = "x.sql") -> Step:
 
 
 def _body(text: str) -> str:
-    """A step's text without its header."""
-    return text.partition("\n\n")[2].strip()
+    """A step's text from its first statement on: psql drops the comments before it."""
+    return re.sub(r"\A(\s*--[^\n]*\n)*", "", text).strip()
 
 
 def _psql(

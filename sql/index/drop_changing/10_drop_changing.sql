@@ -9,6 +9,7 @@
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    schema, table, embedding_column, dimension
 
+-- squawk-ignore-file require-concurrent-index-deletion -- the transaction holds ACCESS EXCLUSIVE already, and may yet be undone
 SELECT pg_catalog.format('DROP INDEX %I.%I', :'schema'::text, d.index_name)
 FROM vestige_sql.index_definitions(
     pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass, :'embedding_column', :dimension
