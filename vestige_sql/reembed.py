@@ -15,17 +15,14 @@ from typing import Any
 import psycopg
 
 from . import steps
-from .apply import Applied, Applier, choose_way, record_report, record_step
+from .apply import Applied, Applier, record_report, record_step
 from .embedder import Embedder, ModelSignature
 from .errors import (
     CheckFailed,
-    DimensionMismatch,
     IndexInvalid,
     ModelMismatch,
     RunInProgress,
     ServerError,
-    StagedForAnother,
-    TargetError,
     UsageError,
     VestigeError,
 )
@@ -35,7 +32,22 @@ from .resources import resource_dir
 from .script import script
 from .stage import Stager, TooManyPending
 from .steps import StepRun, Value
-from .target import MAX_DIMENSION, VECTOR_TYPES, VESTIGE, Probed, Target, blockers, connect, probe
+from .target import VESTIGE, Probed, Target, connect, probe
+from .work import (
+    Work,
+    check_dimension,
+    check_embedder,
+    count_rows,
+    difference,
+    find_staged,
+    find_way,
+    find_work,
+    in_space_of,
+    index_possible,
+    notes,
+    staged_for,
+    warning,
+)
 
 log = logging.getLogger("vestige_sql")
 
@@ -46,20 +58,7 @@ _ROUNDS = 8
 # How long another run on the same target is waited for: enough for one that is just ending.
 _CLAIM_SECS = 3.0
 
-_HNSW_DIMENSIONS = 2_000
-_HNSW_DIMENSIONS_HALFVEC = 4_000
-
 Notice = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Work:
-    """What there is to do: ``scope`` is "all", "missing", "index" or None for nothing."""
-
-    scope: str | None
-    rows: int
-    rows_blank: int
-    rows_total: int
 
 
 def run_reembed(
@@ -81,11 +80,11 @@ def run_reembed(
     """
     signature = check_embedder(embedder)
     with _session(conninfo, target) as (conn, probed):
-        work = _work(conn, probed, signature, plan)
+        work = find_work(conn, probed, signature, plan)
         if work.scope is None:
             log.info("reembed: nothing to do: %s is in the space of %s", probed.column, signature)
             return ReembedReport(nothing_to_do=True, model=signature, previous_model=probed.model)
-        way, reason = _way(conn, probed, signature, work, plan)
+        way, reason = find_way(conn, probed, signature, work, plan)
         if before_write is not None:
             before_write(warning(probed, signature, work, plan, way))
         with _run(conn, probed, signature, work) as run_id:
@@ -104,11 +103,11 @@ def stage_reembed(
     """Encode what is pending and stage it; nothing live is touched. The arguments are those of :func:`run_reembed`."""
     signature = check_embedder(embedder)
     with _session(conninfo, target) as (conn, probed):
-        work = _work(conn, probed, signature, plan)
+        work = find_work(conn, probed, signature, plan)
         if work.scope in (None, "index"):
             log.info("stage: nothing to do: every row of %s has its vector of %s", probed.column, signature)
             return ReembedReport(nothing_to_do=True, model=signature, previous_model=probed.model)
-        _way(conn, probed, signature, work, plan)
+        find_way(conn, probed, signature, work, plan)
         with _run(conn, probed, signature, work) as run_id:
             job = _Job(conninfo, conn, probed, signature, plan, work, run_id, progress or Progress())
             stager = job.stager(embedder)
@@ -134,8 +133,8 @@ def apply_staged(
 ) -> ReembedReport:
     """Put in place what is staged, without a model: rows that changed since they were staged are an error."""
     with _session(conninfo, target) as (conn, probed):
-        signature, work = _staged(conn, probed)
-        way, reason = _way(conn, probed, signature, work, plan)
+        signature, work = find_staged(conn, probed)
+        way, reason = find_way(conn, probed, signature, work, plan)
         if before_write is not None:
             before_write(warning(probed, signature, work, plan, way))
         with _run(conn, probed, signature, work) as run_id:
@@ -176,13 +175,13 @@ def apply_reembed(
         # Asked again, now that nobody else is at work on it.
         probed = probe(connection, target)
         if expect is not None:
-            _check_dimension(expect)
-            if _in_space_of(probed, expect):
+            check_dimension(expect)
+            if in_space_of(probed, expect):
                 log.info("apply: nothing to do: %s is in the space of %s", probed.column, expect)
                 return ReembedReport(nothing_to_do=True, model=expect, previous_model=probed.model)
             probed = _open_if_empty(connection, probed, expect)
-        signature, work = _staged(connection, probed, expect)
-        way, reason = _way(connection, probed, signature, work, plan)
+        signature, work = find_staged(connection, probed, expect)
+        way, reason = find_way(connection, probed, signature, work, plan)
         assert probed.open_run is not None
         job = _Job("", connection, probed, signature, plan, work, probed.open_run["id"], Progress())
         applier = Applier(connection, job.values, plan, job.run_id, job.progress)
@@ -211,8 +210,8 @@ def script_staged(
         )
     with steps.translated(), connect(conninfo) as conn:
         probed = probe(conn, target)
-        signature, work = _staged(conn, probed)
-        way, reason = _way(conn, probed, signature, work, plan)
+        signature, work = find_staged(conn, probed)
+        way, reason = find_way(conn, probed, signature, work, plan)
         table, server = probed.table, probed.server
         staged = steps.query(conn, "probe/staged.sql", probed.values)[0]["rows_staged"]
         locked = "no writer" if way == "fill" else "nobody else"
@@ -226,7 +225,7 @@ def script_staged(
             ("Column", f"{table['embedding_full_type']} becomes {table['vector_type']}({signature.dimension})"),
             ("Model", f"{probed.model or 'none registered'}\nbecomes {signature}"),
             ("Locks", f"from the first step to COMMIT {locked} gets at the table"),
-            *(("Note", note) for note in _notes(probed, signature, work)),
+            *(("Note", note) for note in notes(probed, signature, work)),
         ]
         values = _values(probed, signature, work, plan) | {"scope": work.scope, "package_version": package_version()}
         return script(conn, probed, plan, values, (way, reason), facts, plain=plain)
@@ -243,8 +242,8 @@ def dry_run_reembed(
     signature = check_embedder(embedder)
     with steps.translated(), connect(conninfo, read_only=True) as conn:
         probed = probe(conn, target, needs_package=False)
-        work = _work(conn, probed, signature, plan)
-        way, reason = _way(conn, probed, signature, work, plan) if work.scope else (None, None)
+        work = find_work(conn, probed, signature, plan)
+        way, reason = find_way(conn, probed, signature, work, plan) if work.scope else (None, None)
         staged = 0
         if probed.open_run and probed.open_run["staging_exists"]:
             staged = steps.query(conn, "probe/staged.sql", probed.values)[0]["rows_staged"]
@@ -265,7 +264,7 @@ def dry_run_reembed(
             would_build_index=builds_index,
             way=way,
             way_reason=reason,
-            notes=_notes(probed, signature, work),
+            notes=notes(probed, signature, work),
         )
 
 
@@ -281,12 +280,12 @@ def register_model(conninfo: str, signature: ModelSignature, *, target: Target =
         if probed.model is not None and probed.model != signature:
             raise ModelMismatch(
                 f"{probed.column} is registered under {probed.model}, not {signature}: "
-                + _difference(probed.model, signature),
+                + difference(probed.model, signature),
                 "only a re-embedding changes the registered model: vestige-sql migrate reembed; nothing was written",
             )
         if probed.model == signature and probed.typmod == signature.dimension:
             return False
-        _check_dimension(signature)
+        check_dimension(signature)
         values = probed.values | {
             "dimension": signature.dimension,
             "model_name": signature.name,
@@ -312,100 +311,6 @@ def abort_reembed(conninfo: str, *, target: Target = VESTIGE) -> bool:
         return True
 
 
-def check_embedder(embedder: Embedder) -> ModelSignature:
-    """Return the embedder's signature.
-
-    Raises :class:`DimensionMismatch` where it is not about the dimension that the embedder has.
-    """
-    signature = embedder.signature()
-    if signature.dimension != embedder.dimension:
-        raise DimensionMismatch(
-            f"the embedder {embedder.model_name} has {embedder.dimension} dimensions, but its signature says "
-            f"{signature.dimension}",
-            "nothing was written",
-        )
-    _check_dimension(signature)
-    return signature
-
-
-def _check_dimension(signature: ModelSignature) -> None:
-    if signature.dimension > MAX_DIMENSION:
-        raise DimensionMismatch(
-            f"{signature} has more dimensions than pgvector stores, {MAX_DIMENSION:,}", "nothing was written"
-        )
-
-
-def index_possible(probed: Probed, dimension: int) -> bool:
-    """Whether pgvector can build an HNSW index for ``dimension`` on this server."""
-    halfvec = probed.table["halfvec_exists"]
-    return dimension <= (_HNSW_DIMENSIONS_HALFVEC if halfvec else _HNSW_DIMENSIONS)
-
-
-def warning(probed: Probed, signature: ModelSignature, work: Work, plan: ReembedPlan, way: str) -> str:
-    """Return what readers and writers of the table will notice, for people."""
-    lines = [f"About to re-embed {work.rows:,} rows of {probed.column} with {signature}."]
-    if work.scope == "index":
-        lines = [f"About to build the missing index of {probed.column}."]
-    elif work.scope == "missing":
-        lines = [f"About to embed the {work.rows:,} rows of {probed.column} that lack a vector."]
-    if work.scope != "index":
-        lines.append("While rows are encoded, readers and writers notice nothing; search goes on in the old space.")
-    if work.scope == "all":
-        if plan.concurrent_index:
-            lines.append(
-                f"Then the table is locked for everybody while the vectors are put in place ({way}); after that the "
-                "index is built with readers and writers going on, and until it is there searches scan the table."
-            )
-        else:
-            lines.append(f"Then the table is locked for everybody, until vectors ({way}) and index are in place.")
-        lines.append(
-            "A transaction that began before and reads the table only afterwards sees it empty; clients' prepared "
-            "statements on the column fail until they reconnect, and queries must be encoded with the new model from "
-            "then on."
-        )
-    elif work.scope == "missing":
-        lines.append("Then writers wait while those vectors are written; readers go on.")
-    elif plan.concurrent_index:
-        lines.append("Readers and writers go on.")
-    else:
-        lines.append("Writers wait while it is built; readers go on.")
-    return "\n".join(lines + _notes(probed, signature, work))
-
-
-def _notes(probed: Probed, signature: ModelSignature, work: Work) -> list[str]:
-    notes = []
-    if work.scope == "all" and probed.table["publications"]:
-        notes.append(
-            f"The table is published by {probed.table['publications']}: logical replication does not carry the change "
-            "of the column, subscribers must be changed too."
-        )
-    if signature.dimension > _HNSW_DIMENSIONS:
-        # Those on the whole vector: one on a part of it, or on its bits, stays what it is.
-        whole = [
-            i for i in probed.indexes if i["key_type"] in VECTOR_TYPES and i["key_dimension"] in (-1, probed.typmod)
-        ]
-        names = ", ".join(i["name"] for i in whole)
-        column = probed.target.embedding_column
-        if not index_possible(probed, signature.dimension):
-            notes.append(
-                f"No HNSW index can be built for {signature.dimension:,} dimensions: "
-                + (f"{names} cannot be kept, and " if names else "")
-                + "searches for the nearest vectors will scan the table."
-            )
-        elif probed.table["embedding_type"] == "vector":
-            notes.append(
-                f"{names or 'The index'} is built on halfvec, for pgvector indexes vector up to {_HNSW_DIMENSIONS:,} "
-                f"dimensions. Searches use it when they order by {column}::halfvec({signature.dimension}), and not by "
-                f"{column} alone."
-            )
-    if work.rows_blank:
-        notes.append(f"{work.rows_blank:,} rows have no text: their embedding will be NULL.")
-    return notes
-
-
-# The parts of a run
-
-
 @contextmanager
 def _inside_transaction(conn: psycopg.Connection[Any]) -> Iterator[None]:
     """Work behind a savepoint of the caller's transaction, with our settings, and give it back with the caller's."""
@@ -418,25 +323,12 @@ def _inside_transaction(conn: psycopg.Connection[Any]) -> Iterator[None]:
             steps.run(conn, steps.load("session/restore_setting.sql"), {"name": row["name"], "value": row["value"]})
 
 
-def _staged_for(probed: Probed) -> ModelSignature | None:
-    """Return the model that the open run stages vectors for, None where nothing is being staged."""
-    run = probed.open_run
-    if run is None or run["state"] != "staging" or run["scope"] not in ("all", "missing"):
-        return None
-    return ModelSignature(run["name"], run["dimension"], run["hash"])
-
-
-def _in_space_of(probed: Probed, expect: ModelSignature) -> bool:
-    """Whether the column is in the space of ``expect`` and nothing is staged for it."""
-    return probed.model == expect and probed.typmod == expect.dimension and _staged_for(probed) is None
-
-
 def _install_if_empty(conn: psycopg.Connection[Any], target: Target) -> None:
     """Make the package's schema where it is missing and no row has text: CI and test runners make databases anew."""
     server = steps.query_one(conn, "probe/server.sql", {})
     if server is None or server["package_functions_exist"]:
         return
-    if _counts(conn, probe(conn, target, needs_package=False))["rows_with_text"]:
+    if count_rows(conn, probe(conn, target, needs_package=False))["rows_with_text"]:
         return
     # These migrations create what is missing, so that vestige-sql migrate up can run over them later.
     for file in sorted((resource_dir("migrations") / "reembed").glob("*.sql")):
@@ -446,10 +338,10 @@ def _install_if_empty(conn: psycopg.Connection[Any], target: Target) -> None:
 
 def _open_if_empty(conn: psycopg.Connection[Any], probed: Probed, expect: ModelSignature) -> Probed:
     """Where no row has text, open a run for ``expect`` with an empty staging table, for all that there is is staged."""
-    if (probed.open_run and probed.open_run["staging_exists"]) or _counts(conn, probed)["rows_with_text"]:
+    if (probed.open_run and probed.open_run["staging_exists"]) or count_rows(conn, probed)["rows_with_text"]:
         return probed
     work = Work("all", 0, 0, 0)
-    if _staged_for(probed) is None:
+    if staged_for(probed) is None:
         # A run that has only an index left to build, which this one builds.
         steps.run(conn, steps.load("run/finish.sql"), probed.values)
         _open_run(conn, probed, expect, work)
@@ -488,97 +380,6 @@ def _claim(conn: psycopg.Connection[Any], probed: Probed, step: str = "session/c
                     error.diag.message_hint or "",
                 ) from error
         time.sleep(0.2)
-
-
-def _work(conn: psycopg.Connection[Any], probed: Probed, signature: ModelSignature, plan: ReembedPlan) -> Work:
-    counts = _counts(conn, probed)
-    total, with_text = counts["rows_total"], counts["rows_with_text"]
-    blank = total - with_text
-
-    scope: str | None
-    if probed.model != signature or probed.typmod != signature.dimension:
-        scope, rows = "all", with_text
-    elif counts["rows_missing"]:
-        scope, rows = "missing", counts["rows_missing"]
-    elif not probed.index_is_there and (probed.indexes or index_possible(probed, signature.dimension)):
-        scope, rows = "index", 0
-    else:
-        return Work(None, 0, blank, total)
-
-    if probed.open_run and _staged_for(probed):
-        _check_staged_for(probed, signature)
-        scope = probed.open_run["scope"]
-    if plan.concurrent_index and probed.invalid_indexes:
-        drops = " ".join(
-            psycopg.sql.SQL("DROP INDEX CONCURRENTLY {};")
-            .format(psycopg.sql.Identifier(probed.table["schema"], name))
-            .as_string(conn)
-            for name in probed.invalid_indexes
-        )
-        raise IndexInvalid(
-            f"{probed.name} has an INVALID index, left by a build that failed: {', '.join(probed.invalid_indexes)}",
-            f"drop it and run again: {drops}  (nothing was written; without --concurrent-index a run drops it itself)",
-        )
-    return Work(scope, rows, blank, total)
-
-
-def _counts(conn: psycopg.Connection[Any], probed: Probed) -> dict[str, int]:
-    return steps.query(conn, "probe/rows.sql", probed.values)[0]
-
-
-def _check_staged_for(probed: Probed, signature: ModelSignature) -> None:
-    staged_for = _staged_for(probed)
-    if staged_for is not None and staged_for != signature:
-        raise StagedForAnother(
-            f"vectors are staged for {probed.column} with {staged_for}, and this run is for {signature}: "
-            f"{_difference(staged_for, signature)}",
-            "go on with the model that they are staged for, or throw them away with: vestige-sql migrate abort; "
-            "the table is as it was",
-        )
-
-
-def _difference(one: ModelSignature, other: ModelSignature) -> str:
-    differing = [
-        f"{field} {getattr(one, field)} and {getattr(other, field)}"
-        for field in ("name", "dimension", "hash")
-        if getattr(one, field) != getattr(other, field)
-    ]
-    return "they differ in " + ", ".join(differing)
-
-
-def _way(
-    conn: psycopg.Connection[Any], probed: Probed, signature: ModelSignature, work: Work, plan: ReembedPlan
-) -> tuple[str, str]:
-    """Return the way of applying and why, or raise :class:`TargetError` for what could not be kept."""
-    if work.scope == "index":
-        return "index", "only the index is missing"
-    if work.scope == "missing":
-        if probed.table["has_update_rule"]:
-            raise TargetError(f"{probed.name} has a rule ON UPDATE, which would fire", "nothing was written")
-        return "fill", "the model is the registered one, and rows lack a vector"
-    if work.rows_blank and probed.table["embedding_not_null"]:
-        raise TargetError(
-            f"{probed.column} is NOT NULL, and {work.rows_blank:,} rows have no text to embed",
-            "give them text, delete them, or ALTER TABLE .. ALTER COLUMN .. DROP NOT NULL; nothing was written",
-        )
-    return choose_way(plan.apply, probed, blockers(conn, probed, signature.dimension))
-
-
-def _staged(
-    conn: psycopg.Connection[Any], probed: Probed, expect: ModelSignature | None = None
-) -> tuple[ModelSignature, Work]:
-    """Return the signature that the open run stages for, ``expect`` where that is given, and what there is to apply."""
-    if expect is not None:
-        _check_staged_for(probed, expect)
-    run, signature = probed.open_run, _staged_for(probed)
-    if run is None or signature is None or not run["staging_exists"]:
-        raise CheckFailed(
-            f"nothing is staged for {probed.column}" + (f" with {expect}" if expect else ""),
-            "run vestige-sql migrate stage first; nothing was written",
-        )
-    counts = _counts(conn, probed)
-    rows = counts["rows_missing"] if run["scope"] == "missing" else counts["rows_with_text"]
-    return signature, Work(run["scope"], rows, counts["rows_total"] - counts["rows_with_text"], counts["rows_total"])
 
 
 def _values(probed: Probed, signature: ModelSignature, work: Work, plan: ReembedPlan) -> dict[str, Value]:
@@ -750,7 +551,7 @@ class _Job:
             model=self.signature,
             previous_model=self.probed.model,
             run_id=self.run_id,
-            notes=_notes(self.probed, self.signature, self.work),
+            notes=notes(self.probed, self.signature, self.work),
         )
 
 
