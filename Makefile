@@ -81,8 +81,9 @@ status: $(STAMP) ## what is registered, what is under way, what was done
 test: $(STAMP) ## run the tests against the embedded PostgreSQL; more to pytest in ARGS
 	$(BIN)/python -m pytest $(ARGS)
 
-bench: $(STAMP) ## compare the ways of putting vectors in place, and of batching texts
+bench: $(STAMP) ## measure the ways of putting vectors in place, the index build and the batching of texts
 	PYTHONPATH=examples $(BIN)/python bench/apply.py $(ARGS)
+	PYTHONPATH=examples $(BIN)/python bench/index.py
 	PYTHONPATH=examples $(BIN)/python bench/encode.py
 
 docs: $(STAMP) ## write docs/steps.md anew from the headers of the SQL files

@@ -1,0 +1,69 @@
+"""Time the HNSW build, which is most of the time that a table is locked: as the server does it, and as the package.
+
+Random vectors, which are the hardest to build a graph of.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shlex
+import sys
+import tempfile
+import time
+
+import psycopg
+from apply import INDEX, Ready, make_rows, make_table, one
+
+from vestige_sql import Target, embedded, run_reembed
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=20_000)
+    parser.add_argument("--dimension", type=int, default=768)
+    arguments = parser.parse_args()
+
+    rows = make_rows("documents", arguments.rows, arguments.dimension, arguments.dimension)
+    with tempfile.TemporaryDirectory(prefix="vestige-bench-") as folder:
+        server = embedded.start(folder)
+        try:
+            make_table(server, rows)
+            embedder = Ready(rows.new)
+            target = Target(rows.table)
+            run_reembed(server, embedder, target=target)
+            with psycopg.connect(server, autocommit=True) as conn:
+                # Vectors and registry are right now, so that nothing but the index is left to do.
+                conn.execute(f"DROP INDEX {INDEX}")
+                package = run_reembed(server, embedder, target=target).index_rebuild_secs
+                index = one(
+                    conn,
+                    "SELECT indexrelid::regclass::text FROM pg_index"
+                    " WHERE indrelid = %s::regclass AND NOT indisprimary",
+                    rows.table,
+                )
+                definition = one(conn, "SELECT pg_get_indexdef(%s::regclass)", index)
+                conn.execute(f"DROP INDEX {index}")
+                start = time.perf_counter()
+                conn.execute(definition)
+                plain = time.perf_counter() - start
+                size = one(conn, "SELECT pg_relation_size(%s::regclass)", index)
+                postgresql = one(conn, "SHOW server_version")
+                pgvector = one(conn, "SELECT extversion FROM pg_extension WHERE extname = 'vector'")
+                memory = one(conn, "SHOW maintenance_work_mem")
+        finally:
+            embedded.stop(folder)
+
+    print(
+        f"{arguments.rows:,} rows, vector({arguments.dimension}), an index of {size / 1e6:,.0f} MB. "
+        f"PostgreSQL {postgresql}, pgvector {pgvector}, Python {platform.python_version()}, {os.cpu_count()} cores.\n\n"
+        f"    {shlex.join(['PYTHONPATH=examples', 'python', *sys.argv])}\n\n"
+        "| HNSW, m = 16, ef_construction = 64 | seconds |\n|---|---:|\n"
+        f"| CREATE INDEX with maintenance_work_mem = {memory}, the server's default | {plain:.1f} |\n"
+        f"| `sql/index/create`, which sets memory and workers | {package:.1f} |"
+    )
+
+
+if __name__ == "__main__":
+    main()
