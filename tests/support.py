@@ -168,6 +168,12 @@ def typmod(conn: Conn, target: Target = VESTIGE) -> int:
     return int(row[0])
 
 
+def index_definition(conn: Conn, name: str = HNSW) -> str | None:
+    """How the index was made, or None where there is none."""
+    row = conn.execute("SELECT indexdef FROM pg_indexes WHERE indexname = %s", (name,)).fetchone()
+    return row[0] if row else None
+
+
 def check_search(conn: Conn, embedder: FakeEmbedder, texts: Iterable[str], *, operator: str = "<=>") -> None:
     """A query with the vector of each text finds the row of that text first, through the index."""
     conn.execute("SET enable_seqscan = off")
@@ -294,3 +300,32 @@ class Points:
         self._actions = [one for one in self._actions if one not in due]
         for _, _, action in due:
             action()
+
+
+# --- One instant ---
+
+_INSTANT = """
+    SELECT (SELECT to_jsonb(m) FROM embedding_model AS m),
+           (SELECT nullif(atttypmod, -1) FROM pg_attribute
+            WHERE attrelid = 'knowledge_nodes'::regclass AND attname = 'embedding'),
+           (SELECT coalesce(jsonb_agg(jsonb_build_array(content, embedding::real[])), '[]') FROM knowledge_nodes)
+"""
+
+
+def space_of(conn: Conn, models: Iterable[FakeEmbedder]) -> FakeEmbedder | None:
+    """The one of ``models`` that the registry names, and whose vectors of their texts all rows have at that instant.
+
+    Registry, column and rows are read by one statement. A row may lack a vector, and None stands for no model at all.
+    """
+    row = conn.execute(_INSTANT, prepare=False).fetchone()
+    assert row is not None
+    model, dimension, table = row
+    if model is None:
+        assert not any(vector for _, vector in table)
+        return None
+    named = ModelSignature(model["model_name"], model["dimension"], model["model_hash"])
+    (embedder,) = (one for one in models if one.signature() == named)
+    assert dimension == embedder.dimension
+    for text, vector in table:
+        assert vector is None or vector == list(embedder.vector(text)), f"{text!r} is not in the space of {named}"
+    return embedder

@@ -23,6 +23,7 @@ from support import (
     check_search,
     check_space,
     everything,
+    index_definition,
     literal,
     registered,
     rows,
@@ -62,11 +63,6 @@ NEW = "new"
 
 def plan(**fields: Any) -> ReembedPlan:
     return ReembedPlan(**fields)
-
-
-def index_definition(conn: Conn, name: str = HNSW) -> str | None:
-    row = conn.execute("SELECT indexdef FROM pg_indexes WHERE indexname = %s", (name,)).fetchone()
-    return row[0] if row else None
 
 
 def index_oid(conn: Conn, name: str = HNSW) -> int | None:

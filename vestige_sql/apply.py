@@ -176,7 +176,10 @@ class Applier:
     def build_only(self, *, drop_invalid: bool) -> Applied:
         """Build the missing indexes in the transaction that is open, with the vectors as they are."""
         applied = Applied("index", "only the index is missing")
-        self._folder("lock/exclusive" if drop_invalid else "lock/writers", applied)
+        if drop_invalid:
+            self._folder("lock/exclusive", applied)
+        elif not self.plan.concurrent_index:
+            self._folder("lock/writers", applied)
         self._folder("index/save", applied)
         if drop_invalid:
             self._folder("index/drop_invalid", applied)

@@ -83,6 +83,9 @@ def run_reembed(
         work = find_work(conn, probed, signature, plan)
         if work.scope is None:
             log.info("reembed: nothing to do: %s is in the space of %s", probed.column, signature)
+            if probed.open_run is not None:
+                # A run that died once its index was there, before it could say so.
+                steps.run(conn, steps.load("run/finish.sql"), probed.values)
             return ReembedReport(nothing_to_do=True, model=signature, previous_model=probed.model)
         way, reason = find_way(conn, probed, signature, work, plan)
         if before_write is not None:

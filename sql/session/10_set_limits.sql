@@ -1,7 +1,8 @@
 -- Lift the session's time limits and let no row security filter what is read.
 --
--- A statement_timeout or an idle timeout of the role would end a run that is meant to take hours. With row_security
--- off a query that a policy would filter fails instead of skipping rows. Indexes go where their definition says, and
+-- A statement_timeout or an idle timeout of the role would end a run that is meant to take hours, and its lock_timeout
+-- would leave an INVALID index behind CREATE INDEX CONCURRENTLY; where a lock must not be waited for, the steps of
+-- lock/ set their own. With row_security off a query that a policy would filter fails instead of skipping rows. Indexes go where their definition says, and
 -- transactions see every row that is committed, whatever the role's default is.
 --
 -- Locks:        none on the target
@@ -23,5 +24,5 @@ SELECT
 FROM pg_catalog.pg_settings s
 WHERE s.name IN (
     'statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout',
-    'row_security', 'default_tablespace', 'default_transaction_isolation'
+    'lock_timeout', 'row_security', 'default_tablespace', 'default_transaction_isolation'
 );
