@@ -1,8 +1,8 @@
 -- Lift the session's time limits and let no row security filter what is read.
 --
 -- A statement_timeout or an idle timeout of the role would end a run that is meant to take hours, and its lock_timeout
--- would leave an INVALID index behind CREATE INDEX CONCURRENTLY; where a lock must not be waited for, the steps of
--- lock/ set their own. With row_security off a query that a policy would filter fails instead of skipping rows. Indexes go where their definition says, and
+-- would leave an INVALID index behind CREATE INDEX CONCURRENTLY; the steps of lock/ set their own. With row_security off
+-- a query that a policy would filter fails instead of skipping rows. Indexes go where their definition says, and
 -- transactions see every row that is committed, whatever the role's default is.
 --
 -- Locks:        none on the target
