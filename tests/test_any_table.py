@@ -246,7 +246,7 @@ def test_a_table_is_named_as_in_sql(db: str, conn: Conn) -> None:
         "documents": "app.documents",
         '"documents"': "app.documents",
         ' app . "documents"': "app.documents",
-        '"App"."Documents"': "App.Documents",
+        '"App"."Documents"': '"App"."Documents"',
     }
     conninfo = psycopg.conninfo.make_conninfo(db, options="-csearch_path=app,public")
     with connect(conninfo, read_only=True) as reader:

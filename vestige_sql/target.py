@@ -55,12 +55,15 @@ class Probed:
 
     @property
     def name(self) -> str:
-        """The table as a person writes it, schema first."""
-        return f"{self.table['schema']}.{self.table['table']}"
+        """The table as SQL writes it, schema first, with quotes where it needs them."""
+        name: str = self.table["name"]
+        return name
 
     @property
     def column(self) -> str:
-        return f"{self.name}.{self.target.embedding_column}"
+        """The embedding column as SQL writes it, schema and table first."""
+        column: str = self.table["column"]
+        return column
 
     @property
     def typmod(self) -> int | None:
@@ -135,7 +138,7 @@ def _check_table(target: Target, table: dict[str, Any] | None, role: str) -> dic
             f"there is no table {target.table} in this database, or not along the search_path",
             f"name it with --table schema.table, with double quotes where it has capitals; {nothing}",
         )
-    name = f"{table['schema']}.{table['table']}"
+    name = table["name"]
     kinds = {
         "p": "a partitioned table",
         "f": "a foreign table",

@@ -42,6 +42,8 @@ SELECT
     target.oid::bigint AS oid,
     target.nspname AS schema,
     target.relname AS "table",
+    pg_catalog.format('%I.%I', target.nspname, target.relname) AS name,
+    pg_catalog.format('%I.%I.%I', target.nspname, target.relname, :'embedding_column'::text) AS "column",
     target.relkind::text AS kind,
     target.relpersistence::text AS persistence,
     pg_catalog.pg_get_userbyid(target.relowner) AS owner,
