@@ -49,8 +49,9 @@ reembed: $(STAMP)
 	PYTHONPATH=examples $(BIN)/python -m demo
 endif
 
-# The phases one by one, on DATABASE_URL or else on the demonstration's database. ARGS takes more options, --table too.
-ifdef DATABASE_URL
+# The phases one by one: on DATABASE_URL or the database of vestige.toml, else on the demonstration's. ARGS takes more
+# options, --table too.
+ifneq ($(DATABASE_URL)$(wildcard vestige.toml),)
 WHERE :=
 else
 WHERE := --embedded .vestige
