@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import os
 import sys
 import textwrap
 import time
@@ -381,10 +380,5 @@ def _answer(args: argparse.Namespace, answer: dict[str, Any]) -> None:
         print(json.dumps(answer, default=str))
 
 
-def entry() -> None:  # pragma: no cover
-    sys.exit(main())
-
-
 if __name__ == "__main__":
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    entry()
+    sys.exit(main())

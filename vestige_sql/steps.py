@@ -113,11 +113,6 @@ class Step:
         return frozenset(str(m[m.lastgroup or 0]) for m in _variables(self.text))
 
     @property
-    def in_transaction(self) -> bool:
-        """Whether the step may run inside a transaction."""
-        return self.header["Transaction"] != "forbidden"
-
-    @property
     def is_gexec(self) -> bool:
         return self.text.rstrip().endswith("\\gexec")
 
