@@ -468,11 +468,22 @@ def test_the_table_is_locked_by_another_session(db: str, conn: Conn, mode: str) 
             run_reembed(db, new, plan(lock_timeout_secs=0.1, lock_attempts=2))
         assert "2 attempts of 0.1 s" in str(stopped.value)
         assert "ends nobody's session" in stopped.value.hint
+        assert str(stopped.value).startswith("public.knowledge_nodes could not be locked")
         # And it did not.
         other.execute("SELECT 1")
     assert space_of(conn, [OLD, NEW]) is OLD
     assert len(new.texts) == ROWS
     finish(db, conn, NEW)
+
+
+def test_a_locked_table_is_named_as_sql_names_it(db: str, conn: Conn) -> None:
+    conn.execute('CREATE TABLE "My Notes" (id bigserial PRIMARY KEY, content text, embedding vector(3))')
+    with psycopg.connect(db) as other:
+        other.execute('LOCK TABLE "My Notes" IN ACCESS SHARE MODE')
+        with pytest.raises(LockNotAvailable, match=r'^public\."My Notes" could not be locked'):
+            run_reembed(
+                db, FakeEmbedder("new", 96), plan(lock_timeout_secs=0.1, lock_attempts=1), target=Target('"My Notes"')
+            )
 
 
 def test_the_lock_is_tried_again_until_the_table_is_free(db: str, conn: Conn) -> None:
@@ -587,8 +598,11 @@ def test_rows_that_change_while_missing_vectors_are_filled(
             )
 
     Points(monkeypatch).before("lock/writers/20_lock_target.sql", act)
-    run_reembed(db, FakeEmbedder("old", 64))
+    report = run_reembed(db, FakeEmbedder("old", 64))
     check_space(conn, OLD)
+    # Of twelve one was deleted, one filled by somebody else, and one came late.
+    assert report.rows_updated == 11
+    assert status(db)["last_runs"][0]["rows_written"] == 11
 
 
 @pytest.mark.parametrize("isolation", ["repeatable read", "serializable"])

@@ -129,7 +129,7 @@ class Applier:
                 sessions = self.sessions() or "sessions that are gone by now"
                 if attempt == self.plan.lock_attempts:
                     raise LockNotAvailable(
-                        f"{self.values['schema']}.{self.values['table']} could not be locked in {attempt} attempts of "
+                        f"{self.values['name']} could not be locked in {attempt} attempts of "
                         f"{self.plan.lock_timeout_secs:g} s; in the way: {sessions}",
                         "the table is as it was and what is staged stays: run again when those sessions are done; "
                         "this tool ends nobody's session",

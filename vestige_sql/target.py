@@ -238,6 +238,7 @@ def probe(conn: psycopg.Connection[Any], target: Target, *, needs_package: bool 
         key: table[key]
         for key in (
             "oid",
+            "name",
             "schema",
             "table",
             "id_type",

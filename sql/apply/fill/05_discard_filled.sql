@@ -1,0 +1,14 @@
+-- Drop the staged vectors of rows that another session has filled meanwhile, so that what is left is what is written.
+--
+-- Locks:        ACCESS SHARE on the target
+-- Transaction:  required
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, there is nothing left to drop
+-- Undo:         ROLLBACK, while the transaction is open
+-- Variables:    staging_table, schema, table, id_column, embedding_column
+
+DELETE FROM vestige_sql.:"staging_table" s
+USING :"schema".:"table" t
+WHERE t.:"id_column" = s.id
+  AND t.:"embedding_column" IS NOT NULL;
