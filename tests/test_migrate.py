@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
 import re
 import subprocess
 import sys
@@ -290,6 +292,20 @@ def test_tables_of_another_making_need_only_our_own_schema(empty_db: str) -> Non
     assert done.waiting == {}
     assert tables(empty_db) == set()
     assert "0001_init" in migrate_up(empty_db).applied
+
+
+def test_a_user_without_a_name_may_migrate(empty_db: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Containers run under numbers that no passwd file knows."""
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+
+    def unknown(uid: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    migrate_up(empty_db)
+    assert rows(empty_db, "SELECT DISTINCT username FROM _yoyo_log") == [(f"uid {os.getuid()}",)]
+    assert "LOGNAME" not in os.environ
 
 
 def test_it_goes_where_search_path_says(empty_db: str) -> None:

@@ -8,9 +8,11 @@ has not come is left for later.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 from psycopg import errors, sql
@@ -97,6 +99,17 @@ class _Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
         create = self.format_sql(self.create_lock_table_sql)
         with suppress(errors.UniqueViolation, errors.DuplicateTable, errors.DuplicateObject):
             self.execute(create.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1))
+
+    def get_log_data(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        try:
+            return dict(super().get_log_data(*args, **kwargs))
+        except (KeyError, OSError):  # OSError from Python 3.13 on
+            # getpass knows no name of the account: containers run under numbers that are in no passwd file.
+            os.environ["LOGNAME"] = f"uid {os.getuid()}"
+            try:
+                return dict(super().get_log_data(*args, **kwargs))
+            finally:
+                del os.environ["LOGNAME"]
 
     @contextmanager
     def lock(self, timeout: float = 10) -> Iterator[None]:
