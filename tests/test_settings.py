@@ -6,9 +6,16 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from support import FakeEmbedder, seed
 
+from vestige_sql import run_reembed
 from vestige_sql.errors import UsageError
-from vestige_sql.settings import resolve_conninfo
+from vestige_sql.settings import (
+    CONNECTIONS_OF_A_RUN,
+    DEFAULT_MAX_CONNECTIONS,
+    max_connections,
+    resolve_conninfo,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -69,6 +76,36 @@ def test_variables_in_the_file_are_expanded(config: Path, monkeypatch: pytest.Mo
     assert resolve_conninfo(None, config=config) == "postgresql://me:${WHO}@h/d"
 
 
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("$${WHO}", "${WHO}"),
+        ("$$${WHO}", "$${WHO}"),
+        ("$WHO", "$WHO"),
+        ("pa$$word$", "pa$$word$"),
+        ("${WHO}${WHO}", "meme"),
+        ("{WHO}", "{WHO}"),
+    ],
+)
+def test_a_dollar_is_a_dollar_but_before_a_brace(
+    config: Path, monkeypatch: pytest.MonkeyPatch, written: str, read: str
+) -> None:
+    monkeypatch.setenv("WHO", "me")
+    config.write_text(f'[storage.postgres]\nurl = "host=h password={written}"\n')
+    assert resolve_conninfo(None, config=config) == f"host=h password={read}"
+
+
+@pytest.mark.parametrize("wrong", ["${}", "${A B}", "${1A}", "${WHO", "${A-b}"])
+def test_braces_without_a_name_are_an_error(config: Path, monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
+    monkeypatch.setenv("WHO", "me")
+    config.write_text(f'[storage.postgres]\nurl = "postgresql://u:hunter2{wrong}@h/d"\n')
+    with pytest.raises(UsageError, match=r"url under \[storage\.postgres\] has a \$\{ that begins no") as caught:
+        resolve_conninfo(None, config=config)
+    assert str(config) in str(caught.value)
+    assert "hunter2" not in str(caught.value) + caught.value.hint
+    assert "$${" in caught.value.hint
+
+
 def test_an_unset_variable_is_named_with_its_file(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config.write_text('[storage.postgres]\nurl = "postgresql://me:${NOWHERE_SET}@h/d"\n')
     monkeypatch.delenv("NOWHERE_SET", raising=False)
@@ -84,6 +121,15 @@ def test_an_unset_variable_is_named_with_its_file(config: Path, monkeypatch: pyt
         ("storage = 1\n", "storage is not a table"),
         ("[storage]\npostgres = 'postgresql://h/d'\n", "postgres is not a table"),
         ("[storage.postgres]\nurl = 5432\n", "is not a string"),
+        ("[storage]\nbackend = true\n", r"backend under \[storage\] is not a string"),
+        *(
+            (f"[storage.postgres]\nmax_connections = {value}\n", "max_connections .* is not a whole number")
+            for value in ("8.0", "true", '"8"', '"many"', "[8]")
+        ),
+        *(
+            (f"[storage.postgres]\nmax_connections = {value}\n", f"max_connections .* is {value}, and a run needs 3")
+            for value in (2, 0, -1)
+        ),
     ],
 )
 def test_a_file_that_makes_no_sense_is_an_error_that_names_it(config: Path, text: str, said: str) -> None:
@@ -94,9 +140,71 @@ def test_a_file_that_makes_no_sense_is_an_error_that_names_it(config: Path, text
 
 
 def test_a_file_about_other_things_says_nothing(config: Path) -> None:
-    config.write_text("[storage.sqlite]\npath = 'x'\n")
+    config.write_text("[server]\nurl = 'x'\n[storage]\nbackend = 'postgres'\n[storage.sqlite]\npath = 'x'\n")
     with pytest.raises(UsageError, match="no database was named"):
         resolve_conninfo(None, config=config)
+
+
+@pytest.mark.parametrize(
+    ("text", "named", "meant"),
+    [
+        ("[storage.postgres]\nURL = 'x'\n", "URL under [storage.postgres]", "Did you mean url?"),
+        ("[storage.postgres]\nmax_conections = 8\n", "max_conections", "Did you mean max_connections?"),
+        ("[storage.postgres]\npassword = 'x'\n", "password", "Known are url, max_connections."),
+        ("[storage.postgres.pool]\nsize = 1\n", "pool under [storage.postgres]", "Known are"),
+        ("[storage.postgresql]\nurl = 'x'\n", "postgresql under [storage]", "Did you mean postgres?"),
+        ("[storage]\nurl = 'x'\n", "url under [storage]", "Known are backend, postgres, sqlite."),
+        ("[storage]\nback-end = 'postgres'\n", "back-end", "Did you mean backend?"),
+        ("[Storage.postgres]\nurl = 'x'\n", "Storage", "Did you mean storage?"),
+        ("[storge]\nbackend = 'x'\n", "storge", "Did you mean storage?"),
+    ],
+)
+def test_an_unknown_key_is_named_with_what_was_meant(config: Path, text: str, named: str, meant: str) -> None:
+    config.write_text(text)
+    for ask in (lambda: resolve_conninfo(None, config=config), lambda: max_connections(config)):
+        with pytest.raises(UsageError) as caught:
+            ask()
+        assert str(caught.value).startswith(f"{config}: unknown key {named}")
+        assert meant in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("backend", "hint"), [("sqlite", "--postgres-url or DATABASE_URL"), ("postgresql", 'Did you mean "postgres"?')]
+)
+def test_another_backend_is_refused_where_the_file_names_the_database(config: Path, backend: str, hint: str) -> None:
+    config.write_text(f'[storage]\nbackend = "{backend}"\npostgres.url = "postgresql://file/db"\n')
+    with pytest.raises(UsageError, match=f'backend under .storage. is "{backend}"') as caught:
+        resolve_conninfo(None, config=config)
+    assert hint in caught.value.hint
+    assert resolve_conninfo("postgresql://argument/db", config=config) == "postgresql://argument/db"
+
+
+def test_max_connections(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert max_connections(config) == DEFAULT_MAX_CONNECTIONS
+    assert max_connections(config.with_name("none.toml")) == DEFAULT_MAX_CONNECTIONS
+    # Where the database is named makes no difference, nor whether the file could name it.
+    monkeypatch.setenv("DATABASE_URL", "postgresql://environment/db")
+    monkeypatch.setenv("POOL", "12")
+    for value, read in ((3, 3), (40, 40), ('"${POOL}"', 12)):
+        config.write_text(f"[storage.postgres]\nurl = '${{NOWHERE_SET}}'\nmax_connections = {value}\n")
+        assert max_connections(config) == read
+
+
+def test_a_run_has_as_many_connections_as_is_said(db: str) -> None:
+    most = []
+    with psycopg.connect(db, autocommit=True) as conn:
+        seed(conn, 20, FakeEmbedder("old", 8))
+
+        def count(*_: object) -> None:
+            row = conn.execute(
+                "SELECT count(*) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND application_name = 'vestige-sql'"
+            ).fetchone()
+            assert row is not None
+            most.append(row[0])
+
+        run_reembed(db, FakeEmbedder("new", 12, hook=count))
+    assert max(most) == CONNECTIONS_OF_A_RUN
 
 
 @pytest.mark.parametrize("bad", ["postgresql://u:hunter%2@h/d", "hunter2", "host=h password='hunter2"])

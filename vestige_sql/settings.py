@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from vestige_sql import embedded as embedded_server
 from vestige_sql.errors import UsageError
+
+CONNECTIONS_OF_A_RUN = 3
+"""Connections that a run has open at once: its own, a reader and a writer while it encodes."""
+
+DEFAULT_MAX_CONNECTIONS = 10
+"""For work that more connections make faster; a tenth of what PostgreSQL lets in by default."""
+
+_KNOWN = {"storage": ("backend", "postgres", "sqlite"), "storage.postgres": ("url", "max_connections")}
+"""The keys of the tables that are this package's to read. What is under sqlite is Vestige's own."""
 
 
 def resolve_conninfo(
@@ -20,12 +31,15 @@ def resolve_conninfo(
     """Return a conninfo for libpq, from the first of these that says something.
 
     ``postgres_url``; the environment's ``DATABASE_URL``; ``url`` under ``[storage.postgres]`` in the file
-    ``config``, where ``${VAR}`` stands for an environment variable; the embedded server with its data in the
-    folder ``embedded``, which is started. An empty string says nothing. URLs in the manner of SQLAlchemy
-    (``postgresql+psycopg://``) lose their driver.
+    ``config``; the embedded server with its data in the folder ``embedded``, which is started. An empty string says
+    nothing. URLs in the manner of SQLAlchemy (``postgresql+psycopg://``) lose their driver.
 
-    Raises ``UsageError`` if none says something, or what is said cannot be read. No message repeats a
-    connection string, since a password may be in it.
+    In the file's strings ``${VAR}`` stands for the environment variable, as it is; ``$${VAR}`` is ``${VAR}`` itself,
+    and any other ``$`` is a dollar sign. Tables of the file other than ``[storage]`` are others' business.
+
+    Raises ``UsageError`` if none says something, or what is said cannot be read: in the file also an unknown key, a
+    variable that is not set, a value that makes no sense, and a backend other than "postgres". No message repeats
+    a connection string, since a password may be in it.
     """
     if postgres_url:
         return _checked(postgres_url, "--postgres-url")
@@ -42,33 +56,112 @@ def resolve_conninfo(
     )
 
 
+def max_connections(config: Path = Path("vestige.toml")) -> int:
+    """Return the most connections that one command may have open at once.
+
+    ``max_connections`` under ``[storage.postgres]`` in the file ``config``, wherever the database itself is named;
+    :data:`DEFAULT_MAX_CONNECTIONS` without one. It is never less than :data:`CONNECTIONS_OF_A_RUN`.
+
+    Raises ``UsageError`` as :func:`resolve_conninfo` does.
+    """
+    found = _storage(config).get("postgres", {}).get("max_connections")
+    return DEFAULT_MAX_CONNECTIONS if found is None else _connections(found, config)
+
+
 def _from_file(config: Path) -> str | None:
+    storage = _storage(config)
+    postgres = storage.get("postgres", {})
+    if "backend" in storage:
+        _check_backend(_string(storage, "backend", "storage", config), config)
+    if "max_connections" in postgres:
+        _connections(postgres["max_connections"], config)
+    return _string(postgres, "url", "storage.postgres", config) if "url" in postgres else None
+
+
+def _storage(config: Path) -> dict[str, Any]:
+    """Return what stands under ``[storage]``, with no key in it that nobody knows."""
     try:
-        table = tomllib.loads(config.read_text(encoding="utf-8"))
+        found = tomllib.loads(config.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return None
+        return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"{config} cannot be read: {error}") from error
-    for key in ("storage", "postgres"):
-        table = table.get(key, {})
-        if not isinstance(table, dict):
-            raise UsageError(f"{config}: {key} is not a table", "Write url under [storage.postgres].")
-    url = table.get("url")
-    if url is None:
-        return None
-    if not isinstance(url, str):
-        raise UsageError(f"{config}: url under [storage.postgres] is not a string")
+    if "storage" not in found:
+        for key in found:
+            if difflib.get_close_matches(key.lower(), ["storage"], cutoff=0.8):
+                raise UsageError(f"{config}: unknown key {key}", "Did you mean storage?")
+    storage = _table(found, "storage", "storage", config)
+    _table(storage, "postgres", "storage.postgres", config)
+    return storage
 
+
+def _table(parent: dict[str, Any], key: str, name: str, config: Path) -> dict[str, Any]:
+    table = parent.get(key, {})
+    known = _KNOWN[name]
+    if not isinstance(table, dict):
+        raise UsageError(f"{config}: {key} is not a table", f"Write {' or '.join(known)} under [{name}].")
+    for unknown in sorted(table.keys() - known):
+        near = difflib.get_close_matches(unknown.lower(), known, n=1)
+        raise UsageError(
+            f"{config}: unknown key {unknown} under [{name}]",
+            f"Did you mean {near[0]}?" if near else f"Known are {', '.join(known)}.",
+        )
+    return table
+
+
+def _string(table: dict[str, Any], key: str, name: str, config: Path) -> str:
+    value = table[key]
+    if not isinstance(value, str):
+        raise UsageError(f"{config}: {key} under [{name}] is not a string")
+    return _expanded(value, f"{config}: {key} under [{name}]")
+
+
+def _expanded(text: str, where: str) -> str:
     def value(match: re.Match[str]) -> str:
-        name = match[1]
+        escaped, name, end = match.groups()
+        if escaped:
+            return match[0][1:]
+        if not end or not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
+            raise UsageError(
+                f"{where} has a ${{ that begins no variable",
+                "Write ${NAME} for the environment variable NAME, and $${ where ${ itself is meant.",
+            )
         if name not in os.environ:
             raise UsageError(
-                f"{config}: url under [storage.postgres] uses ${{{name}}}, and {name} is not set",
+                f"{where} uses ${{{name}}}, and {name} is not set",
                 f"Set the environment variable {name}, or write the value in its place.",
             )
         return os.environ[name]
 
-    return re.sub(r"\$\{([^}]*)\}", value, url)
+    return re.sub(r"\$(\$?)\{([^}]*)(\}?)", value, text)
+
+
+def _check_backend(backend: str, config: Path) -> None:
+    if backend == "postgres":
+        return
+    near = difflib.get_close_matches(backend.lower(), ["postgres"], cutoff=0.7)
+    raise UsageError(
+        f'{config}: backend under [storage] is "{backend}", and this package works on "postgres" alone',
+        'Did you mean "postgres"?'
+        if near
+        else 'Once the memories are in PostgreSQL, write backend = "postgres". Until then name the database with '
+        "--postgres-url or DATABASE_URL: the file is not asked for one then.",
+    )
+
+
+def _connections(value: Any, config: Path) -> int:
+    where = f"{config}: max_connections under [storage.postgres]"
+    if isinstance(value, str) and (expanded := _expanded(value, where)) != value and expanded.isdecimal():
+        # A variable can only stand in a string.
+        value = int(expanded)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise UsageError(f"{where} is not a whole number")
+    if value < CONNECTIONS_OF_A_RUN:
+        raise UsageError(
+            f"{where} is {value}, and a run needs {CONNECTIONS_OF_A_RUN} at once",
+            f"Raise it to {CONNECTIONS_OF_A_RUN} or more, or leave it out.",
+        )
+    return value
 
 
 def _checked(conninfo: str, source: str) -> str:
