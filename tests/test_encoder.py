@@ -15,7 +15,7 @@ from demo.minilm import build_tiny
 from tokenizers import Tokenizer
 
 from vestige_sql.embedder import Embedder, ModelSignature, Vectors
-from vestige_sql.encoder import encode_window, first_bad_row, load_embedder
+from vestige_sql.encoder import embed_queries, encode_window, first_bad_row, load_embedder
 from vestige_sql.errors import BadEmbedding, EncoderError, ModelUnsupported
 
 DATA = Path(__file__).parent / "data"
@@ -155,6 +155,36 @@ def test_document_prompt_stands_before_every_text(tiny: Path, tmp_path: Path) ->
     plain = load_embedder(str(tiny))
     np.testing.assert_array_equal(prompted.embed_batch(TEXTS), plain.embed_batch([f"doc: {t}" for t in TEXTS]))
     assert prompted.token_counts(["ab"]) == plain.token_counts(["doc: ab"])
+
+
+def test_questions_have_a_prompt_of_their_own(tiny: Path, tmp_path: Path) -> None:
+    prompted = load_embedder(str(build_tiny(tmp_path / "m", prompts={"query": "ask: ", "document": "doc: "})))
+    plain = load_embedder(str(tiny))
+    np.testing.assert_array_equal(embed_queries(prompted, TEXTS), plain.embed_batch([f"ask: {t}" for t in TEXTS]))
+    np.testing.assert_array_equal(embed_queries(plain, TEXTS), plain.embed_batch(TEXTS))
+    assert embed_queries(plain, []).shape == prompted.embed_queries([]).shape == (0, 32)
+
+
+def test_an_embedder_without_questions_of_its_own_embeds_them_as_rows() -> None:
+    embedder = Counting()
+    assert embed_queries(embedder, ["ab", "b"]).tolist() == [[2, 97], [1, 98]]
+    assert embedder.calls == [["ab", "b"]]
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (np.zeros((1, 2), np.float64), r"float64 \(1, 2\)"),
+        (np.ones((2, 2), np.float32), r"\(2, 2\) for 1 texts"),
+        (np.zeros((1, 2), np.float32), "a zero vector for 'ab'"),
+        (np.full((1, 2), np.nan, np.float32), "NaN or infinity for 'ab'"),
+    ],
+)
+def test_a_question_that_no_search_can_use_is_refused(monkeypatch: pytest.MonkeyPatch, answer: Any, said: str) -> None:
+    embedder = Counting()
+    monkeypatch.setattr(embedder, "embed_batch", lambda texts: answer)
+    with pytest.raises(BadEmbedding, match=said):
+        embed_queries(embedder, ["ab"])
 
 
 def test_lower_case_is_the_models(tiny: Path, tmp_path: Path) -> None:

@@ -156,20 +156,28 @@ def test_external_data_is_found_wherever_onnx_allows_a_tensor(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("name", "prompts", "expected"),
+    ("name", "prompts", "document", "query"),
     [
-        ("document", {"prompts": {"query": "q: ", "document": "d: ", "passage": "p: "}}, "d: "),
-        ("passage", {"prompts": {"query": "q: ", "document": "", "passage": "p: "}}, "p: "),
-        ("corpus", {"prompts": {"corpus": "c: "}}, "c: "),
-        ("default", {"prompts": {"query": "q: ", "any": "a: "}, "default_prompt_name": "any"}, "a: "),
-        ("query is not for documents", {"prompts": {"query": "q: "}, "default_prompt_name": "query"}, ""),
-        ("none", {"prompts": {"query": "q: "}, "default_prompt_name": None}, ""),
-        ("nothing said", {}, ""),
+        ("document", {"prompts": {"query": "q: ", "document": "d: ", "passage": "p: "}}, "d: ", "q: "),
+        ("passage", {"prompts": {"query": "q: ", "document": "", "passage": "p: "}}, "p: ", "q: "),
+        ("corpus", {"prompts": {"corpus": "c: "}}, "c: ", ""),
+        ("default", {"prompts": {"query": "q: ", "any": "a: "}, "default_prompt_name": "any"}, "a: ", "q: "),
+        ("default for both", {"prompts": {"query": "", "any": "a: "}, "default_prompt_name": "any"}, "a: ", "a: "),
+        ("query is not for documents", {"prompts": {"query": "q: "}, "default_prompt_name": "query"}, "", "q: "),
+        ("passage is not for queries", {"prompts": {"passage": "p: "}, "default_prompt_name": "passage"}, "p: ", ""),
+        ("none", {"prompts": {"query": "q: "}, "default_prompt_name": None}, "", "q: "),
+        ("nothing said", {}, "", ""),
     ],
 )
-def test_document_prompt(copy: Path, name: str, prompts: Any, expected: str) -> None:
+def test_prompts(copy: Path, name: str, prompts: Any, document: str, query: str) -> None:
     write(copy / "config_sentence_transformers.json", prompts)
-    assert resolve_model(str(copy)).prompt == expected, name
+    files = resolve_model(str(copy))
+    assert (files.prompt, files.query_prompt) == (document, query), name
+
+
+def test_another_prompt_for_queries_is_the_same_model(copy: Path, tiny: Path) -> None:
+    write(copy / "config_sentence_transformers.json", {"prompts": {"query": "q: "}})
+    assert resolve_model(str(copy)).hash == resolve_model(str(tiny)).hash
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,9 @@ class Embedder(Protocol):
     """An embedding model. Bring your own, or take :class:`vestige_sql.encoder.OnnxEmbedder`.
 
     An embedder may also have ``token_counts(texts) -> Sequence[int]``, the tokens of each text after
-    truncation; where it has not, the length in characters stands in when texts are sorted into calls.
+    truncation; where it has not, the length in characters stands in when texts are sorted into calls. And it may
+    have ``embed_queries(texts)``, which is ``embed_batch`` for texts that are searched for; where it has not,
+    questions are embedded as rows are.
     """
 
     @property

@@ -80,10 +80,19 @@ class OnnxEmbedder:
             return np.empty((0, self.dimension), np.float32)
         return self._embed(self._encode(texts))
 
-    def _encode(self, texts: Sequence[str]) -> list[tuple[NDArray[np.int32], NDArray[np.int32]]]:
-        """The token ids and type ids of each text, truncated."""
+    def embed_queries(self, texts: Sequence[str]) -> Vectors:
+        """As :meth:`embed_batch`, of ``texts`` that are searched for: with the model's prompt for queries."""
+        if not texts:
+            return np.empty((0, self.dimension), np.float32)
+        return self._embed(self._encode(texts, self._files.query_prompt))
+
+    def _encode(
+        self, texts: Sequence[str], prompt: str | None = None
+    ) -> list[tuple[NDArray[np.int32], NDArray[np.int32]]]:
+        """The token ids and type ids of each text, truncated, with the prompt for documents unless one is given."""
         tokens = []
-        for group in _groups(self._files.prompt + text for text in texts):
+        prompt = self._files.prompt if prompt is None else prompt
+        for group in _groups(prompt + text for text in texts):
             if len(group) == 1:
                 encodings = [_encode_long(self._tokenizer, group[0])]
             else:
@@ -142,16 +151,38 @@ def encode_window(embedder: Embedder, texts: Sequence[str], batch_size: int) -> 
     vectors = np.empty((len(unique), embedder.dimension), np.float32)
     for call in _calls(_token_counts(embedder, unique), batch_size):
         batch = embedder.embed_batch([unique[i] for i in call])
-        expected = len(call), embedder.dimension
-        if not isinstance(batch, np.ndarray) or batch.dtype != np.float32 or batch.shape != expected:
-            got = f"{batch.dtype} {batch.shape}" if isinstance(batch, np.ndarray) else type(batch).__name__
-            raise BadEmbedding(
-                f"The model {embedder.model_name} returned {got} for {len(call)} texts, "
-                f"where a float32 array of shape {expected} was due",
-                row=rows.index(call[0]),
-            )
-        vectors[call] = batch
+        vectors[call] = _checked(embedder, batch, len(call), rows.index(call[0]))
     return vectors[rows]
+
+
+def embed_queries(embedder: Embedder, texts: Sequence[str]) -> Vectors:
+    """Return the embeddings of ``texts`` as questions: float32, shape ``(len(texts), dimension)``.
+
+    By the embedder's own ``embed_queries``, or by ``embed_batch`` where it has none.
+
+    Raises ``BadEmbedding`` for anything but float32 of that shape, and for a vector that cannot be searched for.
+    """
+    embed = getattr(embedder, "embed_queries", embedder.embed_batch)
+    vectors = _checked(embedder, embed(texts), len(texts))
+    if (bad := first_bad_row(vectors)) is not None:
+        what = "NaN or infinity" if not np.isfinite(vectors[bad]).all() else "a zero vector"
+        raise BadEmbedding(
+            f"The model {embedder.model_name} gave {what} for {texts[bad]!r}", "Nothing was searched for.", row=bad
+        )
+    return vectors
+
+
+def _checked(embedder: Embedder, batch: object, count: int, row: int = 0) -> Vectors:
+    """Return ``batch`` if it is float32 of the shape due for ``count`` texts, the first of which is ``row``."""
+    expected = count, embedder.dimension
+    if not isinstance(batch, np.ndarray) or batch.dtype != np.float32 or batch.shape != expected:
+        got = f"{batch.dtype} {batch.shape}" if isinstance(batch, np.ndarray) else type(batch).__name__
+        raise BadEmbedding(
+            f"The model {embedder.model_name} returned {got} for {count} texts, "
+            f"where a float32 array of shape {expected} was due",
+            row=row,
+        )
+    return batch
 
 
 def first_bad_row(vectors: Vectors) -> int | None:

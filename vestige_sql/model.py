@@ -33,6 +33,8 @@ _CONFIG_PATTERNS = ("modules.json", "*config.json", "config_sentence_transformer
 # The prompts that sentence-transformers documents encode_document() to look for, in this order. An empty one does
 # not count: saving a model writes an empty "document" beside what its author named "passage".
 _DOCUMENT_PROMPTS = ("document", "passage", "corpus")
+# And the one that it documents encode_query() to look for.
+_QUERY_PROMPTS = ("query",)
 
 # Older pooling configs have one flag a mode; newer ones say "pooling_mode" with the short name.
 _POOLING_FLAGS = {
@@ -57,8 +59,9 @@ class ModelFiles:
 
     ``name`` is the hub id of a model from the hub, and the base name of a folder. ``external_data`` are the
     files that the graph keeps weights in, relative to the graph's folder. ``max_tokens`` is the truncation
-    length with special tokens counted in; ``prompt`` stands before every text; ``lower_case`` texts are put
-    in lower case before the tokenizer's own normaliser.
+    length with special tokens counted in; ``prompt`` stands before every text that is stored, and ``query_prompt``
+    before every text that is searched for; ``lower_case`` texts are put in lower case before the tokenizer's own
+    normaliser.
     """
 
     name: str
@@ -68,6 +71,7 @@ class ModelFiles:
     pooling: Pooling
     normalize: bool
     prompt: str
+    query_prompt: str
     max_tokens: int
     lower_case: bool
     pad_id: int | None
@@ -80,6 +84,7 @@ class ModelFiles:
         ``graph`` and ``tokenizer`` (SHA-256 of the file), ``external_data`` (location in the graph to SHA-256
         of the file), ``pooling``, ``normalize``, ``prompt``, ``max_tokens`` and ``lower_case``. No path
         and no name is in it: a model has one hash in the hub's cache, in a folder and on another machine.
+        Nor is ``query_prompt``, which changes the vector of no row: another one is no reason to re-embed.
         """
         document = {
             "version": 1,
@@ -333,6 +338,7 @@ def _read(name: str, folder: Path, onnx_file: str | None) -> ModelFiles:
         raise ModelUnsupported(
             f"The model {name} truncates texts on the left (truncation_side); only the right is done"
         )
+    prompts = _json(folder / "config_sentence_transformers.json")
     return ModelFiles(
         name=name,
         graph=graph,
@@ -340,7 +346,8 @@ def _read(name: str, folder: Path, onnx_file: str | None) -> ModelFiles:
         tokenizer=tokenizer,
         pooling=pooling,
         normalize=normalize,
-        prompt=_document_prompt(name, _json(folder / "config_sentence_transformers.json")),
+        prompt=_prompt(name, prompts, _DOCUMENT_PROMPTS, others=_QUERY_PROMPTS),
+        query_prompt=_prompt(name, prompts, _QUERY_PROMPTS, others=_DOCUMENT_PROMPTS),
         max_tokens=_max_tokens(name, sentence, tokenizer_config, config),
         lower_case=bool(sentence.get("do_lower_case")),
         pad_id=config.get("pad_token_id"),
@@ -403,8 +410,11 @@ def _pooling(name: str, path: Path) -> Pooling:
     return cast(Pooling, modes[0])
 
 
-def _document_prompt(name: str, config: dict[str, Any]) -> str:
-    """The prompt for documents: the one so named, else the default one, unless that is the one for queries."""
+def _prompt(name: str, config: dict[str, Any], names: tuple[str, ...], *, others: tuple[str, ...]) -> str:
+    """The prompt of one of ``names``, else the default one, unless that is for the ``others``.
+
+    A default stands for every text that its author did not name a prompt for, queries and documents alike.
+    """
     prompts = config.get("prompts") or {}
     default = config.get("default_prompt_name")
     if default is not None and default not in prompts:
@@ -412,7 +422,7 @@ def _document_prompt(name: str, config: dict[str, Any]) -> str:
             f"The model {name} has the default prompt {default}, which is not among its prompts: "
             f"{', '.join(prompts) or '(none)'}"
         )
-    for prompt in (*_DOCUMENT_PROMPTS, default if default != "query" else None):
+    for prompt in (*names, default if default not in others else None):
         if text := prompts.get(prompt):
             return str(text)
     return ""
