@@ -30,6 +30,7 @@ again by doing so. [sql/README.md](../sql/README.md) is the manual for running t
 
 SECTIONS: dict[str, list[str]] = {
     "Look, and claim the target": ["probe", "session"],
+    "Watch": ["monitor"],
     "Stage: nothing live is touched": ["run", "stage/create", "stage"],
     "Begin inside a migration tool's transaction": ["transaction"],
     "Apply, in one transaction": [],

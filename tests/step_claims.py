@@ -7,6 +7,7 @@ other. Every step is committed by itself, so that a lock found in ``pg_locks`` i
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 import time
@@ -132,6 +133,7 @@ def scenarios() -> list[Scenario]:
                 "run/record_report.sql",
                 "run/record_error.sql",
                 "probe",
+                "monitor",
                 "gate",
                 "abort",
             ),
@@ -243,7 +245,7 @@ def step_values(conn: Conn) -> dict[str, Value]:
         "from_dimension": OLD.dimension,
         "from_hash": None,
         "rows_total": len(_TEXTS),
-        "variables": "{}",
+        "variables": json.dumps({"staging_table": probed.values["staging_table"]}),
         "package_version": "1.0",
         "run_id": probed.open_run["id"] if probed.open_run else 0,
         "file": "a/10_step.sql",

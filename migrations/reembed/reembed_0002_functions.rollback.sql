@@ -12,4 +12,5 @@ DROP FUNCTION IF EXISTS vestige_sql.has_text(text);
 DROP FUNCTION IF EXISTS vestige_sql.content_hash(text);
 DROP FUNCTION IF EXISTS vestige_sql.index_definitions(regclass, name, integer);
 DROP FUNCTION IF EXISTS vestige_sql.column_properties(regclass, name, name);
+DROP FUNCTION IF EXISTS vestige_sql.registered_model(regclass, name);
 DROP FUNCTION IF EXISTS vestige_sql.set_model(regclass, name, text, integer, text);

@@ -231,6 +231,44 @@ BEGIN
 END
 $function$;
 
+-- Which model the vectors of a column are of, from the registry that set_model() writes. No row where none is registered.
+CREATE OR REPLACE FUNCTION vestige_sql.registered_model(p_table regclass, p_column name)
+RETURNS TABLE (model_name text, dimension integer, model_hash text)
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    v_schema text;
+    v_table text;
+    v_registry regclass;
+    v_row jsonb;
+BEGIN
+    SELECT n.nspname, c.relname INTO STRICT v_schema, v_table
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = p_table;
+
+    IF v_table = 'knowledge_nodes' AND p_column = 'embedding' THEN
+        v_registry := to_regclass(format('%I.embedding_model', v_schema));
+    END IF;
+
+    IF v_registry IS NULL THEN
+        RETURN QUERY
+            SELECT m.model_name, m.dimension, m.model_hash
+            FROM vestige_sql.model m
+            WHERE m.table_schema = v_schema AND m.table_name = v_table AND m.column_name = p_column;
+        RETURN;
+    END IF;
+
+    EXECUTE format('SELECT to_jsonb(m) FROM %s m WHERE m.id = 1', v_registry) INTO v_row;
+    model_name := coalesce(v_row ->> 'model_name', v_row ->> 'name');
+    dimension := (v_row ->> 'dimension')::integer;
+    model_hash := coalesce(v_row ->> 'model_hash', v_row ->> 'hash');
+    IF model_hash IS NOT NULL THEN
+        RETURN NEXT;
+    END IF;
+END
+$function$;
+
 -- Write which model the vectors of a column are of.
 --
 -- Vestige's own table keeps it in the table embedding_model beside it, whose columns are called model_name and

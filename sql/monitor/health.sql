@@ -1,0 +1,85 @@
+-- Every column that has a registered model or had a run: its model, type and indexes, and what asks for attention.
+--
+-- In order is a column of the registered model's dimension, with valid vector indexes and no run that stands still.
+-- Whether every row has its vector is not asked here, for that reads the whole table: probe/rows.sql.
+--
+-- Locks:        none on the target, ACCESS SHARE on embedding_model
+-- Transaction:  either
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it only reads
+-- Undo:         nothing to undo
+-- Variables:    none
+
+WITH known AS (
+    SELECT m.table_schema, m.table_name, m.column_name FROM vestige_sql.model m
+    UNION
+    SELECT r.table_schema, r.table_name, r.column_name FROM vestige_sql.run r
+    UNION
+    SELECT n.nspname, 'knowledge_nodes', 'embedding'
+    FROM pg_catalog.pg_class c
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relname = 'embedding_model' AND c.relkind = 'r'
+),
+targets AS (
+    SELECT
+        k.table_schema, k.table_name, k.column_name, c.oid, a.atttypmod,
+        pg_catalog.format('%I.%I.%I', k.table_schema, k.table_name, k.column_name) AS name,
+        pg_catalog.format_type(a.atttypid, a.atttypmod) AS type,
+        CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_type h WHERE h.typname = 'halfvec' AND h.typnamespace = t.typnamespace)
+            THEN 4000 ELSE 2000 END AS longest_indexed
+    FROM known k
+    JOIN pg_catalog.pg_namespace n ON n.nspname = k.table_schema
+    JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = k.table_name AND c.relkind = 'r'
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname = k.column_name AND NOT a.attisdropped
+    JOIN pg_catalog.pg_type t ON t.oid = a.atttypid AND t.typname IN ('vector', 'halfvec')
+)
+SELECT
+    t.name AS target,
+    m.model_name AS model,
+    t.type,
+    i.indexes,
+    r.run,
+    coalesce(nullif(pg_catalog.concat_ws('; ',
+        CASE WHEN m.model_name IS NULL THEN 'no model is registered' END,
+        CASE WHEN m.dimension <> t.atttypmod THEN 'the registered model has ' || m.dimension || ' dimensions' END,
+        i.invalid,
+        s.to_build,
+        CASE WHEN i.indexes IS NULL AND s.to_build IS NULL AND t.atttypmod BETWEEN 1 AND t.longest_indexed
+            THEN 'there is no vector index, searches scan the table' END,
+        CASE WHEN r.stands_still THEN r.run || ', and nobody is at work on it' END
+    ), ''), 'nothing') AS attention
+FROM targets t
+LEFT JOIN LATERAL vestige_sql.registered_model(t.oid::regclass, t.column_name::name) m ON true
+LEFT JOIN LATERAL (
+    SELECT
+        pg_catalog.string_agg(pg_catalog.format('%s (%s)', d.index_name,
+            pg_catalog.pg_size_pretty(pg_catalog.pg_relation_size(x.indexrelid))), ', ' ORDER BY d.index_name) AS indexes,
+        pg_catalog.string_agg(pg_catalog.format('index %s is INVALID', d.index_name), '; ' ORDER BY d.index_name)
+            FILTER (WHERE NOT (x.indisvalid AND x.indisready)) AS invalid
+    FROM vestige_sql.index_definitions(t.oid::regclass, t.column_name::name, NULL) d
+    JOIN pg_catalog.pg_index x ON x.indrelid = t.oid
+    JOIN pg_catalog.pg_class c ON c.oid = x.indexrelid AND c.relname = d.index_name
+) i ON true
+LEFT JOIN LATERAL (
+    SELECT pg_catalog.string_agg(pg_catalog.format('index %s is still to be built', s.index_name), '; ' ORDER BY s.index_name)
+        AS to_build
+    FROM vestige_sql.saved_index s
+    WHERE s.table_schema = t.table_schema AND s.table_name = t.table_name AND s.column_name = t.column_name
+) s ON true
+LEFT JOIN LATERAL (
+    SELECT
+        pg_catalog.format('run %s to %s is open (%s)', r.id, r.to_name, r.state) AS run,
+        -- the lock of session/claim_run.sql
+        NOT EXISTS (
+            SELECT FROM pg_catalog.pg_locks l
+            WHERE l.locktype = 'advisory' AND l.objsubid = 2 AND l.granted
+              AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
+              AND l.classid::bigint = (pg_catalog.hashtext('vestige_sql')::bigint & 4294967295)
+              AND l.objid::bigint = (pg_catalog.hashtext(t.name)::bigint & 4294967295)
+        ) AS stands_still
+    FROM vestige_sql.run r
+    WHERE r.table_schema = t.table_schema AND r.table_name = t.table_name AND r.column_name = t.column_name
+      AND r.state IN ('staging', 'applied')
+) r ON true
+ORDER BY t.name;

@@ -1,0 +1,26 @@
+-- What is staged, row by row of the target: for the text as it is, for another text, for a row that is gone; or not yet.
+--
+-- The next run encodes what has changed and what is pending, and drops what is gone. variables.psql has the open run's.
+--
+-- Locks:        ACCESS SHARE on the target
+-- Transaction:  either
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it only reads
+-- Undo:         nothing to undo
+-- Variables:    content_column, id_column, only_missing, embedding_column, schema, table, staging_table
+
+SELECT
+    count(*) FILTER (WHERE r.staged AND r.has_text AND r.same_text) AS staged,
+    count(*) FILTER (WHERE r.staged AND r.has_text AND NOT r.same_text) AS changed,
+    count(*) FILTER (WHERE r.staged AND NOT r.has_text) AS gone,
+    count(*) FILTER (WHERE NOT r.staged AND r.has_text AND r.wanted) AS pending
+FROM (
+    SELECT
+        s.id IS NOT NULL AS staged,
+        vestige_sql.has_text(t.:"content_column"::text) AS has_text,
+        vestige_sql.content_hash(t.:"content_column"::text) = s.content_hash AS same_text,
+        t.:"id_column" IS NOT NULL AND (NOT :only_missing OR t.:"embedding_column" IS NULL) AS wanted
+    FROM :"schema".:"table" t
+    FULL JOIN vestige_sql.:"staging_table" s ON s.id = t.:"id_column"
+) AS r;
