@@ -32,11 +32,13 @@ SECTIONS: dict[str, list[str]] = {
     "Look, and claim the target": ["probe", "session"],
     "Watch": ["monitor"],
     "Stage: nothing live is touched": ["run", "stage/create", "stage"],
+    "Look before the switch": ["preview"],
     "Begin inside a migration tool's transaction": ["transaction"],
     "Apply, in one transaction": [],
     "Build the index afterwards, or alone": ["index/drop_invalid", "index/concurrently"],
     "First registration": ["register"],
     "Throw away what is staged": ["abort"],
+    "Search": ["search"],
 }
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
-from support import HNSW, FakeEmbedder, seed
+from support import HNSW, FakeEmbedder, literal, seed
 
 from vestige_sql import VESTIGE, ReembedPlan, stage_reembed, steps
 from vestige_sql.apply import FALLS_BACK_TO, phases
@@ -44,7 +44,7 @@ MODES = (
 KEEPS_WRITERS_OFF = MODES[MODES.index("SHARE") :]
 
 _MODE = "|".join(MODES)
-_OTHER_LOCK = rf"({_MODE}) on (the staging table|embedding_model)|one advisory lock"
+_OTHER_LOCK = rf"({_MODE}) on (the staging table|embedding_model|scheduling)|one advisory lock"
 
 GRAMMAR = {
     "Locks": rf"(?P<mode>none|{_MODE}) on the target(?P<held>, to the end of the transaction)?(, ({_OTHER_LOCK}))*",
@@ -138,6 +138,13 @@ def scenarios() -> list[Scenario]:
                 "abort",
             ),
         ),
+        Scenario(
+            "search",
+            "registered",
+            _expand("search"),
+            (("dimension", OLD.dimension), ("model_name", OLD.model_name), ("model_hash", OLD.signature().hash)),
+        ),
+        Scenario("preview", "staged", _expand("preview")),
         Scenario("in a caller's transaction", "registered", _expand("transaction")),
         Scenario("register", "plain", _expand("lock/exclusive", "register")),
         Scenario("first", "first", _expand(*phases("rewrite", ReembedPlan()))),
@@ -263,6 +270,19 @@ def step_values(conn: Conn) -> dict[str, Value]:
         "until": None,
         "page_rows": 100,
         "page_bytes": 1_000_000,
+        "limit": 5,
+        "filtered": True,
+        "search_type": probed.values["vector_type"],
+        "domains": None,
+        "node_types": "'{fact,event}'",
+        "tags": None,
+        "min_retrievability": None,
+        "sample": 3,
+        "operator": "<=>",
+        "text": "memory",
+        "vector": literal(OLD.vector("memory")),
+        "old_vector": literal(OLD.vector("memory")),
+        "new_vector": literal(NEW.vector("memory")),
     }
 
 
@@ -656,5 +676,8 @@ _SETTINGS = (
     "maintenance_work_mem",
     "max_parallel_maintenance_workers",
     "min_parallel_table_scan_size",
+    "hnsw.ef_search",
+    "hnsw.iterative_scan",
+    "jit",
     *_FOR_THE_TRANSACTION,
 )

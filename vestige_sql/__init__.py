@@ -8,6 +8,7 @@ from .embedder import Embedder, ModelSignature
 from .errors import VestigeError
 from .reembed import apply_reembed, apply_staged, dry_run_reembed, register_model, run_reembed, stage_reembed
 from .report import DryRunSummary, ReembedPlan, ReembedReport
+from .retrieval import SearchResult, search
 from .target import VESTIGE, Target
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "ModelSignature",
     "ReembedPlan",
     "ReembedReport",
+    "SearchResult",
     "Target",
     "VestigeError",
     "apply_reembed",
@@ -24,5 +26,6 @@ __all__ = [
     "dry_run_reembed",
     "register_model",
     "run_reembed",
+    "search",
     "stage_reembed",
 ]

@@ -5,19 +5,23 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import shutil
 import sys
 import textwrap
 import time
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import inspection, reembed
 from .embedder import ModelSignature
-from .errors import DimensionMismatch, VestigeError
+from .errors import DimensionMismatch, ModelMismatch, ModelNotFound, ModelUnsupported, VestigeError
 from .migrate import migrate_up
+from .preview import preview, staged_models
 from .progress import LiveHandler, Progress
 from .report import WAYS, DryRunSummary, ReembedPlan, ReembedReport
+from .retrieval import MODES, check_same, registered_model, search
 from .settings import resolve_conninfo
 from .target import VESTIGE, Target
 
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("vestige_sql")
 
 _BANNER_SECS = 5
+_MOVED_MOST = 10
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -54,9 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="vestige-sql", description="Change the embedding model of a pgvector table.")
     parser.add_argument("--version", action="version", version=reembed.package_version())
-    migrate = parser.add_subparsers(required=True, metavar="migrate").add_parser(
-        "migrate", help="the migration and its phases"
-    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    migrate = commands.add_parser("migrate", help="the migration and its phases")
     verbs = migrate.add_subparsers(required=True, metavar="VERB")
 
     server = argparse.ArgumentParser(add_help=False)
@@ -144,7 +148,58 @@ def _parser() -> argparse.ArgumentParser:
     )
     verb("status", _status, "what is registered, what is under way, what was done", target)
     verb("abort", _abort, "throw away what is staged; the table was never touched by it", target)
+
+    asks = _asks()
+    text = "search Vestige's memories, by words and by meaning"
+    searches = commands.add_parser("search", help=text, description=text, parents=[server, asks])
+    searches.set_defaults(run=_search)
+    _add_search_options(searches)
+    _add_preview_options(
+        verb(
+            "preview",
+            _preview,
+            "ask the old vectors and the staged new ones the same, side by side, between vestige-sql migrate stage and "
+            "the switch; changes nothing",
+            target,
+            asks,
+        )
+    )
     return parser
+
+
+def _asks() -> argparse.ArgumentParser:
+    asks = argparse.ArgumentParser(add_help=False)
+    asks.add_argument("-k", type=int, default=10, dest="limit", metavar="N", help="how many to find (%(default)s)")
+    asks.add_argument("--revision", help="pins what the hub has of --model: a branch, tag or commit")
+    asks.add_argument("--onnx-file", metavar="FILE", help="which graph of --model")
+    return asks
+
+
+def _add_search_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("question", help='as to a search engine: words, "words in a row", or, -without')
+    verb.add_argument(
+        "--mode", choices=MODES, default=MODES[0], help="text: words; vector: meaning; hybrid: both (%(default)s)"
+    )
+    for option, what in (("--domain", "of this domain"), ("--node-type", "of this type"), ("--tag", "with this tag")):
+        verb.add_argument(option, action="append", default=[], help=f"only memories {what}; repeated: of any of them")
+    verb.add_argument("--min-retrievability", type=float, metavar="R", help="only memories with at least this one")
+    verb.add_argument(
+        "--model", metavar="NAME_OR_DIR", help="where the registered model is (default: what goes by its name)"
+    )
+    verb.add_argument("--table", default=VESTIGE.table, help="Vestige's table, with its schema (default: %(default)s)")
+
+
+def _add_preview_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("question", nargs="?", help="what to look for in both spaces")
+    verb.add_argument(
+        "--sample", type=int, default=0, metavar="N", help="how much N rows' nearest neighbours overlap; asks no model"
+    )
+    verb.add_argument(
+        "--model", metavar="NAME_OR_DIR", help="where the staged model is (default: what goes by its name)"
+    )
+    verb.add_argument(
+        "--old-model", metavar="NAME_OR_DIR", help="where the registered model is (default: what goes by its name)"
+    )
 
 
 def _log_to_stderr(*, quiet: bool) -> None:
@@ -281,6 +336,76 @@ def _gate(args: argparse.Namespace) -> None:
     _answer(args, {"holds": held})
 
 
+def _search(args: argparse.Namespace) -> None:
+    conninfo = _conninfo(args)
+    model = embedder = None
+    if args.mode != "text":
+        model = registered_model(conninfo, table=args.table)
+        if model is None:
+            raise ModelMismatch(
+                f"no model is registered for {args.table}, so no question can be encoded as its vectors are",
+                "search with --mode text, or see vestige-sql migrate register and reembed",
+            )
+        embedder = _load_same(model, args.model, "--model", args.revision, args.onnx_file, quiet=args.json)
+    results = search(
+        conninfo,
+        args.question,
+        embedder,
+        mode=args.mode,
+        limit=args.limit,
+        domains=args.domain,
+        node_types=args.node_type,
+        tags=args.tag,
+        min_retrievability=args.min_retrievability,
+        table=args.table,
+    )
+    if args.json:
+        found = [result.as_json() for result in results]
+        _answer(args, {"question": args.question, "mode": args.mode, "model": _signature(model), "results": found})
+        return
+    for place, result in enumerate(results, 1):
+        parts = []
+        if result.text_rank:
+            parts.append(f"text {result.text_rank}")
+        if result.vector_rank:
+            parts.append(f"vector {result.vector_rank} at distance {result.distance:.3f}")
+        print(f"{place:2}. {_shortened(result.content, _columns() - 4)}")
+        print(f"    {result.score:.4f} ({', '.join(parts)}), {result.node_type}, {result.id}")
+    if not results:
+        log.info("search: nothing found")
+
+
+def _preview(args: argparse.Namespace) -> None:
+    conninfo, target = _conninfo(args), _target(args)
+    new = old = None
+    if args.question:
+        registered, staged = staged_models(conninfo, target=target)
+        new = _load_same(staged, args.model, "--model", args.revision, args.onnx_file, quiet=args.json)
+        if registered is not None:
+            try:
+                old = _load_same(registered, args.old_model, "--old-model", quiet=args.json)
+            except VestigeError as error:
+                # Asked for by name it is an error; else rows stand in.
+                if args.old_model:
+                    raise
+                log.info("preview: the old model is not at hand, so a row stands in for the question: %s", error)
+    found = preview(conninfo, args.question, new, old, limit=args.limit, sample=args.sample, target=target)
+    if args.json:
+        models = {name: _signature(found[name]) for name in ("old_model", "new_model")}
+        _answer(args, found | models)
+        return
+    print(f"target      {found['target']}")
+    print(f"old model   {found['old_model'] or 'none registered'}")
+    print(f"new model   {found['new_model']}")
+    lacking = found["rows_with_text"] - found["rows_staged"]
+    print(f"staged      {found['rows_staged']:,} of {found['rows_with_text']:,} rows with text"
+          + (f"; the {lacking:,} others are not in this preview of the new space" if lacking else ""))  # fmt: skip
+    if asked := found["question"]:
+        _print_both(asked)
+    if overlap := found["overlap"]:
+        _print_overlap(overlap)
+
+
 def _abort(args: argparse.Namespace) -> None:
     dropped = reembed.abort_reembed(_conninfo(args), target=_target(args))
     log.info("abort: %s", "what was staged is thrown away, the table is as it was" if dropped else "nothing is staged")
@@ -322,6 +447,37 @@ def _load(args: argparse.Namespace) -> OnnxEmbedder:
             f"--dimension is {args.dimension}, and the model {embedder.model_name} has {embedder.dimension} dimensions",
             f"run again with --dimension {embedder.dimension}, or with another model; nothing was written",
         )
+    return embedder
+
+
+def _load_same(
+    wanted: ModelSignature,
+    given: str | None,
+    option: str,
+    revision: str | None = None,
+    onnx_file: str | None = None,
+    *,
+    quiet: bool,
+) -> OnnxEmbedder:
+    """Load the model ``wanted`` from where ``given`` says, or by its name.
+
+    Raises ``ModelNotFound`` where it cannot be resolved by its name, ``ModelMismatch`` where that is another.
+    """
+    from huggingface_hub.utils import disable_progress_bars
+
+    from .encoder import load_embedder
+
+    if quiet:
+        disable_progress_bars()
+    try:
+        embedder = load_embedder(given or wanted.name, revision=revision, onnx_file=onnx_file)
+    except (ModelNotFound, ModelUnsupported) as error:
+        if given:
+            raise
+        raise ModelNotFound(
+            f"the model {wanted} cannot be resolved by its name: {error}", f"name its folder with {option}"
+        ) from error
+    check_same(embedder.signature(), wanted, "the vectors", f"name the folder of the same files with {option}")
     return embedder
 
 
@@ -373,6 +529,48 @@ def _print_report(args: argparse.Namespace, report: ReembedReport) -> None:
             log.info("reembed: %s", note)
         log.info("reembed: the registered model is %s", report.model)
     _answer(args, report.as_json())
+
+
+def _print_both(asked: dict[str, Any]) -> None:
+    width = max(20, (_columns() - 21) // 2)
+    shared = {row["key"] for row in asked["old"]} & {row["key"] for row in asked["new"]}
+    print(f"\n{asked['text']!r}, {len(shared)} of {len(asked['new'])} found by both (marked *)")
+    if asked["stand_in"] is not None:
+        print(
+            f"in the old space the row {asked['stand_in']} stands in for the question, the nearest one in the new space"
+        )
+    print(f"\n    {'old space':<{width + 9}}new space")
+    for place, (old, new) in enumerate(zip_longest(asked["old"], asked["new"]), 1):
+        cells = [
+            f"{row['distance']:6.3f}{'*' if row['key'] in shared else ' '} {_shortened(row['text'] or '', width)}"
+            if row
+            else ""
+            for row in (old, new)
+        ]
+        print(f"{place:3} {cells[0]:<{width + 8}} {cells[1]}".rstrip())
+
+
+def _print_overlap(overlap: dict[str, Any]) -> None:
+    rows = overlap["rows"]
+    if not rows:
+        print("\noverlap     no row has both an old and a staged vector")
+        return
+    print(
+        f"\noverlap     {overlap['mean']:.0%} of the {overlap['limit']} nearest neighbours, mean of {len(rows):,} rows"
+    )
+    print("these moved most:")
+    for row in rows[:_MOVED_MOST]:
+        print(
+            f"{row['overlap']:5.0%}  {row['key']}  {_shortened(row['text'], max(20, _columns() - 9 - len(row['key'])))}"
+        )
+
+
+def _shortened(text: str, width: int) -> str:
+    return textwrap.shorten(text, width, placeholder=" ...")
+
+
+def _columns() -> int:
+    return shutil.get_terminal_size((100, 24)).columns
 
 
 def _answer(args: argparse.Namespace, answer: dict[str, Any]) -> None:

@@ -82,8 +82,8 @@ class Probed:
 
 
 @contextmanager
-def connect(conninfo: str, *, read_only: bool = False) -> Iterator[psycopg.Connection[Any]]:
-    """Open an autocommit connection whose session has no time limits, and close it afterwards.
+def connect(conninfo: str, *, read_only: bool = False, lift_limits: bool = True) -> Iterator[psycopg.Connection[Any]]:
+    """Open an autocommit connection, whose session has no time limits unless told otherwise, and close it afterwards.
 
     Raises :class:`ServerError` where no connection can be made.
     """
@@ -97,7 +97,8 @@ def connect(conninfo: str, *, read_only: bool = False) -> Iterator[psycopg.Conne
             "check --postgres-url (or DATABASE_URL) and that the server is running; nothing was written",
         ) from error
     with conn:
-        steps.run(conn, steps.load("session/10_set_limits.sql"), {})
+        if lift_limits:
+            steps.run(conn, steps.load("session/10_set_limits.sql"), {})
         conn.read_only = read_only
         yield conn
 

@@ -23,12 +23,12 @@ DECLARE
     taken text;
 BEGIN
     IF EXISTS (SELECT FROM pg_proc
-                WHERE proname = 'vestige_tags_text' AND pronamespace = current_schema()::regnamespace) THEN
+                WHERE proname = 'vestige_tags_text' AND pronamespace = quote_ident(current_schema())::regnamespace) THEN
         RETURN;
     END IF;
     SELECT string_agg(relname, ', ' ORDER BY relname) INTO taken
       FROM pg_class
-     WHERE relnamespace = current_schema()::regnamespace
+     WHERE relnamespace = quote_ident(current_schema())::regnamespace
        AND relname IN ('users', 'groups', 'group_memberships', 'embedding_model', 'domains', 'knowledge_nodes',
                        'scheduling', 'edges', 'review_events');
     IF taken IS NOT NULL THEN

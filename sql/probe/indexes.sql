@@ -15,9 +15,14 @@ SELECT
     pg_catalog.pg_relation_size(c.oid) AS bytes,
     kt.typname AS key_type,
     k.atttypmod AS key_dimension,
+    (SELECT o.oprname
+     FROM pg_catalog.pg_amop ao
+     JOIN pg_catalog.pg_operator o ON o.oid = ao.amopopr
+     WHERE ao.amopfamily = oc.opcfamily AND ao.amoppurpose = 'o') AS operator,
     pg_catalog.pg_get_indexdef(c.oid) AS definition
 FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+JOIN pg_catalog.pg_opclass oc ON oc.oid = i.indclass[0]
 JOIN pg_catalog.pg_am am ON am.oid = c.relam AND am.amname IN ('hnsw', 'ivfflat')
 JOIN pg_catalog.pg_attribute k ON k.attrelid = c.oid AND k.attnum = 1
 JOIN pg_catalog.pg_type kt ON kt.oid = k.atttypid

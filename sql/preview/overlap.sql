@@ -1,0 +1,67 @@
+-- How much the two models' nearest neighbours overlap, with rows as the questions: no model is asked.
+--
+-- A sample of rows, always the same ones, is taken by the hash of the key. Of each, the nearest rows by the old vectors are
+-- held against the nearest by the staged ones, among the rows that have both. overlap is the share that is in both, and
+-- mean_overlap its mean over the sample. The rows that moved most come first. Every row is compared for every row of the
+-- sample, with no index in between: it takes as long as two scans each.
+--
+-- Locks:        ACCESS SHARE on the target, ACCESS SHARE on the staging table
+-- Transaction:  either
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it only reads
+-- Undo:         nothing to undo
+-- Variables:    id_column, content_column, embedding_column, schema, table, staging_table, sample, vector_schema, operator, limit
+
+WITH sample AS MATERIALIZED (
+    SELECT
+        t.:"id_column" AS id, t.:"content_column"::text AS text,
+        t.:"embedding_column" AS old_vector, s.embedding AS new_vector
+    FROM :"schema".:"table" t
+    JOIN vestige_sql.:"staging_table" s ON s.id = t.:"id_column"
+    WHERE t.:"embedding_column" IS NOT NULL
+      AND vestige_sql.content_hash(t.:"content_column"::text) = s.content_hash
+    ORDER BY pg_catalog.sha256(pg_catalog.convert_to(t.:"id_column"::text, 'UTF8')), t.:"id_column"
+    LIMIT :sample
+),
+neighbours AS (
+    SELECT p.id::text AS key, p.text, o.keys AS old_nearest, n.keys AS new_nearest
+    FROM sample p
+    CROSS JOIN LATERAL (
+        SELECT pg_catalog.array_agg(x.id::text ORDER BY x.distance, x.id)
+        FROM (
+            SELECT
+                t.:"id_column" AS id,
+                t.:"embedding_column" OPERATOR(:"vector_schema".:operator) p.old_vector AS distance
+            FROM :"schema".:"table" t
+            WHERE t.:"embedding_column" IS NOT NULL AND t.:"id_column" <> p.id
+              AND EXISTS (SELECT FROM vestige_sql.:"staging_table" s WHERE s.id = t.:"id_column")
+            ORDER BY (t.:"embedding_column" OPERATOR(:"vector_schema".:operator) p.old_vector) + 0, t.:"id_column"
+            LIMIT :limit
+        ) AS x
+    ) AS o (keys)
+    CROSS JOIN LATERAL (
+        SELECT pg_catalog.array_agg(x.id::text ORDER BY x.distance, x.id)
+        FROM (
+            SELECT s.id, s.embedding OPERATOR(:"vector_schema".:operator) p.new_vector AS distance
+            FROM vestige_sql.:"staging_table" s
+            WHERE s.id <> p.id
+              AND EXISTS (
+                  SELECT FROM :"schema".:"table" t WHERE t.:"id_column" = s.id AND t.:"embedding_column" IS NOT NULL)
+            ORDER BY distance, s.id
+            LIMIT :limit
+        ) AS x
+    ) AS n (keys)
+)
+SELECT
+    c.key, c.text, c.old_nearest, c.new_nearest,
+    c.overlap,
+    avg(c.overlap) OVER () AS mean_overlap
+FROM (
+    SELECT
+        b.*,
+        (SELECT count(*) FROM pg_catalog.unnest(b.old_nearest) AS u (key) WHERE u.key = ANY (b.new_nearest))::double precision
+            / pg_catalog.cardinality(b.old_nearest) AS overlap
+    FROM neighbours b
+) AS c
+ORDER BY c.overlap, c.key;

@@ -1,0 +1,23 @@
+-- How far staging has come: the rows with text, those whose vector of that very text is staged, and those of them that
+-- have an old vector too. Reads the whole table.
+--
+-- Locks:        ACCESS SHARE on the target
+-- Transaction:  either
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it only reads
+-- Undo:         nothing to undo
+-- Variables:    content_column, embedding_column, schema, table, staging_table, id_column
+
+SELECT
+    count(*) AS rows_with_text,
+    count(*) FILTER (WHERE r.staged) AS rows_staged,
+    count(*) FILTER (WHERE r.staged AND r.embedded) AS rows_in_both
+FROM (
+    SELECT
+        vestige_sql.content_hash(t.:"content_column"::text) IS NOT DISTINCT FROM s.content_hash AS staged,
+        t.:"embedding_column" IS NOT NULL AS embedded
+    FROM :"schema".:"table" t
+    LEFT JOIN vestige_sql.:"staging_table" s ON s.id = t.:"id_column"
+    WHERE vestige_sql.has_text(t.:"content_column"::text)
+) AS r;

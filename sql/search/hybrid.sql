@@ -1,0 +1,107 @@
+-- Text search and vector search in one, by reciprocal rank fusion.
+--
+-- Each of the two brings three times the limit. A memory's score is the sum of 1 / (60 + rank) over those that brought it:
+-- Cormack, Clarke, Buettcher, "Reciprocal Rank Fusion outperforms Condorcet and individual Rank Learning Methods", SIGIR
+-- 2009, with its k = 60. Where the text or the vector is empty it is a search by the other one, and where both are it
+-- finds nothing. All else is as in text.sql and vector.sql.
+--
+-- Locks:        ACCESS SHARE on the target, ACCESS SHARE on embedding_model, ACCESS SHARE on scheduling
+-- Transaction:  either
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it only reads
+-- Undo:         nothing to undo
+-- Variables:    vector, search_type, dimension, schema, model_name, model_hash, vector_schema, domains, node_types, tags, min_retrievability, limit, text
+
+WITH question AS MATERIALIZED (
+    SELECT CAST(nullif(:'vector', '') AS :search_type(:dimension)) AS vector
+),
+-- Read in the snapshot of the search, so that no change of the model can come between the two. Through JSON because
+-- databases made by Vestige's own migrations call the columns name and hash.
+registered AS (
+    SELECT
+        coalesce(r.j ->> 'model_name', r.j ->> 'name') AS name,
+        r.j ->> 'dimension' AS dimension,
+        coalesce(r.j ->> 'model_hash', r.j ->> 'hash') AS hash
+    FROM (SELECT) AS one
+    LEFT JOIN (SELECT pg_catalog.to_jsonb(m) FROM :"schema".embedding_model m WHERE m.id = 1) AS r (j) ON true
+),
+checked AS MATERIALIZED (
+    SELECT vestige_sql.require(
+        (r.name, r.dimension, r.hash) IS NOT DISTINCT FROM (:'model_name'::text, :'dimension'::text, :'model_hash'::text),
+        pg_catalog.format(
+            'the question is encoded with %s (%s dimensions, hash %s), and the registered model of %I.knowledge_nodes is %s',
+            :'model_name'::text, :'dimension'::text, pg_catalog.left(:'model_hash'::text, 12), :'schema'::text,
+            CASE WHEN r.hash IS NULL THEN 'none' ELSE
+                pg_catalog.format('%s (%s dimensions, hash %s)', r.name, r.dimension, pg_catalog.left(r.hash, 12)) END),
+        'encode it with the registered model; nothing was searched for'
+    ) IS NOT NULL AS holds
+    FROM registered r
+    CROSS JOIN question q
+    WHERE q.vector IS NOT NULL
+),
+-- As if its text stood where it is used.
+allowed AS NOT MATERIALIZED (
+    SELECT
+        n.id, n.embedding, n.search_vec,
+        CAST(n.embedding AS :search_type(:dimension))
+            OPERATOR(:"vector_schema".<=>) (SELECT q.vector FROM question q) AS distance
+    FROM :"schema".knowledge_nodes n
+    WHERE (:domains::text[] IS NULL OR n.domains && :domains::text[])
+      AND (:node_types::text[] IS NULL OR n.node_type = ANY (:node_types::text[]))
+      AND (:tags::text[] IS NULL OR n.tags && :tags::text[])
+      AND (:min_retrievability::double precision IS NULL OR (
+          SELECT s.retrievability FROM :"schema".scheduling s WHERE s.memory_id = n.id) >= :min_retrievability)
+),
+by_index AS MATERIALIZED (
+    SELECT a.id, a.distance
+    FROM allowed a
+    WHERE (SELECT c.holds FROM checked c) AND a.embedding IS NOT NULL
+    ORDER BY a.distance
+    LIMIT 3 * :limit
+),
+-- Run only where the index brought too few. Adding 0 keeps the index out of it.
+by_scan AS (
+    SELECT a.id, a.distance
+    FROM allowed a
+    WHERE (SELECT c.holds FROM checked c) AND (SELECT count(*) < 3 * :limit FROM by_index) AND a.embedding IS NOT NULL
+    ORDER BY a.distance + 0, a.id
+    LIMIT 3 * :limit
+),
+nearest AS (
+    SELECT v.id, v.distance, row_number() OVER (ORDER BY v.distance, v.id) AS vector_rank
+    FROM (
+        SELECT i.* FROM by_index i WHERE (SELECT count(*) = 3 * :limit FROM by_index)
+        UNION ALL
+        SELECT s.* FROM by_scan s
+    ) AS v
+),
+matching AS (
+    SELECT t.id, t.text_score, row_number() OVER (ORDER BY t.text_score DESC, t.id) AS text_rank
+    FROM (
+        SELECT a.id, pg_catalog.ts_rank_cd(a.search_vec, q.query)::double precision AS text_score
+        FROM allowed a
+        CROSS JOIN pg_catalog.websearch_to_tsquery('pg_catalog.english', :'text') AS q (query)
+        WHERE a.search_vec @@ q.query
+        ORDER BY text_score DESC, a.id
+        LIMIT 3 * :limit
+    ) AS t
+),
+fused AS (
+    SELECT
+        id,
+        coalesce(1::double precision / (60 + m.text_rank), 0)
+            + coalesce(1::double precision / (60 + v.vector_rank), 0) AS score,
+        m.text_rank, m.text_score, v.vector_rank, v.distance
+    FROM matching m
+    FULL JOIN nearest v USING (id)
+    ORDER BY score DESC, id
+    LIMIT :limit
+)
+SELECT
+    n.id, n.content, n.node_type, n.tags, n.domains, n.created_at,
+    f.score, f.text_rank, f.text_score,
+    f.vector_rank, f.distance
+FROM fused f
+JOIN :"schema".knowledge_nodes n ON n.id = f.id
+ORDER BY f.score DESC, f.id;
