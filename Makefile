@@ -82,10 +82,11 @@ status: $(STAMP) ## what is registered, what is under way, what was done
 test: $(STAMP) ## run the tests against the embedded PostgreSQL; more to pytest in ARGS
 	$(BIN)/python -m pytest $(ARGS)
 
-bench: $(STAMP) ## measure the ways of putting vectors in place, the index build and the batching of texts
+bench: $(STAMP) ## measure the ways of putting vectors in place, the index build, the batching of texts and the searches
 	PYTHONPATH=examples $(BIN)/python bench/apply.py $(ARGS)
 	PYTHONPATH=examples $(BIN)/python bench/index.py
 	PYTHONPATH=examples $(BIN)/python bench/encode.py
+	PYTHONPATH=examples $(BIN)/python bench/search.py
 
 docs: $(STAMP) ## write docs/steps.md anew from the headers of the SQL files
 	$(BIN)/python docs/make_steps.py

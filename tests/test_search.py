@@ -331,7 +331,7 @@ def test_vestiges_own_registry_is_read(db: str, conn: Conn) -> None:
 def test_a_switch_while_the_question_is_encoded_is_noticed(db: str, conn: Conn) -> None:
     texts = seed(conn, 8, OLD)
     slow = FakeEmbedder(OLD.model_name, OLD.dimension, hook=lambda *_: run_reembed(db, NEW))
-    with pytest.raises(ModelMismatch, match="registered model of .* is new"):
+    with pytest.raises(ModelMismatch, match=r"registered model of .* is new"):
         search(db, texts[0], slow)
     assert search(db, texts[0], NEW, mode="vector", limit=1)[0].content == texts[0]
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import psycopg
@@ -63,14 +63,17 @@ def _block_comment_end(text: str, start: int) -> int:
     return len(text)
 
 
-def _variables(text: str) -> Iterator[re.Match[str]]:
+@lru_cache(maxsize=256)  # a search renders its step anew each time, and finding them takes longer than finding rows
+def _variables(text: str) -> tuple[re.Match[str], ...]:
+    found = []
     position = 0
     while match := _TOKEN.search(text, position):
         position = match.end()
         if match.group("block"):
             position = _block_comment_end(text, match.start())
         elif match.lastgroup in ("literal", "identifier", "raw"):
-            yield match
+            found.append(match)
+    return tuple(found)
 
 
 @dataclass(frozen=True)
