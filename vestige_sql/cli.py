@@ -192,7 +192,11 @@ def _add_search_options(verb: argparse.ArgumentParser) -> None:
 def _add_preview_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("question", nargs="?", help="what to look for in both spaces")
     verb.add_argument(
-        "--sample", type=int, default=0, metavar="N", help="how much N rows' nearest neighbours overlap; asks no model"
+        "--sample",
+        type=int,
+        default=0,
+        metavar="N",
+        help="how much N rows' nearest neighbours overlap; asks no model, and takes two scans a row",
     )
     verb.add_argument(
         "--model", metavar="NAME_OR_DIR", help="where the staged model is (default: what goes by its name)"

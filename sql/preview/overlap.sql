@@ -11,9 +11,9 @@
 -- Fires:        no triggers
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    id_column, content_column, embedding_column, schema, table, staging_table, sample, vector_schema, operator, limit
+-- Variables:    id_column, content_column, embedding_column, schema, table, staging_table, sample, vector_type, vector_schema, operator, limit
 
-WITH sample AS MATERIALIZED (
+WITH picked AS MATERIALIZED (
     SELECT
         t.:"id_column" AS id, t.:"content_column"::text AS text,
         t.:"embedding_column" AS old_vector, s.embedding AS new_vector
@@ -23,6 +23,14 @@ WITH sample AS MATERIALIZED (
       AND vestige_sql.content_hash(t.:"content_column"::text) = s.content_hash
     ORDER BY pg_catalog.sha256(pg_catalog.convert_to(t.:"id_column"::text, 'UTF8')), t.:"id_column"
     LIMIT :sample
+),
+-- Through text, so that a vector that is stored out of line is fetched here, once, and not for each comparison.
+sample AS MATERIALIZED (
+    SELECT
+        p.id, p.text,
+        CAST(p.old_vector::text AS :vector_type) AS old_vector,
+        CAST(p.new_vector::text AS :vector_type) AS new_vector
+    FROM picked p
 ),
 neighbours AS (
     SELECT p.id::text AS key, p.text, o.keys AS old_nearest, n.keys AS new_nearest

@@ -27,7 +27,8 @@ stand_in AS MATERIALIZED (
     LIMIT 1
 ),
 asked AS MATERIALIZED (
-    SELECT coalesce(q.old_vector, i.old_vector) AS old_vector, q.new_vector, i.id AS stand_in
+    -- through text, so that a vector that is stored out of line is fetched once, and not for each comparison
+    SELECT coalesce(q.old_vector, CAST(i.old_vector::text AS :vector_type)) AS old_vector, q.new_vector, i.id AS stand_in
     FROM question q
     LEFT JOIN stand_in i ON true
 ),
