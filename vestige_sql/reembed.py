@@ -7,7 +7,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -419,7 +419,7 @@ def _run(conn: psycopg.Connection[Any], probed: Probed, signature: ModelSignatur
         yield run_id
     except (VestigeError, psycopg.Error) as error:
         # The connection may be what broke; then the audit has to do without.
-        if not conn.closed and not conn.broken:
+        with suppress(psycopg.OperationalError):
             steps.run(conn, steps.load("run/record_error.sql"), {"run_id": run_id, "error": str(error)})
         raise
 
