@@ -23,9 +23,10 @@ again by doing so. [sql/README.md](../sql/README.md) is the manual for running t
 - **Locks** are those on the target, and on other tables that an application may use; the package's own tables are
   left out, but for locks that keep everybody off.
 - **Transaction**: *required* steps belong into the one transaction with all the others of their run; *either* may run
-  in it or alone; *forbidden* ones refuse to run in any.
+  in it or by themselves; *alone* ones are one short transaction each; *forbidden* ones refuse to run in any.
 - **Fires** is about the target's own triggers. Event triggers see DDL, from whomever it comes.
-- **Run again**: *safe* steps leave things as after the first time, *refused* ones are stopped by the server.
+- **Run again**: *safe* steps leave things as after the first time, *refused* ones are stopped by the server, *reversed*
+  ones undo themselves.
 """
 
 SECTIONS: dict[str, list[str]] = {
@@ -36,8 +37,29 @@ SECTIONS: dict[str, list[str]] = {
     "Begin inside a migration tool's transaction": ["transaction"],
     "Apply, in one transaction": [],
     "Build the index afterwards, or alone": ["index/drop_invalid", "index/concurrently"],
+    "Change the model online, with the index built by index/concurrently": [
+        "online/quiet",
+        "online/prepare",
+        "online/fill",
+        "online/index",
+        "online/catch_up",
+        "online/write_changed",
+        "online/verify",
+        "online/switch",
+        "online/close",
+        "online/clean_up",
+    ],
+    "Go back to the former vectors, or let them go": [
+        "rollback/open",
+        "rollback/column",
+        "rollback/close",
+        "rollback/table",
+        "finalize/index",
+        "finalize/column",
+        "finalize",
+    ],
     "First registration": ["register"],
-    "Throw away what is staged": ["abort"],
+    "Undo the run that is under way": ["abort/index", "abort/column", "abort"],
     "Search": ["search"],
 }
 
@@ -51,7 +73,12 @@ def folders() -> dict[str, list[str]]:
     ways = sorted(path.name for path in (root / "apply").iterdir() if path.is_dir())
     found = {section: list(names) for section, names in SECTIONS.items()}
     found["Apply, in one transaction"] = _merged(
-        [phases(way, ReembedPlan(drop_hnsw_first=drop)) for way in ways for drop in (True, False)]
+        [
+            phases(way, ReembedPlan(drop_hnsw_first=drop, keep_old=keep))
+            for way in ways
+            for drop in (True, False)
+            for keep in (True, False)
+        ]
     )
     placed = {name for names in found.values() for name in names}
     there = {path.parent.relative_to(root).as_posix() for path in root.rglob("*.sql")}

@@ -6,7 +6,16 @@ dimension, the HNSW index and the model registry. The steps are SQL files under 
 
 from .embedder import Embedder, ModelSignature
 from .errors import VestigeError
-from .reembed import apply_reembed, apply_staged, dry_run_reembed, register_model, run_reembed, stage_reembed
+from .kept import FinalizeReport, RollbackReport, finalize, rollback
+from .reembed import (
+    abort_reembed,
+    apply_reembed,
+    apply_staged,
+    dry_run_reembed,
+    register_model,
+    run_reembed,
+    stage_reembed,
+)
 from .report import DryRunSummary, ReembedPlan, ReembedReport
 from .retrieval import SearchResult, search
 from .target import VESTIGE, Target
@@ -15,16 +24,21 @@ __all__ = [
     "VESTIGE",
     "DryRunSummary",
     "Embedder",
+    "FinalizeReport",
     "ModelSignature",
     "ReembedPlan",
     "ReembedReport",
+    "RollbackReport",
     "SearchResult",
     "Target",
     "VestigeError",
+    "abort_reembed",
     "apply_reembed",
     "apply_staged",
     "dry_run_reembed",
+    "finalize",
     "register_model",
+    "rollback",
     "run_reembed",
     "search",
     "stage_reembed",

@@ -41,6 +41,7 @@ def phases(way: str, plan: ReembedPlan) -> list[str]:
     return [
         "lock/exclusive",
         "gate",
+        *(["keep"] if plan.keep_old else []),
         "index/save",
         "index/drop" if plan.drop_hnsw_first else "index/drop_changing",
         *(["triggers/disable"] if quiet else []),
@@ -93,6 +94,7 @@ class Applied:
     way_reason: str
     facts: dict[str, Any] = field(default_factory=dict)
     index_secs: float = 0.0
+    recall: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass
@@ -113,8 +115,10 @@ class Applier:
     stager: Stager | None = None
     started: float = field(default_factory=time.monotonic)
 
-    def retrying(self, work: Callable[[], Applied]) -> Applied:
+    def retrying(self, work: Callable[[], Applied], before: Callable[[], None] | None = None) -> Applied:
         """Do ``work`` in a transaction of its own, again and again until the table's lock could be had.
+
+        ``before`` is done before each attempt, outside the transaction.
 
         Raises :class:`LockNotAvailable` naming the sessions in the way once the attempts are used up, and
         :class:`TooManyPending` where more rows changed than one batch; nothing is in place then.
@@ -122,6 +126,8 @@ class Applier:
         attempt = 1
         pause = _FIRST_PAUSE_SECS
         while True:
+            if before is not None:
+                before()
             try:
                 with self.conn.transaction():
                     return work()
@@ -130,7 +136,7 @@ class Applier:
                 if attempt == self.plan.lock_attempts:
                     raise LockNotAvailable(
                         f"{self.values['name']} could not be locked in {attempt} attempts of "
-                        f"{self.plan.lock_timeout_secs:g} s; in the way: {sessions}",
+                        f"{self.plan.lock_wait_secs:g} s; in the way: {sessions}",
                         "the table is as it was and what is staged stays: run again when those sessions are done; "
                         "this tool ends nobody's session",
                     ) from error
@@ -170,19 +176,19 @@ class Applier:
             else:
                 if folder == "finish":
                     self._report(applied)
-                self._folder(folder, applied)
+                self.folder(folder, applied)
         return applied
 
     def build_only(self, *, drop_invalid: bool) -> Applied:
         """Build the missing indexes in the transaction that is open, with the vectors as they are."""
         applied = Applied("index", "only the index is missing")
         if drop_invalid:
-            self._folder("lock/exclusive", applied)
+            self.folder("lock/exclusive", applied)
         elif not self.plan.concurrent_index:
-            self._folder("lock/writers", applied)
-        self._folder("index/save", applied)
+            self.folder("lock/writers", applied)
+        self.folder("index/save", applied)
         if drop_invalid:
-            self._folder("index/drop_invalid", applied)
+            self.folder("index/drop_invalid", applied)
         if not self.plan.concurrent_index:
             self._build_indexes("index/create", applied)
         return applied
@@ -194,18 +200,18 @@ class Applier:
     def _gate(self, applied: Applied) -> None:
         try:
             with self.conn.transaction():
-                self._folder("gate", applied)
+                self.folder("gate", applied)
         except psycopg.Error as error:
             if self.stager is None or error.sqlstate != steps.CHECK_FAILED:
                 raise
             self.stager.catch_up(self.conn, self.plan.batch_size)
-            self._folder("gate", applied)
+            self.folder("gate", applied)
 
     def _put_in_place(self, applied: Applied) -> None:
         fallback = FALLS_BACK_TO.get(applied.way)
         try:
             with self.conn.transaction():
-                self._folder(f"apply/{applied.way}", applied)
+                self.folder(f"apply/{applied.way}", applied)
         except psycopg.OperationalError:
             # A lock, a full disk, a server going down: another way would not help.
             raise
@@ -216,21 +222,26 @@ class Applier:
             log.info("reembed: %s is refused (%s); taking %s", applied.way, refused, fallback)
             applied.way_reason = f"{applied.way} was refused by the server: {refused}"
             applied.way = fallback
-            self._folder(f"apply/{fallback}", applied)
+            self.folder(f"apply/{fallback}", applied)
 
     def _build_indexes(self, folder: str, applied: Applied) -> None:
         started = time.monotonic()
         with self.progress.index_build(self.conninfo, self.values):
-            self._folder(folder, applied)
+            self.folder(folder, applied)
         applied.index_secs += time.monotonic() - started
 
-    def _folder(self, name: str, applied: Applied) -> None:
+    def folder(self, name: str, applied: Applied) -> None:
+        """Run the steps of a folder and record each in the audit; what a step returns as one row is kept as facts."""
         for step in steps.folder(name):
             done = steps.run(self.conn, step, self.values)
             if len(done.result) == 1:
                 applied.facts |= done.result[0]
             log.debug("reembed: ran sql/%s in %.3f s", step.name, done.seconds)
-            record_step(self.conn, self.run_id, done)
+            self.record(done)
+
+    def record(self, done: StepRun) -> None:
+        """Keep in the audit that a step ran."""
+        record_step(self.conn, self.run_id, done)
 
     def _report(self, applied: Applied) -> None:
         """Keep the way and the durations in the audit, as of the registry update."""

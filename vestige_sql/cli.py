@@ -10,11 +10,12 @@ import sys
 import textwrap
 import time
 from collections.abc import Sequence
+from dataclasses import asdict, fields
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import inspection, reembed
+from . import inspection, kept, reembed
 from .embedder import ModelSignature
 from .errors import DimensionMismatch, ModelMismatch, ModelNotFound, ModelUnsupported, VestigeError
 from .migrate import migrate_up
@@ -96,24 +97,7 @@ def _parser() -> argparse.ArgumentParser:
         help="most rows in one call of the model (%(default)s)",
     )
 
-    applies = argparse.ArgumentParser(add_help=False)
-    applies.add_argument(
-        "--apply", choices=WAYS, default=ReembedPlan.apply, help="how vectors are put in place (%(default)s)"
-    )
-    applies.add_argument(
-        "--drop-hnsw-first",
-        action=argparse.BooleanOptionalAction,
-        default=ReembedPlan.drop_hnsw_first,
-        help="drop the vector indexes before the vectors change",
-    )
-    applies.add_argument(
-        "--concurrent-index", action="store_true", help="build indexes with CREATE INDEX CONCURRENTLY afterwards"
-    )
-    applies.add_argument("--lock-timeout", type=float, default=ReembedPlan.lock_timeout_secs, metavar="SECS",
-                         help="wait this long for the table's lock, a few times over (%(default)s)")  # fmt: skip
-    applies.add_argument(
-        "--no-confirm", action="store_true", help=f"do not wait {_BANNER_SECS} s before the first write"
-    )
+    applies, locks, switches = _applies(), _locks(), _switches()
 
     def verb(name: str, run: Any, text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
         made = verbs.add_parser(name, help=text, description=text, parents=[server, *parents])
@@ -133,21 +117,25 @@ def _parser() -> argparse.ArgumentParser:
         model,
         stages,
         applies,
+        locks,
+        switches,
     ).add_argument("--dry-run", action="store_true", help="say what would be done; calls no encoder and writes nothing")
     verb("stage", _stage, "encode only: nothing live is touched", target, model, stages)
-    verb("apply", _apply, "put in place what is staged", target, applies)
+    verb("apply", _apply, "put in place what is staged", target, applies, locks, switches)
     probe = verb("probe", _probe, "what the table is and what hangs on its column; changes nothing", target)
     probe.add_argument(
         "--dimension", type=int, metavar="N", help="the dimension that is planned (default: the column's)"
     )
     verb("gate", _gate, "whether what is staged may be applied; changes nothing", target)
-    verb("sql", _sql, "print the apply of what is staged as one psql script", target, applies).add_argument(
+    verb("sql", _sql, "print the apply of what is staged as one psql script", target, applies, locks).add_argument(
         "--plain",
         action="store_true",
         help="SQL alone, for a migration tool such as Flyway: no commands of psql, no BEGIN and COMMIT",
     )
     verb("status", _status, "what is registered, what is under way, what was done", target)
-    verb("abort", _abort, "throw away what is staged; the table was never touched by it", target)
+    verb("rollback", _rollback, "go back to the former vectors, which are kept", target, applies, locks)
+    verb("finalize", _finalize, "drop the former vectors, for good", target, locks)
+    verb("abort", _abort, "undo the run that is under way, whatever phase it died in", target)
 
     asks = _asks()
     text = "search Vestige's memories, by words and by meaning"
@@ -165,6 +153,58 @@ def _parser() -> argparse.ArgumentParser:
         )
     )
     return parser
+
+
+def _applies() -> argparse.ArgumentParser:
+    """How what is staged is put in place."""
+    group = argparse.ArgumentParser(add_help=False)
+    group.add_argument(
+        "--apply", choices=WAYS, default=ReembedPlan.apply, help="how vectors are put in place (%(default)s)"
+    )
+    group.add_argument(
+        "--drop-hnsw-first",
+        action=argparse.BooleanOptionalAction,
+        default=ReembedPlan.drop_hnsw_first,
+        help="drop the vector indexes before the vectors change",
+    )
+    group.add_argument(
+        "--concurrent-index", action="store_true", help="build indexes with CREATE INDEX CONCURRENTLY afterwards"
+    )
+    group.add_argument(
+        "--keep-old", action="store_true", help="keep the former vectors for a rollback (online they always are)"
+    )
+    group.add_argument("--recall-sample", type=int, default=ReembedPlan.recall_sample, metavar="N",
+                         help="rows to measure the new index's recall@10 on, 0 for none (%(default)s)")  # fmt: skip
+    return group
+
+
+def _locks() -> argparse.ArgumentParser:
+    """How the table's lock is waited for."""
+    group = argparse.ArgumentParser(add_help=False)
+    group.add_argument("--lock-timeout", dest="lock_timeout_secs", type=float, metavar="SECS",
+                       help="wait this long for the table's lock, a few times over (2, online 0.1)")  # fmt: skip
+    group.add_argument("--no-confirm", action="store_true", help=f"do not wait {_BANNER_SECS} s before the first write")
+    return group
+
+
+def _switches() -> argparse.ArgumentParser:
+    """How the model is changed while search goes on."""
+    group = argparse.ArgumentParser(add_help=False)
+    group.add_argument(
+        "--online", action="store_true", help="fill a second column while search goes on, and switch in milliseconds"
+    )
+    group.add_argument("--pause", dest="pause_secs", type=float, default=ReembedPlan.pause_secs, metavar="SECS",
+                          help="online: rest this long after each batch (%(default)s)")  # fmt: skip
+    group.add_argument("--max-lag", dest="max_lag_bytes", type=_megabytes, default=ReembedPlan.max_lag_bytes,
+                          metavar="MB", help="online: wait while a replica is further behind (64)")  # fmt: skip
+    group.add_argument("--min-recall", type=float, default=ReembedPlan.min_recall, metavar="SHARE",
+                          help="online: refuse the switch below this recall@10 (%(default)s)")  # fmt: skip
+    group.add_argument(
+        "--fire-triggers",
+        action="store_true",
+        help="online: go on where the role cannot keep the table's triggers from firing on each row",
+    )
+    return group
 
 
 def _asks() -> argparse.ArgumentParser:
@@ -293,11 +333,21 @@ def _status(args: argparse.Namespace) -> None:
         print(f"index       {index['name']} is still to be built: run the re-embedding again")
     if not found["indexes"] and not found["indexes_to_build"]:
         print("index       none")
+    if former := found["kept"]:
+        print(
+            f"kept        the vectors of {former['name'] or 'no registered model'}, in a {former['place']}, "
+            f"since {former['kept_at']:%Y-%m-%d %H:%M}"
+        )
     if run := found["open_run"]:
         share = f", {run['share_done']:.0%} of {run['rows_total']:,} rows staged" if "share_done" in run else ""
         print(f"under way   run {run['id']} to {run['name']} ({run['dimension']} dimensions), {run['state']}{share}")
         if run["last_error"]:
             print(f"            stopped by: {run['last_error']}")
+    print(f"phase       {found['phase']}")
+    for what in found["left"]:
+        print(f"left        {what}")
+    for command in found["next"]:
+        print(f"next        {command}")
     for run in found["last_runs"]:
         print(
             f"run {run['id']:<7} {run['started_at']:%Y-%m-%d %H:%M} {run['target']}: "
@@ -338,6 +388,31 @@ def _gate(args: argparse.Namespace) -> None:
         log.info("gate: sql/%s holds", name)
     log.info("gate: what is staged may be applied")
     _answer(args, {"holds": held})
+
+
+def _rollback(args: argparse.Namespace) -> None:
+    report = kept.rollback(_conninfo(args), _plan(args), target=_target(args), before_write=_banner(args))
+    log.info("rollback: %s is live again; the table was locked for %.0f ms", report.model, 1000 * report.lock_held_secs)
+    if report.rows_missing:
+        log.info("rollback: %d rows written since have no vector of it: vestige-sql migrate reembed with that model "
+                 "embeds them", report.rows_missing)  # fmt: skip
+    log.info("rollback: the vectors of %s are kept in turn", report.previous_model)
+    _answer(args, asdict(report))
+
+
+def _finalize(args: argparse.Namespace) -> None:
+    report = kept.finalize(_conninfo(args), _plan(args), target=_target(args), before_write=_banner(args))
+    if report is None:
+        log.info("finalize: nothing to do: no former vectors are kept")
+        _answer(args, {"finalized": False})
+        return
+    log.info("finalize: %d vectors of %s are dropped", report.vectors, report.model or "no registered model")
+    log.info("finalize: %d bytes went back to the file system", report.bytes_returned)
+    if report.bytes_left:
+        log.info("finalize: %d bytes stay in the table's rows until these are next written; VACUUM FULL, under its "
+        "lock, "
+                 "or pg_repack returns them at once", report.bytes_left)  # fmt: skip
+    _answer(args, {"finalized": True} | asdict(report))
 
 
 def _search(args: argparse.Namespace) -> None:
@@ -411,9 +486,11 @@ def _preview(args: argparse.Namespace) -> None:
 
 
 def _abort(args: argparse.Namespace) -> None:
-    dropped = reembed.abort_reembed(_conninfo(args), target=_target(args))
-    log.info("abort: %s", "what was staged is thrown away, the table is as it was" if dropped else "nothing is staged")
-    _answer(args, {"aborted": dropped})
+    undone = reembed.abort_reembed(_conninfo(args), target=_target(args))
+    log.info(
+        "abort: %s", "the run is undone, the table is as it was" if undone else "nothing to do: no run is under way"
+    )
+    _answer(args, {"aborted": undone})
 
 
 # Their parts
@@ -428,13 +505,12 @@ def _target(args: argparse.Namespace) -> Target:
 
 
 def _plan(args: argparse.Namespace) -> ReembedPlan:
-    return ReembedPlan(
-        batch_size=getattr(args, "batch_size", ReembedPlan.batch_size),
-        drop_hnsw_first=args.drop_hnsw_first,
-        concurrent_index=args.concurrent_index,
-        apply=args.apply,
-        lock_timeout_secs=args.lock_timeout,
-    )
+    """The plan, from those options that the verb has."""
+    return ReembedPlan(**{f.name: getattr(args, f.name) for f in fields(ReembedPlan) if hasattr(args, f.name)})
+
+
+def _megabytes(text: str) -> int:
+    return round(float(text) * (1 << 20))
 
 
 def _load(args: argparse.Namespace) -> OnnxEmbedder:
@@ -529,6 +605,13 @@ def _print_report(args: argparse.Namespace, report: ReembedReport) -> None:
         log.info("reembed: %s rows updated in %.1f s, index built in %.1f s",
                  f"{report.rows_updated:,}", report.duration_secs, report.index_rebuild_secs)  # fmt: skip
         log.info("reembed: put in place by %s: %s", report.way, report.way_reason)
+        if report.lock_held_secs is not None:
+            log.info("reembed: the table was locked for %.0f ms; the former vectors are kept: vestige-sql migrate "
+            "rollback "
+                     "goes back to them, finalize drops them", 1000 * report.lock_held_secs)  # fmt: skip
+        for index in report.recall:
+            log.info("reembed: recall@10 of %s is %.3f (%d questions, %s)",
+                     index["name"], index["recall"], index["sampled"], index["search_setting"])  # fmt: skip
         for note in report.notes:
             log.info("reembed: %s", note)
         log.info("reembed: the registered model is %s", report.model)

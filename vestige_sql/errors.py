@@ -78,5 +78,9 @@ class LockNotAvailable(VestigeError):
     """The table could not be locked in the time allowed; the sessions in the way are named."""
 
 
+class RecallTooLow(VestigeError):
+    """The new index finds less of what an exact search finds than was asked for."""
+
+
 class IndexInvalid(VestigeError):
     """An INVALID index of the name to build is in the way, and this mode never drops one on its own."""

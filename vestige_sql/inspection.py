@@ -59,7 +59,12 @@ def status(conninfo: str, *, target: Target = VESTIGE, last_runs: int = 5) -> di
         if open_run and open_run["staging_exists"]:
             open_run["rows_staged"] = steps.query(conn, "probe/staged.sql", probed.values)[0]["rows_staged"]
             open_run["share_done"] = min(1.0, open_run["rows_staged"] / max(1, open_run["rows_total"] or 1))
+        if open_run and open_run["state"] == "filling":
+            open_run["changes_noted"] = steps.query(conn, "probe/changed.sql", probed.values)[0]["changes"]
+            of_new = probed.values | {"embedding_column": probed.values["new_column"]}
+            open_run["new_indexes"] = steps.query(conn, "probe/indexes.sql", of_new)
         installed = probed.server["package_functions_exist"]
+        phase, left, command = _phase(probed, open_run)
         return {
             "target": probed.column,
             "model": probed.model,
@@ -68,6 +73,43 @@ def status(conninfo: str, *, target: Target = VESTIGE, last_runs: int = 5) -> di
             "estimated_rows": probed.table["estimated_rows"],
             "indexes": probed.indexes,
             "indexes_to_build": probed.saved_indexes,
+            "kept": probed.kept,
+            "phase": phase,
+            "left": left,
+            "next": command,
             "open_run": open_run,
             "last_runs": steps.query(conn, "probe/runs.sql", {"last_runs": last_runs}) if installed else [],
         }
+
+
+def _phase(probed: Probed, run: dict[str, Any] | None) -> tuple[str, list[str], list[str]]:
+    """Return the phase that a target is in, what is left to do in it, and the commands that one may type next."""
+    verb = "vestige-sql migrate"
+    if run is None:
+        if probed.kept is not None:
+            return (
+                "kept",
+                ["the former vectors are kept, to go back to or to let go"],
+                [f"{verb} rollback", f"{verb} finalize"],
+            )
+        return "at rest", [], []
+    go_on = f"{verb} reembed --model .. --dimension {run['dimension']}"
+    if run["state"] == "staging":
+        staged = run.get("rows_staged", 0)
+        left = [f"encode {max(0, (run['rows_total'] or 0) - staged):,} rows", "put them in place"]
+        return "staging", left, [go_on, f"{verb} apply", f"{verb} abort"]
+    if run["state"] == "applied":
+        if run["way"] == "online":
+            return "switched", ["clear away what the run made for itself"], [f"{go_on} --online"]
+        return "applied", ["build the index"], [go_on]
+    left = []
+    to_fill = run.get("rows_staged", 0) - run["rows_filled"]
+    if to_fill > 0 and not run["verified_at"]:
+        left.append(f"fill {to_fill:,} rows of the second column")
+    if not run["new_indexes"] or not all(index["valid"] for index in run["new_indexes"]):
+        left.append("build the new index")
+    if run["changes_noted"]:
+        left.append(f"catch up with {run['changes_noted']:,} changes")
+    if not run["verified_at"]:
+        left.append("verify every row")
+    return "filling", [*left, "switch"], [f"{go_on} --online", f"{verb} abort"]

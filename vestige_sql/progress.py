@@ -31,9 +31,9 @@ class Progress:
         self._bar: tqdm[Any] | None = None
 
     @contextmanager
-    def rows(self, total: int, done: int) -> Iterator[None]:
-        """Show the rows encoded, rows a second and the time left, while the block runs."""
-        with tqdm(total=total, initial=done, unit=" rows", desc="encoding", disable=not self._live) as bar:
+    def rows(self, total: int, done: int, doing: str = "encoding") -> Iterator[None]:
+        """Show the rows done, rows a second and the time left, while the block runs."""
+        with tqdm(total=total, initial=done, unit=" rows", desc=doing, disable=not self._live) as bar:
             self._bar = bar
             try:
                 yield

@@ -8,7 +8,8 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -26,6 +27,7 @@ from .errors import (
     UsageError,
     VestigeError,
 )
+from .online import Online, measure_recall
 from .progress import Progress
 from .report import DryRunSummary, ReembedPlan, ReembedReport, fixed_estimate
 from .resources import resource_dir
@@ -44,6 +46,7 @@ from .work import (
     find_work,
     in_space_of,
     index_possible,
+    keeps_triggers_quiet,
     notes,
     staged_for,
     warning,
@@ -79,19 +82,19 @@ def run_reembed(
     Raises a :class:`VestigeError` that says what state the data is in.
     """
     signature = check_embedder(embedder)
-    with _session(conninfo, target) as (conn, probed):
+    with claimed_session(conninfo, target) as (conn, probed):
         work = find_work(conn, probed, signature, plan)
         if work.scope is None:
             log.info("reembed: nothing to do: %s is in the space of %s", probed.column, signature)
-            if probed.open_run is not None:
-                # A run that died once its index was there, before it could say so.
-                steps.run(conn, steps.load("run/finish.sql"), probed.values)
+            _finish_open_run(conn, probed)
             return ReembedReport(nothing_to_do=True, model=signature, previous_model=probed.model)
+        plan = _plan_for(work, plan)
         way, reason = find_way(conn, probed, signature, work, plan)
         if before_write is not None:
             before_write(warning(probed, signature, work, plan, way))
-        with _run(conn, probed, signature, work) as run_id:
-            job = _Job(conninfo, conn, probed, signature, plan, work, run_id, progress or Progress())
+        now = _build_pending_indexes(conninfo, conn, probed, work, plan, progress or Progress())
+        with _run(conn, now, signature, work) as run_id:
+            job = _Job(conninfo, conn, now, signature, plan, work, run_id, progress or Progress())
             return job.carry_out(way, reason, embedder)
 
 
@@ -105,7 +108,9 @@ def stage_reembed(
 ) -> ReembedReport:
     """Encode what is pending and stage it; nothing live is touched. The arguments are those of :func:`run_reembed`."""
     signature = check_embedder(embedder)
-    with _session(conninfo, target) as (conn, probed):
+    with claimed_session(conninfo, target) as (conn, probed):
+        # An online run may be under way: then this stages what changed, and the run's second column is left alone.
+        plan = replace(plan, online=bool(probed.open_run and probed.open_run["state"] == "filling"))
         work = find_work(conn, probed, signature, plan)
         if work.scope in (None, "index"):
             log.info("stage: nothing to do: every row of %s has its vector of %s", probed.column, signature)
@@ -135,8 +140,9 @@ def apply_staged(
     before_write: Notice | None = None,
 ) -> ReembedReport:
     """Put in place what is staged, without a model: rows that changed since they were staged are an error."""
-    with _session(conninfo, target) as (conn, probed):
-        signature, work = find_staged(conn, probed)
+    with claimed_session(conninfo, target) as (conn, probed):
+        signature, work = find_staged(conn, probed, plan)
+        plan = _plan_for(work, plan)
         way, reason = find_way(conn, probed, signature, work, plan)
         if before_write is not None:
             before_write(warning(probed, signature, work, plan, way))
@@ -183,7 +189,7 @@ def apply_reembed(
                 log.info("apply: nothing to do: %s is in the space of %s", probed.column, expect)
                 return ReembedReport(nothing_to_do=True, model=expect, previous_model=probed.model)
             probed = _open_if_empty(connection, probed, expect)
-        signature, work = find_staged(connection, probed, expect)
+        signature, work = find_staged(connection, probed, plan, expect)
         way, reason = find_way(connection, probed, signature, work, plan)
         assert probed.open_run is not None
         job = _Job("", connection, probed, signature, plan, work, probed.open_run["id"], Progress())
@@ -213,7 +219,7 @@ def script_staged(
         )
     with steps.translated(), connect(conninfo) as conn:
         probed = probe(conn, target)
-        signature, work = find_staged(conn, probed)
+        signature, work = find_staged(conn, probed, plan)
         way, reason = find_way(conn, probed, signature, work, plan)
         table, server = probed.table, probed.server
         staged = steps.query(conn, "probe/staged.sql", probed.values)[0]["rows_staged"]
@@ -230,7 +236,10 @@ def script_staged(
             ("Locks", f"from the first step to COMMIT {locked} gets at the table"),
             *(("Note", note) for note in notes(probed, signature, work)),
         ]
-        values = _values(probed, signature, work, plan) | {"scope": work.scope, "package_version": package_version()}
+        values = step_values(probed, signature, work, plan) | {
+            "scope": work.scope,
+            "package_version": package_version(),
+        }
         return script(conn, probed, plan, values, (way, reason), facts, plain=plain)
 
 
@@ -279,7 +288,7 @@ def register_model(conninfo: str, signature: ModelSignature, *, target: Target =
 
     Raises :class:`ModelMismatch` where another model is registered.
     """
-    with _session(conninfo, target) as (conn, probed):
+    with claimed_session(conninfo, target) as (conn, probed):
         if probed.model is not None and probed.model != signature:
             raise ModelMismatch(
                 f"{probed.column} is registered under {probed.model}, not {signature}: "
@@ -304,14 +313,61 @@ def register_model(conninfo: str, signature: ModelSignature, *, target: Target =
 
 
 def abort_reembed(conninfo: str, *, target: Target = VESTIGE) -> bool:
-    """Throw away what is staged for a target, which was never touched by it. Returns False where nothing is."""
-    with _session(conninfo, target) as (conn, probed):
-        if probed.open_run is None or probed.open_run["state"] != "staging":
+    """Undo the run that is under way, whatever phase it died in: staged vectors go, and of an online run the second
+    column with its indexes and triggers. Returns False where no run is under way; one that has been applied stays.
+    """
+    with claimed_session(conninfo, target) as (conn, probed):
+        run = probed.open_run
+        if run is None or run["state"] == "applied":
+            _finish_open_run(conn, probed, indexed=False)
             return False
-        with conn.transaction():
-            for step in steps.folder("abort"):
-                record_step(conn, probed.open_run["id"], steps.run(conn, step, probed.values))
+        plan = ReembedPlan(online=run["state"] == "filling")
+        values = probed.values | {"lock_timeout": f"{round(plan.lock_wait_secs * 1000)}ms"}
+        applier = Applier(conn, values, plan, run["id"], Progress(), conninfo)
+        applied = Applied("abort", "")
+        if plan.online:
+            applier.folder("abort/index", applied)
+
+        def undo() -> Applied:
+            for folder in ["lock/exclusive", "abort/column"] * plan.online + ["abort"]:
+                applier.folder(folder, applied)
+            return applied
+
+        applier.retrying(undo)
         return True
+
+
+def _plan_for(work: Work, plan: ReembedPlan) -> ReembedPlan:
+    """Where only vectors or the index are missing there is nothing to switch: online then means a concurrent index."""
+    return replace(plan, online=False, concurrent_index=True) if plan.online and work.scope != "all" else plan
+
+
+def _finish_open_run(conn: psycopg.Connection[Any], probed: Probed, *, indexed: bool = True) -> None:
+    """Close a run that died once its vectors were in place, and clear away what an online one made for itself."""
+    run = probed.open_run
+    if run is None:
+        return
+    if run["way"] == "online":
+        for step in steps.folder("online/clean_up"):
+            record_step(conn, run["id"], steps.run(conn, step, probed.values))
+    if indexed or run["way"] == "online":
+        steps.run(conn, steps.load("run/finish.sql"), probed.values)
+
+
+def _build_pending_indexes(
+    conninfo: str, conn: psycopg.Connection[Any], probed: Probed, work: Work, plan: ReembedPlan, progress: Progress
+) -> Probed:
+    """Build the indexes that an earlier run has left to build, before another model makes their definitions stale."""
+    run = probed.open_run
+    if work.scope != "all" or not probed.saved_indexes or probed.model is None or (run and run["state"] != "applied"):
+        return probed
+    names = ", ".join(index["name"] for index in probed.saved_indexes)
+    log.info("reembed: an earlier run has left %s to build, which comes first", names)
+    pending = Work("index", 0, 0, 0)
+    with _run(conn, probed, probed.model, pending) as run_id:
+        job = _Job(conninfo, conn, probed, probed.model, _plan_for(pending, plan), pending, run_id, progress)
+        job.carry_out("index", "left by an earlier run")
+    return probe(conn, probed.target)
 
 
 @contextmanager
@@ -349,12 +405,12 @@ def _open_if_empty(conn: psycopg.Connection[Any], probed: Probed, expect: ModelS
         steps.run(conn, steps.load("run/finish.sql"), probed.values)
         _open_run(conn, probed, expect, work)
     for step in steps.folder("stage/create"):
-        steps.run(conn, step, _values(probed, expect, work, ReembedPlan()))
+        steps.run(conn, step, step_values(probed, expect, work, ReembedPlan()))
     return probe(conn, probed.target)
 
 
 @contextmanager
-def _session(conninfo: str, target: Target) -> Iterator[tuple[psycopg.Connection[Any], Probed]]:
+def claimed_session(conninfo: str, target: Target) -> Iterator[tuple[psycopg.Connection[Any], Probed]]:
     """Connect, probe, and claim the target for this run as long as the connection lives."""
     with steps.translated(), connect(conninfo) as conn:
         probed = probe(conn, target)
@@ -385,15 +441,16 @@ def _claim(conn: psycopg.Connection[Any], probed: Probed, step: str = "session/c
         time.sleep(0.2)
 
 
-def _values(probed: Probed, signature: ModelSignature, work: Work, plan: ReembedPlan) -> dict[str, Value]:
+def step_values(probed: Probed, signature: ModelSignature, work: Work, plan: ReembedPlan) -> dict[str, Value]:
     return probed.values | {
         "dimension": signature.dimension,
         "model_name": signature.name,
         "model_hash": signature.hash,
         "only_missing": work.scope == "missing",
-        "lock_timeout": f"{round(plan.lock_timeout_secs * 1000)}ms",
+        "lock_timeout": f"{round(plan.lock_wait_secs * 1000)}ms",
         "run_state": "applied" if plan.concurrent_index else "done",
-        "index_workers": None,
+        # Online the processors are for those who search.
+        "index_workers": 0 if plan.online else None,
     }
 
 
@@ -402,12 +459,12 @@ def _run(conn: psycopg.Connection[Any], probed: Probed, signature: ModelSignatur
     """Open the run in the audit, or go on with the open one, and keep the error that stops it."""
     run = probed.open_run
     goes_on = run is not None and (
-        (run["state"] == "staging" and run["scope"] == work.scope)
+        (run["state"] in ("staging", "filling") and run["scope"] == work.scope)
         or (run["state"] == "applied" and work.scope == "index")
     )
     if run is not None and not goes_on:
         # A run whose vectors are in place and whose index this run builds or replaces, or an empty one.
-        steps.run(conn, steps.load("run/finish.sql"), probed.values)
+        _finish_open_run(conn, probed)
     run_id: int = run["id"] if run is not None and goes_on else _open_run(conn, probed, signature, work)
     if goes_on:
         log.info(
@@ -424,16 +481,18 @@ def _run(conn: psycopg.Connection[Any], probed: Probed, signature: ModelSignatur
         raise
 
 
-def _open_run(conn: psycopg.Connection[Any], probed: Probed, signature: ModelSignature, work: Work) -> int:
-    def literal(value: str | int | None) -> str:
-        return psycopg.sql.Literal(value).as_string(conn)
+def literal(conn: psycopg.Connection[Any], value: str | int | None) -> str:
+    """Return ``value`` as SQL text, quoted by psycopg."""
+    return psycopg.sql.Literal(value).as_string(conn)
 
+
+def _open_run(conn: psycopg.Connection[Any], probed: Probed, signature: ModelSignature, work: Work) -> int:
     model = probed.model
     values = probed.values | {
         "scope": work.scope,
-        "from_name": literal(model.name if model else None),
-        "from_dimension": literal(model.dimension if model else None),
-        "from_hash": literal(model.hash if model else None),
+        "from_name": literal(conn, model.name if model else None),
+        "from_dimension": literal(conn, model.dimension if model else None),
+        "from_hash": literal(conn, model.hash if model else None),
         "model_name": signature.name,
         "dimension": signature.dimension,
         "model_hash": signature.hash,
@@ -470,7 +529,7 @@ class _Job:
     progress: Progress
 
     def __post_init__(self) -> None:
-        self.values = _values(self.probed, self.signature, self.work, self.plan)
+        self.values = step_values(self.probed, self.signature, self.work, self.plan)
 
     def stager(self, embedder: Embedder) -> Stager:
         """Make the staging table if it is not there, and the stager for it."""
@@ -507,7 +566,9 @@ class _Job:
         def build_only() -> Applied:
             return applier.build_only(drop_invalid=bool(self.probed.invalid_indexes))
 
-        if self.work.scope == "index":
+        if way == "online":
+            applied = self._online(applier, reason, embedder)
+        elif self.work.scope == "index":
             applied = applier.retrying(build_only)
         elif embedder is None:
             applied = applier.retrying(lambda: applier.apply(way, reason))
@@ -516,14 +577,28 @@ class _Job:
             applied = self._stage_and_apply(applier, applier.stager, way, reason)
         if self.work.scope == "missing" and self.lacks_index:
             applied.index_secs += applier.retrying(build_only).index_secs
-        if self.plan.concurrent_index and (self.work.scope != "missing" or self.lacks_index):
+        if self.plan.concurrent_index and way != "online" and (self.work.scope != "missing" or self.lacks_index):
             try:
                 applier.build_concurrently(applied)
             except psycopg.Error as error:
                 raise _index_failed(error, self.probed) from error
+        if way not in ("online", "fill"):
+            applied.recall = measure_recall(self.conn, self.values, self.plan.recall_sample)
         record_report(self.conn, self.run_id, applied, applied.facts.get("duration_secs", 0.0))
         steps.run(self.conn, steps.load("run/finish.sql"), self.values)
         return self.report(applied, applier.stager)
+
+    def _online(self, applier: Applier, reason: str, embedder: Embedder | None) -> Applied:
+        run = self.probed.open_run
+        filling = run is not None and run["state"] == "filling"
+        stage = None
+        if embedder is not None:
+            stager = applier.stager = self.stager(embedder)
+            stage = partial(self.stage, stager)
+            if not filling:
+                stage()
+        quiet = keeps_triggers_quiet(self.conn, self.probed, self.plan)
+        return Online(applier, stage, quiet=quiet, filling=filling).carry_out(reason)
 
     @property
     def lacks_index(self) -> bool:
@@ -554,6 +629,8 @@ class _Job:
             model=self.signature,
             previous_model=self.probed.model,
             run_id=self.run_id,
+            lock_held_secs=applied.facts.get("lock_held_secs"),
+            recall=applied.recall,
             notes=notes(self.probed, self.signature, self.work),
         )
 

@@ -23,7 +23,15 @@ class ReembedPlan:
     ``batch_size``: most rows in one ``embed_batch`` call. ``drop_hnsw_first``: drop the column's vector indexes
     before the vectors change. ``concurrent_index``: build them afterwards with CREATE INDEX CONCURRENTLY, in
     autocommit. ``apply``: "auto", "rewrite", "widen" or "swap". ``lock_timeout_secs`` is how long one attempt
-    waits for the table's lock, and ``lock_attempts`` how many there are, with growing pauses in between.
+    waits for the table's lock (2 s by default, 0.1 s online, for all others wait behind it), and ``lock_attempts``
+    how many there are, with growing pauses in between.
+
+    ``online``: fill a second column while search goes on in the first, and switch in milliseconds. Between its
+    batches the filling pauses for ``pause_secs``, and as long as a replica is more than ``max_lag_bytes`` of WAL
+    behind. The switch is refused where a new index has a recall@10 below ``min_recall``, measured on
+    ``recall_sample`` rows; 0 of them measures nothing. ``fire_triggers`` goes on where the role cannot keep the table's
+    own triggers from firing on each row that is filled. ``keep_old`` keeps the former vectors of an offline run for a
+    rollback; online they are always kept.
 
     Raises :class:`UsageError` for a value out of range.
     """
@@ -32,18 +40,42 @@ class ReembedPlan:
     drop_hnsw_first: bool = True
     concurrent_index: bool = False
     apply: str = "auto"
-    lock_timeout_secs: float = 2.0
+    lock_timeout_secs: float | None = None
     lock_attempts: int = 10
+    online: bool = False
+    pause_secs: float = 0.0
+    max_lag_bytes: int = 64 << 20
+    min_recall: float = 0.9
+    recall_sample: int = 30
+    fire_triggers: bool = False
+    keep_old: bool = False
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
             raise UsageError(f"batch_size is at least 1, not {self.batch_size}")
         if self.apply not in WAYS:
             raise UsageError(f"apply is one of {', '.join(WAYS)}, not {self.apply!r}")
-        if self.lock_timeout_secs <= 0:
+        if self.online and self.apply not in ("auto", "swap"):
+            raise UsageError(f"online is a way of its own, it does not go with apply {self.apply!r}")
+        if self.pause_secs < 0:
+            raise UsageError(f"pause_secs is not negative, as {self.pause_secs} is")
+        if self.max_lag_bytes < 0:
+            raise UsageError(f"max_lag_bytes is not negative, as {self.max_lag_bytes} is")
+        if not 0 <= self.min_recall <= 1:
+            raise UsageError(f"min_recall is from 0 to 1, not {self.min_recall}")
+        if self.recall_sample < 0:
+            raise UsageError(f"recall_sample is not negative, as {self.recall_sample} is")
+        if self.lock_timeout_secs is not None and self.lock_timeout_secs <= 0:
             raise UsageError(f"lock_timeout_secs is above 0, not {self.lock_timeout_secs}")
         if self.lock_attempts < 1:
             raise UsageError(f"lock_attempts is at least 1, not {self.lock_attempts}")
+
+    @property
+    def lock_wait_secs(self) -> float:
+        """How long one attempt waits for the table's lock, in seconds."""
+        if self.lock_timeout_secs is not None:
+            return self.lock_timeout_secs
+        return 0.1 if self.online else 2.0
 
 
 @dataclass(frozen=True)
@@ -53,6 +85,8 @@ class ReembedReport:
     ``rows_updated``: rows whose embedding was written, those that were NULL before included. ``duration_secs``:
     first row read to registry update, less the index build. ``index_rebuild_secs``: the index build.
     ``rows_encoded`` counts the rows that this process encoded: fewer than ``rows_updated`` after a resumption.
+    ``lock_held_secs``: online, from the lock that keeps everybody off to its commit. ``recall``: the recall@10 of each
+    index that was built, against exact search on a sample.
     """
 
     rows_updated: int = 0
@@ -66,6 +100,8 @@ class ReembedReport:
     model: ModelSignature | None = None
     previous_model: ModelSignature | None = None
     run_id: int | None = None
+    lock_held_secs: float | None = None
+    recall: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:

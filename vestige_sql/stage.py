@@ -27,6 +27,10 @@ from .steps import Value
 
 log = logging.getLogger("vestige_sql")
 
+EVERY_ROW = "stage/page.sql"
+CHANGED_ROWS = "stage/changed_page.sql"
+"""The two ways to read pages: through the whole table, or through what an online run has noted as changed."""
+
 PAGE_ROWS = 2_048
 """Rows read, encoded and committed as one: a window wide enough that sorting it by length fills the calls evenly."""
 
@@ -72,6 +76,7 @@ class Stager:
         *,
         after: str | None = None,
         until: str | None = None,
+        page_step: str = EVERY_ROW,
     ) -> int:
         """Stage the pending rows with keys in (after, until], the whole table by default.
 
@@ -82,10 +87,10 @@ class Stager:
         met = 0
         written: Future[None] | None = None
         with ThreadPoolExecutor(2, thread_name_prefix="vestige-sql") as pool:
-            coming = pool.submit(self._read, reader, after, until)
+            coming = pool.submit(self._read, reader, after, until, page_step)
             try:
                 while (page := coming.result()).last_key is not None:
-                    coming = pool.submit(self._read, reader, page.last_key, until)
+                    coming = pool.submit(self._read, reader, page.last_key, until, page_step)
                     if not page.ids:
                         continue
                     met += len(page.ids)
@@ -100,26 +105,30 @@ class Stager:
         return met
 
     def catch_up(self, conn: psycopg.Connection[Any], most: int) -> None:
+        """Drop what is stale and stage what is pending on ``conn`` alone, inside its transaction."""
+        steps.run(conn, steps.load("stage/discard_stale.sql"), self.values)
+        self.stage_inside(conn, most)
+
+    def stage_inside(self, conn: psycopg.Connection[Any], most: int, page_step: str = EVERY_ROW) -> None:
         """Stage what is pending on ``conn`` alone, inside its transaction.
 
         Raises :class:`TooManyPending` once more than ``most`` rows are, before those are encoded.
         """
-        steps.run(conn, steps.load("stage/discard_stale.sql"), self.values)
         left = most
-        for page in self._pages(conn):
+        for page in self._pages(conn, page_step):
             left -= len(page.ids)
             if left < 0:
                 raise TooManyPending
             if page.ids:
                 self._write(conn, page, self._encode(page))
 
-    def _pages(self, conn: psycopg.Connection[Any]) -> Iterator[Page]:
-        page = self._read(conn, None, None)
+    def _pages(self, conn: psycopg.Connection[Any], page_step: str) -> Iterator[Page]:
+        page = self._read(conn, None, None, page_step)
         while page.last_key is not None:
             yield page
-            page = self._read(conn, page.last_key, None)
+            page = self._read(conn, page.last_key, None, page_step)
 
-    def _read(self, conn: psycopg.Connection[Any], after: str | None, until: str | None) -> Page:
+    def _read(self, conn: psycopg.Connection[Any], after: str | None, until: str | None, page_step: str) -> Page:
         values = self.values | {
             "after": None if after is None else sql.Literal(after).as_string(conn),
             "until": None if until is None else sql.Literal(until).as_string(conn),
@@ -129,7 +138,7 @@ class Stager:
         # Ids stay the bytes that the server sent, whatever their type: all is taken from the raw result, for Python
         # has no value for some of them, such as dates before Christ.
         cursor = conn.cursor(binary=True)
-        cursor.execute(steps.load("stage/page.sql").render(values, conn), prepare=False)
+        cursor.execute(steps.load(page_step).render(values, conn), prepare=False)
         result = cursor.pgresult
         assert result is not None
 

@@ -51,6 +51,7 @@ class Probed:
     indexes: list[dict[str, Any]]
     saved_indexes: list[dict[str, Any]]
     open_run: dict[str, Any] | None
+    kept: dict[str, Any] | None
     values: dict[str, Value] = field(repr=False)
 
     @property
@@ -249,11 +250,20 @@ def probe(conn: psycopg.Connection[Any], target: Target, *, needs_package: bool 
             "staging_table",
             "lookup_function",
             "new_column",
+            "kept_column",
+            "kept_table",
+            "changed_table",
+            "track_function",
+            "insert_trigger",
+            "update_trigger",
+            "keep_function",
+            "keep_trigger",
             "storage",
             "compression",
         )
     }
     values["vector_schema"] = table["embedding_type_schema"]
+    values["index_column"] = target.embedding_column
 
     model = None
     if table["registry"] != "none" and (row := steps.query_one(conn, f"probe/model_{table['registry']}.sql", values)):
@@ -267,6 +277,7 @@ def probe(conn: psycopg.Connection[Any], target: Target, *, needs_package: bool 
         indexes=steps.query(conn, "probe/indexes.sql", values),
         saved_indexes=steps.query(conn, "probe/saved_indexes.sql", values) if installed else [],
         open_run=steps.query_one(conn, "probe/open_run.sql", values) if installed else None,
+        kept=steps.query_one(conn, "probe/kept.sql", values) if installed else None,
         values=values,
     )
 

@@ -66,7 +66,20 @@ def warning(probed: Probed, signature: ModelSignature, work: Work, plan: Reembed
         lines = [f"About to embed the {work.rows:,} rows of {probed.column} that lack a vector."]
     if work.scope != "index":
         lines.append("While rows are encoded, readers and writers notice nothing; search goes on in the old space.")
-    if work.scope == "all":
+    if work.scope == "all" and plan.online:
+        lines.append(
+            "Then a second column is added, filled in short batches, and indexed, with readers and writers going "
+            "on; at last the "
+            "columns change names under a lock of some milliseconds. SELECT * and COPY without a list of columns see a "
+            "column more from the first of that on."
+        )
+        lines.append(
+            "Clients' prepared statements that select the column fail after the switch until they reconnect, and "
+            "queries "
+            "must be encoded with the new model from then on. The former vectors are kept until vestige-sql migrate "
+            "finalize."
+        )
+    elif work.scope == "all":
         if plan.concurrent_index:
             lines.append(
                 f"Then the table is locked for everybody while the vectors are put in place ({way}); after that the "
@@ -81,11 +94,18 @@ def warning(probed: Probed, signature: ModelSignature, work: Work, plan: Reembed
         )
     elif work.scope == "missing":
         lines.append("Then writers wait while those vectors are written; readers go on.")
-    elif plan.concurrent_index:
+    elif plan.concurrent_index or plan.online:
         lines.append("Readers and writers go on.")
     else:
         lines.append("Writers wait while it is built; readers go on.")
-    return "\n".join(lines + notes(probed, signature, work))
+    said = notes(probed, signature, work)
+    if plan.online and probed.table["publications"]:
+        column = f"{probed.table['new_column']} {probed.table['vector_type']}({signature.dimension})"
+        said.append(
+            f"Before the run give each subscriber the column, or its replication stops: ALTER TABLE {probed.name} "
+            f"ADD COLUMN {column}"
+        )
+    return "\n".join(lines + said)
 
 
 def notes(probed: Probed, signature: ModelSignature, work: Work) -> list[str]:
@@ -122,7 +142,7 @@ def notes(probed: Probed, signature: ModelSignature, work: Work) -> list[str]:
 def staged_for(probed: Probed) -> ModelSignature | None:
     """Return the model that the open run stages vectors for, None where nothing is being staged."""
     run = probed.open_run
-    if run is None or run["state"] != "staging" or run["scope"] not in ("all", "missing"):
+    if run is None or run["state"] not in ("staging", "filling") or run["scope"] not in ("all", "missing"):
         return None
     return ModelSignature(run["name"], run["dimension"], run["hash"])
 
@@ -150,6 +170,7 @@ def find_work(conn: psycopg.Connection[Any], probed: Probed, signature: ModelSig
     if probed.open_run and staged_for(probed):
         check_staged_for(probed, signature)
         scope = probed.open_run["scope"]
+        check_goes_on_online(probed, plan)
     if plan.concurrent_index and probed.invalid_indexes:
         drops = " ".join(
             psycopg.sql.SQL("DROP INDEX CONCURRENTLY {};")
@@ -179,6 +200,15 @@ def check_staged_for(probed: Probed, signature: ModelSignature) -> None:
         )
 
 
+def check_goes_on_online(probed: Probed, plan: ReembedPlan) -> None:
+    run = probed.open_run
+    if run is not None and run["state"] == "filling" and not plan.online:
+        raise StagedForAnother(
+            f"run {run['id']} on {probed.column} is changing the model online: its second column is there",
+            "go on with --online, or undo it with vestige-sql migrate abort; search goes on in the former vectors",
+        )
+
+
 def difference(one: ModelSignature, other: ModelSignature) -> str:
     differing = [
         f"{field} {getattr(one, field)} and {getattr(other, field)}"
@@ -186,6 +216,51 @@ def difference(one: ModelSignature, other: ModelSignature) -> str:
         if getattr(one, field) != getattr(other, field)
     ]
     return "they differ in " + ", ".join(differing)
+
+
+def kept_model(probed: Probed) -> ModelSignature | None:
+    """Return the model whose former vectors are kept, None where none are or their model was not registered."""
+    kept = probed.kept
+    if kept is None or kept["hash"] is None:
+        return None
+    return ModelSignature(kept["name"], kept["dimension"], kept["hash"])
+
+
+def keeps_triggers_quiet(conn: psycopg.Connection[Any], probed: Probed, plan: ReembedPlan) -> bool:
+    """Whether the filling must and may keep the target's own triggers from firing.
+
+    Raises :class:`TargetError` naming the triggers that it cannot keep from firing, unless the plan allows that.
+    """
+    triggers = steps.query(conn, "probe/triggers.sql", probed.values)
+    if not triggers:
+        return False
+    may = may_suppress_triggers(conn)
+    firing = [t["name"] for t in triggers if t["fires_always"] or not may]
+    if firing and not plan.fire_triggers:
+        role = psycopg.sql.Identifier(probed.server["role"]).as_string(conn)
+        always = ", ".join(t["name"] for t in triggers if t["fires_always"])
+        hint = (
+            f"GRANT SET ON PARAMETER session_replication_role TO {role} lets this role suppress them (PostgreSQL 15 on)"
+        )
+        if always:
+            hint = (
+                f"{always} fire even so: ALTER TABLE {probed.name} ENABLE TRIGGER .. makes them like the others; {hint}"
+            )
+        raise TargetError(
+            f"filling the second column would fire triggers of {probed.name}: {', '.join(firing)}",
+            f"{hint}; or let them fire, once for each row, with --fire-triggers; nothing was written",
+        )
+    return may
+
+
+def may_suppress_triggers(conn: psycopg.Connection[Any]) -> bool:
+    """Whether this role may set session_replication_role, which is found out by trying."""
+    try:
+        with conn.transaction(force_rollback=True):
+            steps.run(conn, steps.load("online/quiet/10_fire_no_triggers.sql"), {})
+    except psycopg.errors.InsufficientPrivilege:
+        return False
+    return True
 
 
 def find_way(
@@ -198,16 +273,34 @@ def find_way(
         if probed.table["has_update_rule"]:
             raise TargetError(f"{probed.name} has a rule ON UPDATE, which would fire", "nothing was written")
         return "fill", "the model is the registered one, and rows lack a vector"
+    if probed.kept is not None and work.scope == "all":
+        raise TargetError(
+            f"the former vectors of {probed.column} are still kept, those of "
+            f"{kept_model(probed) or 'no registered model'}",
+            "vestige-sql migrate finalize lets them go, vestige-sql migrate rollback goes back to them; nothing was "
+            "written",
+        )
+    if plan.online and probed.table["embedding_not_null"]:
+        raise TargetError(
+            f"{probed.column} is NOT NULL, which a column that is filled beside it cannot be",
+            "ALTER TABLE .. ALTER COLUMN .. DROP NOT NULL for the time of the run, or run without --online; "
+            "nothing was written",
+        )
     if work.rows_blank and probed.table["embedding_not_null"]:
         raise TargetError(
             f"{probed.column} is NOT NULL, and {work.rows_blank:,} rows have no text to embed",
             "give them text, delete them, or ALTER TABLE .. ALTER COLUMN .. DROP NOT NULL; nothing was written",
         )
-    return choose_way(plan.apply, probed, blockers(conn, probed, signature.dimension))
+    in_the_way = blockers(conn, probed, signature.dimension)
+    if plan.online:
+        choose_way("swap", probed, in_the_way)
+        keeps_triggers_quiet(conn, probed, plan)
+        return "online", "as asked for"
+    return choose_way(plan.apply, probed, in_the_way)
 
 
 def find_staged(
-    conn: psycopg.Connection[Any], probed: Probed, expect: ModelSignature | None = None
+    conn: psycopg.Connection[Any], probed: Probed, plan: ReembedPlan, expect: ModelSignature | None = None
 ) -> tuple[ModelSignature, Work]:
     """Return the signature that the open run stages for, ``expect`` where that is given, and what there is to apply."""
     if expect is not None:
@@ -218,6 +311,7 @@ def find_staged(
             f"nothing is staged for {probed.column}" + (f" with {expect}" if expect else ""),
             "run vestige-sql migrate stage first; nothing was written",
         )
+    check_goes_on_online(probed, plan)
     counts = count_rows(conn, probed)
     rows = counts["rows_missing"] if run["scope"] == "missing" else counts["rows_with_text"]
     return signature, Work(run["scope"], rows, counts["rows_total"] - counts["rows_with_text"], counts["rows_total"])

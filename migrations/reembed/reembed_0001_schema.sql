@@ -22,20 +22,26 @@ CREATE TABLE IF NOT EXISTS vestige_sql.run (
     table_schema    text NOT NULL,
     table_name      text NOT NULL,
     column_name     text NOT NULL,
-    scope           text NOT NULL CHECK (scope IN ('all', 'missing', 'index', 'register')),
+    scope           text NOT NULL CHECK (scope IN ('all', 'missing', 'index', 'register', 'back')),
     from_name       text,
     from_dimension  integer,
     from_hash       text,
     to_name         text NOT NULL,
     to_dimension    integer NOT NULL,
     to_hash         text NOT NULL,
-    -- staging: nothing live was touched; applied: vectors and registry are in place, the index is not yet
-    state           text NOT NULL DEFAULT 'staging' CHECK (state IN ('staging', 'applied', 'done', 'aborted')),
-    way             text CHECK (way IN ('rewrite', 'widen', 'swap', 'fill')),
+    -- staging: nothing live was touched; filling: a second column is filled, search goes on in the first; applied: vectors
+    -- and registry are in place, and something is still to be built or cleared away
+    state           text NOT NULL DEFAULT 'staging' CHECK (state IN ('staging', 'filling', 'applied', 'done', 'aborted')),
+    way             text CHECK (way IN ('rewrite', 'widen', 'swap', 'fill', 'online', 'back')),
     way_reason      text,
     rows_total      bigint,
     rows_written    bigint,
     rows_blank      bigint,
+    -- online: the last key that was filled, as text, and what was true of every row of the file with this number
+    filled_to       text,
+    rows_filled     bigint NOT NULL DEFAULT 0,
+    verified_file   bigint,
+    verified_at     timestamptz,
     started_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
     applied_at      timestamptz,
     finished_at     timestamptz,
@@ -51,7 +57,7 @@ CREATE TABLE IF NOT EXISTS vestige_sql.run (
 
 CREATE UNIQUE INDEX IF NOT EXISTS run_open_idx
     ON vestige_sql.run (table_schema, table_name, column_name)
-    WHERE state IN ('staging', 'applied');
+    WHERE state IN ('staging', 'filling', 'applied');
 
 COMMENT ON TABLE vestige_sql.run IS 'One row a re-embedding: signatures from and to, way of applying, rows, durations, outcome';
 
@@ -86,12 +92,14 @@ CREATE TABLE IF NOT EXISTS vestige_sql.model (
 COMMENT ON TABLE vestige_sql.model IS 'Which model the vectors of a column are of, for tables without a registry of their own';
 
 -- Vector indexes that were dropped and are still to be built. Empty but while a run is under way, or after one
--- died between the commit of the vectors and the end of CREATE INDEX CONCURRENTLY.
+-- died between the commit of the vectors and the end of CREATE INDEX CONCURRENTLY. Online the former index stays until
+-- the switch, and the new one has the name in built_as until then.
 CREATE TABLE IF NOT EXISTS vestige_sql.saved_index (
     table_schema  text NOT NULL,
     table_name    text NOT NULL,
     column_name   text NOT NULL,
     index_name    text NOT NULL,
+    built_as      text NOT NULL,
     definition    text NOT NULL,
     index_comment text,
     saved_at      timestamptz NOT NULL DEFAULT now(),
@@ -99,3 +107,20 @@ CREATE TABLE IF NOT EXISTS vestige_sql.saved_index (
 );
 
 COMMENT ON TABLE vestige_sql.saved_index IS 'Vector indexes that a run dropped and has still to build, as they were';
+
+-- Former vectors that are kept so that a re-embedding can be undone: in a column beside the live one after an online
+-- run, in a table of this schema after an offline one. The model is NULL where none was registered.
+CREATE TABLE IF NOT EXISTS vestige_sql.kept (
+    table_schema text NOT NULL,
+    table_name   text NOT NULL,
+    column_name  text NOT NULL,
+    place        text NOT NULL CHECK (place IN ('column', 'table')),
+    model_name   text,
+    dimension    integer,
+    model_hash   text,
+    run_id       bigint NOT NULL REFERENCES vestige_sql.run,
+    kept_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (table_schema, table_name, column_name)
+);
+
+COMMENT ON TABLE vestige_sql.kept IS 'Former vectors of a column, of which model they are and where, until they are finalized';

@@ -10,7 +10,11 @@
 DROP FUNCTION IF EXISTS vestige_sql.require(boolean, text, text);
 DROP FUNCTION IF EXISTS vestige_sql.has_text(text);
 DROP FUNCTION IF EXISTS vestige_sql.content_hash(text);
-DROP FUNCTION IF EXISTS vestige_sql.index_definitions(regclass, name, integer);
+DROP FUNCTION IF EXISTS vestige_sql.index_recall(regclass, name, integer, integer);
+DROP FUNCTION IF EXISTS vestige_sql.swap_indexes(regclass, name, name);
+DROP FUNCTION IF EXISTS vestige_sql.index_definitions(regclass, name, integer, name);
+DROP FUNCTION IF EXISTS vestige_sql.other_index_name(text);
+DROP FUNCTION IF EXISTS vestige_sql.rename_column(text, name, name);
 DROP FUNCTION IF EXISTS vestige_sql.column_properties(regclass, name, name);
 DROP FUNCTION IF EXISTS vestige_sql.registered_model(regclass, name);
 DROP FUNCTION IF EXISTS vestige_sql.set_model(regclass, name, text, integer, text);

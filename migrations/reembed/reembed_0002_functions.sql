@@ -51,19 +51,45 @@ AS $function$
     SELECT pg_catalog.sha256(pg_catalog.convert_to(p_text, 'UTF8'))
 $function$;
 
+-- What an index is called while the index of that name is on the other column: before an online switch the new one,
+-- after it the former one.
+CREATE OR REPLACE FUNCTION vestige_sql.other_index_name(p_index text)
+RETURNS text
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+AS $function$
+    SELECT 'reembed_' OPERATOR(pg_catalog.||) pg_catalog.left(
+        pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(p_index, 'UTF8')), 'hex'), 16)
+$function$;
+
+-- An expression as pg_get_expr() prints it, with one column's name in place of another's. What stands in strings stays.
+CREATE OR REPLACE FUNCTION vestige_sql.rename_column(p_expression text, p_from name, p_to name)
+RETURNS text
+LANGUAGE sql
+IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+    SELECT string_agg(CASE WHEN token[1] = quote_ident(p_from) THEN quote_ident(p_to) ELSE token[1] END, '' ORDER BY place)
+    FROM regexp_matches(p_expression, $token$('(?:[^']|'')*'|"(?:[^"]|"")*"|\w+|[^\w'"]+)$token$, 'g')
+        WITH ORDINALITY AS t (token, place)
+$function$;
+
 -- The HNSW and IVFFlat indexes that depend on a column, each as the statement that builds it again for a new
 -- dimension: same name, method, opclass, parameters, predicate and tablespace. NULL for the dimension is the old one.
 --
 -- Where an expression or predicate says the old dimension, as in (embedding::halfvec(768)) or
 -- vector_dims(embedding) = 768, the new one takes its place; one on a part of the vector stays as it is. pgvector
 -- indexes vector up to 2,000 dimensions, halfvec up to 4,000 and bit up to 64,000: above 2,000 a vector is indexed as
--- halfvec, and where no index can be built definition is NULL.
+-- halfvec, and where no index can be built definition is NULL. With p_new_column the statement is about that column, and
+-- builds the index under the name in built_as.
 CREATE OR REPLACE FUNCTION vestige_sql.index_definitions(
     p_table regclass,
     p_column name,
-    p_dimension integer
+    p_dimension integer,
+    p_new_column name DEFAULT NULL
 )
-RETURNS TABLE (index_name text, definition text, index_comment text)
+RETURNS TABLE (index_name text, definition text, index_comment text, built_as text)
 LANGUAGE plpgsql
 STABLE
 SET search_path = pg_catalog, pg_temp
@@ -113,6 +139,7 @@ BEGIN
         ORDER BY c.relname
     LOOP
         index_name := v_index.relname;
+        built_as := CASE WHEN p_new_column IS NULL THEN index_name ELSE vestige_sql.other_index_name(index_name) END;
         index_comment := obj_description(v_index.indexrelid, 'pg_class');
         v_key := pg_get_indexdef(v_index.indexrelid, 1, false);
         v_opclass := v_index.opcname;
@@ -153,9 +180,13 @@ BEGIN
         IF (v_new_dimension > CASE v_type WHEN 'vector' THEN 2000 WHEN 'halfvec' THEN 4000 WHEN 'bit' THEN 64000 END) THEN
             definition := NULL;
         ELSE
+            IF p_new_column IS NOT NULL THEN
+                v_key := vestige_sql.rename_column(v_key, p_column, p_new_column);
+                v_predicate := vestige_sql.rename_column(v_predicate, p_column, p_new_column);
+            END IF;
             definition := format(
                 'CREATE INDEX %I ON %s USING %I (%s %I.%I)%s%s%s',
-                v_index.relname, p_table, v_index.amname, v_key, v_index.opcschema, v_opclass,
+                built_as, p_table, v_index.amname, v_key, v_index.opcschema, v_opclass,
                 ' WITH (' || array_to_string(v_index.reloptions, ', ') || ')',
                 (SELECT ' TABLESPACE ' || quote_ident(s.spcname)
                  FROM pg_tablespace s WHERE s.oid = v_index.reltablespace),
@@ -328,5 +359,110 @@ BEGIN
         EXECUTE format('INSERT INTO %s (id, %I, dimension, %I) VALUES (1, $1, $2, $3)', v_registry, v_name, v_hash)
         USING p_model_name, p_dimension, p_model_hash;
     END IF;
+END
+$function$;
+
+-- The statements that let the vector indexes of two columns change names: what is built for the column that is coming is
+-- called as the index of the one that goes, and that one gets the other name. An index that has no counterpart yet takes
+-- the name that vestige_sql.saved_index has for it.
+CREATE OR REPLACE FUNCTION vestige_sql.swap_indexes(p_table regclass, p_coming name, p_going name)
+RETURNS SETOF text
+LANGUAGE sql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+    WITH indexes AS (
+        SELECT DISTINCT n.nspname, c.relname::text AS name, a.attname
+        FROM pg_depend d
+        JOIN pg_class c ON c.oid = d.objid AND c.relkind = 'i'
+        JOIN pg_am am ON am.oid = c.relam AND am.amname IN ('hnsw', 'ivfflat')
+        JOIN pg_namespace n ON n.oid = c.relnamespace
+        JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+        WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = p_table
+    )
+    SELECT format('ALTER INDEX %I.%I RENAME TO %I', coming.nspname, s.was, s.becomes)
+    FROM indexes coming
+    LEFT JOIN indexes going
+        ON going.attname = p_going AND coming.name = vestige_sql.other_index_name(going.name)
+    LEFT JOIN vestige_sql.saved_index saved
+        ON saved.table_schema = coming.nspname AND saved.built_as = coming.name AND saved.index_name <> coming.name
+    CROSS JOIN LATERAL (VALUES
+        (1, going.name, going.name || '_'),
+        (2, coming.name, coalesce(going.name, saved.index_name)),
+        (3, going.name || '_', coming.name)
+    ) AS s (step, was, becomes)
+    WHERE coming.attname = p_coming AND s.was IS NOT NULL AND s.becomes IS NOT NULL
+    ORDER BY coming.name, s.step
+$function$;
+
+-- How much of what an exact search finds an HNSW or IVFFlat index finds, with the session's ef_search or probes: the mean
+-- share over p_sample rows whose vectors stand in as questions, each without the row itself (recall@k).
+--
+-- Neighbours count by their distance, as in the field's benchmarks (Aumueller, Bernhardsson, Faithfull: ANN-Benchmarks,
+-- 2020), so that one of several that are equally far does as well as another. recall is NULL where there is nothing to ask.
+CREATE OR REPLACE FUNCTION vestige_sql.index_recall(p_index regclass, p_id name, p_sample integer, p_k integer DEFAULT 10)
+RETURNS TABLE (recall double precision, sampled integer)
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = on
+AS $function$
+DECLARE
+    v_table text;
+    v_key text;
+    v_distance text;
+    v_predicate text;
+    v_ids text[];
+    v_questions text[];
+    v_exact double precision[];
+    v_found integer;
+    v_sum double precision := 0;
+BEGIN
+    SELECT
+        i.indrelid::regclass::text,
+        pg_get_indexdef(i.indexrelid, 1, false),
+        format('%s OPERATOR(%I.%s) $1::%s', pg_get_indexdef(i.indexrelid, 1, false), n.nspname, o.oprname,
+            format_type(a.atttypid, a.atttypmod)),
+        coalesce(pg_get_expr(i.indpred, i.indrelid), 'true')
+    INTO STRICT v_table, v_key, v_distance, v_predicate
+    FROM pg_index i
+    JOIN pg_attribute a ON a.attrelid = i.indexrelid AND a.attnum = 1
+    JOIN pg_opclass c ON c.oid = i.indclass[0]
+    JOIN pg_amop p ON p.amopfamily = c.opcfamily AND p.amoppurpose = 'o' AND p.amoplefttype = c.opcintype
+    JOIN pg_operator o ON o.oid = p.amopopr
+    JOIN pg_namespace n ON n.oid = o.oprnamespace
+    WHERE i.indexrelid = p_index;
+
+    EXECUTE format(
+        'SELECT array_agg(s.id), array_agg(s.question) FROM ('
+        '  SELECT %1$I::text AS id, (%2$s)::text AS question FROM %3$s WHERE (%2$s) IS NOT NULL AND (%4$s)'
+        '  ORDER BY hashtextextended(%1$I::text, 0) LIMIT $1) s',
+        p_id, v_key, v_table, v_predicate)
+    INTO v_ids, v_questions USING p_sample;
+
+    sampled := 0;
+    FOR i IN 1 .. coalesce(cardinality(v_questions), 0) LOOP
+        -- the index does not serve an order by the distance and nought
+        PERFORM set_config('enable_seqscan', 'on', true);
+        EXECUTE format(
+            'SELECT array_agg(n.distance ORDER BY n.distance) FROM ('
+            '  SELECT %1$s AS distance FROM %2$s WHERE (%3$s) IS NOT NULL AND (%4$s) AND %5$I::text <> $2'
+            '  ORDER BY (%1$s) + 0 LIMIT $3) n',
+            v_distance, v_table, v_key, v_predicate, p_id)
+        INTO v_exact USING v_questions[i], v_ids[i], p_k;
+        CONTINUE WHEN v_exact IS NULL;
+
+        PERFORM set_config('enable_seqscan', 'off', true);
+        EXECUTE format(
+            'SELECT count(*) FROM ('
+            '  SELECT %1$s AS distance FROM %2$s WHERE (%3$s) AND %4$I::text <> $2 ORDER BY %1$s LIMIT $3) n'
+            '  WHERE n.distance <= $4',
+            v_distance, v_table, v_predicate, p_id)
+        INTO v_found USING v_questions[i], v_ids[i], p_k, v_exact[cardinality(v_exact)];
+        v_sum := v_sum + v_found::double precision / cardinality(v_exact);
+        sampled := sampled + 1;
+    END LOOP;
+    recall := v_sum / nullif(sampled, 0);
+    RETURN NEXT;
 END
 $function$;

@@ -1,6 +1,6 @@
 -- How far every run that is open has come: vectors staged, and the index build that is going on. No row without one.
 --
--- share_staged is of the rows that there were when the run began. HNSW counts the tuples that are in the graph; the
+-- share_staged is of the rows that there were when the run began, rows_filled those of an online run's second column. HNSW counts the tuples that are in the graph; the
 -- blocks are those of the table. pid is the session that has claimed the run, NULL where it stands still.
 --
 -- Locks:        none on the target
@@ -13,7 +13,7 @@
 
 SELECT pg_catalog.string_agg(pg_catalog.format(
     $query$SELECT r.id AS run, %L AS target, r.to_name AS model, r.state, l.pid, r.rows_total, s.rows_staged,
-    round(100.0 * s.rows_staged / nullif(r.rows_total, 0)) || '%%' AS share_staged, i.phase AS index_phase,
+    round(100.0 * s.rows_staged / nullif(r.rows_total, 0)) || '%%' AS share_staged, r.rows_filled, i.phase AS index_phase,
     round(100.0 * i.blocks_done / nullif(i.blocks_total, 0)) || '%%' AS share_of_blocks, i.tuples_done,
     r.started_at, r.last_error
 FROM vestige_sql.run r
@@ -36,5 +36,5 @@ FROM (
         pg_catalog.format('%I.%I.%I', r.table_schema, r.table_name, r.column_name) AS target,
         'vestige_sql.' || pg_catalog.quote_ident(r.variables ->> 'staging_table') AS staging
     FROM vestige_sql.run r
-    WHERE r.state IN ('staging', 'applied')
+    WHERE r.state IN ('staging', 'filling', 'applied')
 ) o \gexec

@@ -10,9 +10,9 @@
 
 SELECT
     r.id, r.scope, r.state, r.to_name AS name, r.to_dimension AS dimension, r.to_hash AS hash,
-    r.way, r.rows_total, r.rows_written, r.rows_blank, r.duration_secs,
+    r.way, r.rows_total, r.rows_written, r.rows_blank, r.rows_filled, r.verified_at, r.duration_secs,
     r.started_at, r.applied_at, r.last_error,
     pg_catalog.to_regclass(pg_catalog.format('vestige_sql.%I', :'staging_table'::text)) IS NOT NULL AS staging_exists
 FROM vestige_sql.run r
 WHERE r.table_schema = :'schema' AND r.table_name = :'table' AND r.column_name = :'embedding_column'
-  AND r.state IN ('staging', 'applied');
+  AND r.state IN ('staging', 'filling', 'applied');

@@ -1,4 +1,4 @@
--- Vector indexes that a run dropped and has still to build.
+-- Vector indexes that a run dropped and has still to build. What an online run builds beside the former ones is not listed.
 --
 -- Locks:        none on the target
 -- Transaction:  either
@@ -11,4 +11,5 @@
 SELECT s.index_name AS name, s.definition
 FROM vestige_sql.saved_index s
 WHERE s.table_schema = :'schema' AND s.table_name = :'table' AND s.column_name = :'embedding_column'
+  AND s.built_as = s.index_name
 ORDER BY s.index_name;

@@ -37,7 +37,8 @@ SELECT
              (2, 'run', ARRAY['SELECT', 'INSERT', 'UPDATE']),
              (3, 'step', ARRAY['SELECT', 'INSERT']),
              (4, 'model', ARRAY['SELECT', 'INSERT', 'UPDATE']),
-             (5, 'saved_index', ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE'])
+             (5, 'saved_index', ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
+             (6, 'kept', ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE'])
          ) AS x (place, relname, rights)
          JOIN pg_catalog.pg_class c ON c.relname = x.relname
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'vestige_sql'

@@ -101,6 +101,15 @@ SELECT
     'stage_' || names.suffix AS staging_table,
     'staged_embedding_' || names.suffix AS lookup_function,
     'embedding_' || names.suffix AS new_column,
+    'former_embedding_' || names.suffix AS kept_column,
+    'kept_' || names.suffix AS kept_table,
+    'changed_' || names.suffix AS changed_table,
+    'note_changed_' || names.suffix AS track_function,
+    'vestige_sql_note_inserted_' || names.suffix AS insert_trigger,
+    'vestige_sql_note_updated_' || names.suffix AS update_trigger,
+    'forget_stale_' || names.suffix AS keep_function,
+    -- behind the names of other triggers, in whose order they fire
+    'zz_vestige_sql_forget_stale_' || names.suffix AS keep_trigger,
     -- where the signature is kept
     CASE
         WHEN target.relname = 'knowledge_nodes' AND :'embedding_column' = 'embedding'

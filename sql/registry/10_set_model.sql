@@ -13,4 +13,4 @@ SELECT vestige_sql.set_model(
     r.to_name, r.to_dimension, r.to_hash)
 FROM vestige_sql.run r
 WHERE r.table_schema = :'schema' AND r.table_name = :'table' AND r.column_name = :'embedding_column'
-  AND r.state = 'staging';
+  AND r.state IN ('staging', 'filling');

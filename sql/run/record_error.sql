@@ -8,4 +8,4 @@
 -- Undo:         nothing to undo
 -- Variables:    error, run_id
 
-UPDATE vestige_sql.run SET last_error = :'error' WHERE id = :run_id AND state IN ('staging', 'applied');
+UPDATE vestige_sql.run SET last_error = :'error' WHERE id = :run_id AND state IN ('staging', 'filling', 'applied');

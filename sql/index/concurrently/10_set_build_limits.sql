@@ -12,12 +12,12 @@
 -- Fires:        no triggers
 -- Run again:    safe, it sets the same values
 -- Undo:         ends with the session
--- Variables:    embedding_column, dimension, embedding_type, schema, table, index_workers
+-- Variables:    index_column, dimension, embedding_type, schema, table, index_workers
 
 WITH graph AS (
     SELECT
         -- a vector is a header of 8 bytes and 4 bytes a dimension, halfvec 2
-        count(t.:"embedding_column") * (
+        count(t.:"index_column") * (
             8 + :dimension * CASE :'embedding_type' WHEN 'halfvec' THEN 2 ELSE 4 END
             + 16 * 2 * (SELECT coalesce(max(substring(s.definition FROM '\mm ?= ?(\d+)')::integer), 16)
                         FROM vestige_sql.saved_index s

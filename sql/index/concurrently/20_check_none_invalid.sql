@@ -10,12 +10,12 @@
 
 SELECT vestige_sql.require(
     false,
-    format('the index %I.%I is INVALID, left by a build that failed; the vectors are in place, the index is not',
-        s.table_schema, s.index_name),
-    format('drop it and run again: DROP INDEX CONCURRENTLY %I.%I;', s.table_schema, s.index_name)
+    format('the index %I.%I is INVALID, left by a build that failed',
+        s.table_schema, s.built_as),
+    format('drop it and run again: DROP INDEX CONCURRENTLY %I.%I;', s.table_schema, s.built_as)
 )
 FROM vestige_sql.saved_index s
 JOIN pg_catalog.pg_index i
-    ON i.indexrelid = pg_catalog.to_regclass(pg_catalog.format('%I.%I', s.table_schema, s.index_name))
+    ON i.indexrelid = pg_catalog.to_regclass(pg_catalog.format('%I.%I', s.table_schema, s.built_as))
     AND NOT i.indisvalid
 WHERE s.table_schema = :'schema' AND s.table_name = :'table' AND s.column_name = :'embedding_column';

@@ -13,5 +13,5 @@
 SELECT pg_catalog.regexp_replace(s.definition, '^CREATE INDEX ', 'CREATE INDEX CONCURRENTLY ')
 FROM vestige_sql.saved_index s
 WHERE s.table_schema = :'schema' AND s.table_name = :'table' AND s.column_name = :'embedding_column'
-  AND pg_catalog.to_regclass(pg_catalog.format('%I.%I', s.table_schema, s.index_name)) IS NULL
+  AND pg_catalog.to_regclass(pg_catalog.format('%I.%I', s.table_schema, s.built_as)) IS NULL
 ORDER BY s.index_name \gexec

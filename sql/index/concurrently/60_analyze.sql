@@ -6,6 +6,6 @@
 -- Fires:        no triggers
 -- Run again:    safe
 -- Undo:         nothing to undo
--- Variables:    schema, table, embedding_column
+-- Variables:    schema, table, index_column
 
-ANALYZE :"schema".:"table" (:"embedding_column");
+ANALYZE :"schema".:"table" (:"index_column");

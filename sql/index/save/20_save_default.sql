@@ -10,21 +10,21 @@
 -- Fires:        no triggers
 -- Run again:    safe, a definition that is kept already stays
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    schema, table, embedding_column, vector_schema, dimension, staging_table, embedding_type
+-- Variables:    schema, table, embedding_column, index_column, vector_schema, dimension, staging_table, embedding_type
 
-INSERT INTO vestige_sql.saved_index (table_schema, table_name, column_name, index_name, definition)
+INSERT INTO vestige_sql.saved_index (table_schema, table_name, column_name, index_name, built_as, definition)
 SELECT
-    :'schema', :'table', :'embedding_column', x.index_name,
+    :'schema', :'table', :'embedding_column', x.index_name, b.built_as,
     pg_catalog.format(
         'CREATE INDEX %I ON %I.%I USING hnsw (%s) WITH (m = 16, ef_construction = 64)',
-        x.index_name, :'schema'::text, :'table'::text,
+        b.built_as, :'schema'::text, :'table'::text,
         CASE
             WHEN x.is_halfvec
-                THEN pg_catalog.format('%I %I.halfvec_cosine_ops', :'embedding_column'::text, :'vector_schema'::text)
+                THEN pg_catalog.format('%I %I.halfvec_cosine_ops', :'index_column'::text, :'vector_schema'::text)
             WHEN :dimension > 2000
                 THEN pg_catalog.format('(%I::%I.halfvec(%s)) %I.halfvec_cosine_ops',
-                    :'embedding_column'::text, :'vector_schema'::text, :dimension, :'vector_schema'::text)
-            ELSE pg_catalog.format('%I %I.vector_cosine_ops', :'embedding_column'::text, :'vector_schema'::text)
+                    :'index_column'::text, :'vector_schema'::text, :dimension, :'vector_schema'::text)
+            ELSE pg_catalog.format('%I %I.vector_cosine_ops', :'index_column'::text, :'vector_schema'::text)
         END)
 FROM (
     SELECT
@@ -38,6 +38,9 @@ FROM (
         pg_catalog.to_regtype(pg_catalog.format('%I.halfvec', :'vector_schema'::text)) IS NOT NULL AS halfvec_exists
     FROM (VALUES ('idx_' || :'table'::text || '_' || :'embedding_column'::text || '_hnsw')) AS n (name)
 ) AS x
+CROSS JOIN LATERAL (VALUES (
+    CASE :'index_column' WHEN :'embedding_column' THEN x.index_name ELSE vestige_sql.other_index_name(x.index_name) END
+)) AS b (built_as)
 WHERE (:dimension <= 2000 OR x.halfvec_exists AND :dimension <= 4000)
   AND NOT EXISTS (
       SELECT FROM vestige_sql.index_definitions(

@@ -11,4 +11,4 @@
 UPDATE vestige_sql.run
 SET state = 'aborted', finished_at = clock_timestamp()
 WHERE table_schema = :'schema' AND table_name = :'table' AND column_name = :'embedding_column'
-  AND state = 'staging';
+  AND state IN ('staging', 'filling');

@@ -1,0 +1,12 @@
+-- Drop the table in which the former vectors are kept, if they are in one.
+--
+-- Locks:        none on the target
+-- Transaction:  required
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it is gone
+-- Undo:         ROLLBACK, while the transaction is open
+-- Variables:    kept_table
+
+-- squawk-ignore-file ban-drop-table, require-lock-timeout -- the former vectors are what is to go, at a person's word
+DROP TABLE IF EXISTS vestige_sql.:"kept_table";

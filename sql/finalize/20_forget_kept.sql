@@ -1,0 +1,12 @@
+-- Nothing is kept any more.
+--
+-- Locks:        none on the target
+-- Transaction:  required
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it is forgotten
+-- Undo:         ROLLBACK, while the transaction is open
+-- Variables:    schema, table, embedding_column
+
+DELETE FROM vestige_sql.kept k
+WHERE k.table_schema = :'schema' AND k.table_name = :'table' AND k.column_name = :'embedding_column';

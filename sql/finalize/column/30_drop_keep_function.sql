@@ -1,0 +1,12 @@
+-- Drop the function that took kept vectors from rows.
+--
+-- Locks:        none on the target
+-- Transaction:  required
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it is gone
+-- Undo:         ROLLBACK, while the transaction is open
+-- Variables:    keep_function
+
+-- squawk-ignore-file ban-drop-function -- the function is the run's own, and its trigger is gone
+DROP FUNCTION IF EXISTS vestige_sql.:"keep_function"();

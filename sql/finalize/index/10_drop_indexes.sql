@@ -1,0 +1,18 @@
+-- Drop the vector indexes of the kept column, with readers and writers going on.
+--
+-- Locks:        SHARE UPDATE EXCLUSIVE on the target
+-- Transaction:  forbidden
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, there is nothing left to drop
+-- Undo:         build them again, by their definitions
+-- Variables:    schema, table, kept_column
+
+-- squawk-ignore-file require-lock-timeout -- readers and writers do not wait behind it
+SELECT DISTINCT pg_catalog.format('DROP INDEX CONCURRENTLY %s', d.objid::regclass)
+FROM pg_catalog.pg_depend d
+JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+JOIN pg_catalog.pg_index i ON i.indexrelid = d.objid
+WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass
+  AND d.refobjid = pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass AND a.attname = :'kept_column'
+ORDER BY 1 \gexec

@@ -1,0 +1,19 @@
+-- Drop the staged vectors of changed rows whose text is another by now. Their rows become pending again.
+--
+-- Locks:        ACCESS SHARE on the target
+-- Transaction:  either
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, there is nothing left to discard
+-- Undo:         stage again
+-- Variables:    staging_table, changed_table, schema, table, id_column, content_column
+
+DELETE FROM vestige_sql.:"staging_table" s
+WHERE s.id IN (SELECT c.id FROM vestige_sql.:"changed_table" c)
+  AND NOT EXISTS (
+      SELECT
+      FROM :"schema".:"table" t
+      WHERE t.:"id_column" = s.id
+        AND vestige_sql.has_text(t.:"content_column"::text)
+        AND vestige_sql.content_hash(t.:"content_column"::text) = s.content_hash
+  );

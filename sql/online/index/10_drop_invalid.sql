@@ -1,0 +1,19 @@
+-- Drop what an earlier build of this run left INVALID. It has a name that nothing but this run gives.
+--
+-- Locks:        SHARE UPDATE EXCLUSIVE on the target
+-- Transaction:  forbidden
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, there is nothing left to drop
+-- Undo:         nothing to undo
+-- Variables:    schema, table, embedding_column
+
+-- squawk-ignore-file require-lock-timeout -- readers and writers do not wait behind it
+SELECT pg_catalog.format('DROP INDEX CONCURRENTLY %I.%I', s.table_schema, s.built_as)
+FROM vestige_sql.saved_index s
+JOIN pg_catalog.pg_index i
+    ON i.indexrelid = pg_catalog.to_regclass(pg_catalog.format('%I.%I', s.table_schema, s.built_as))
+    AND NOT i.indisvalid
+WHERE s.table_schema = :'schema' AND s.table_name = :'table' AND s.column_name = :'embedding_column'
+  AND s.built_as <> s.index_name
+ORDER BY s.built_as \gexec

@@ -1,0 +1,18 @@
+-- Make the function that notes a changed row. It runs with the rights of the run's role, for writers have none here.
+--
+-- Locks:        none on the target
+-- Transaction:  required
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it is replaced by itself
+-- Undo:         ROLLBACK, while the transaction is open
+-- Variables:    track_function, changed_table, id_column
+
+SELECT
+    pg_catalog.format(
+        'CREATE OR REPLACE FUNCTION vestige_sql.%I() RETURNS trigger LANGUAGE plpgsql'
+        ' SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS %L',
+        :'track_function'::text,
+        pg_catalog.format('BEGIN INSERT INTO vestige_sql.%I (id) VALUES (NEW.%I); RETURN NULL; END',
+            :'changed_table'::text, :'id_column'::text)),
+    pg_catalog.format('REVOKE ALL ON FUNCTION vestige_sql.%I() FROM PUBLIC', :'track_function'::text) \gexec

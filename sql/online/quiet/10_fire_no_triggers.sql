@@ -1,0 +1,14 @@
+-- Let this session's writes fire none of the target's own triggers, as the writes of a replica do not.
+--
+-- It needs a superuser, or from PostgreSQL 15 on GRANT SET ON PARAMETER session_replication_role TO the role. Triggers that are
+-- enabled as ALWAYS or REPLICA fire all the same: probe/triggers.sql lists them. Those that note changed rows are ALWAYS.
+--
+-- Locks:        none on the target
+-- Transaction:  either
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it sets the same value
+-- Undo:         ends with the session
+-- Variables:    none
+
+SELECT pg_catalog.set_config('session_replication_role', 'replica', false);

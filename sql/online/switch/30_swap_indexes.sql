@@ -1,0 +1,13 @@
+-- Give the new index the name of the former one, which gets another.
+--
+-- Locks:        none on the target
+-- Transaction:  required
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, the names are swapped
+-- Undo:         ROLLBACK, while the transaction is open
+-- Variables:    schema, table, new_column, embedding_column
+
+-- squawk-ignore-file require-lock-timeout -- the lock is held already
+SELECT *
+FROM vestige_sql.swap_indexes(pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass, :'new_column', :'embedding_column') \gexec

@@ -1,0 +1,17 @@
+-- Make the function that takes from a row its kept vector, because it is of a text that the row no longer has.
+--
+-- Locks:        none on the target
+-- Transaction:  required
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it is replaced by itself
+-- Undo:         ROLLBACK, while the transaction is open
+-- Variables:    keep_function, kept_column
+
+SELECT
+    pg_catalog.format(
+        'CREATE OR REPLACE FUNCTION vestige_sql.%I() RETURNS trigger LANGUAGE plpgsql'
+        ' SET search_path = pg_catalog, pg_temp AS %L',
+        :'keep_function'::text,
+        pg_catalog.format('BEGIN NEW.%I := NULL; RETURN NEW; END', :'kept_column'::text)),
+    pg_catalog.format('REVOKE ALL ON FUNCTION vestige_sql.%I() FROM PUBLIC', :'keep_function'::text) \gexec

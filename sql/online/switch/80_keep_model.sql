@@ -1,0 +1,18 @@
+-- Remember of which model the kept vectors are.
+--
+-- Locks:        none on the target
+-- Transaction:  required
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, what is remembered stays
+-- Undo:         ROLLBACK, while the transaction is open
+-- Variables:    schema, table, embedding_column
+
+INSERT INTO vestige_sql.kept (
+    table_schema, table_name, column_name, place, model_name, dimension, model_hash, run_id
+)
+SELECT r.table_schema, r.table_name, r.column_name, 'column', r.from_name, r.from_dimension, r.from_hash, r.id
+FROM vestige_sql.run r
+WHERE r.table_schema = :'schema' AND r.table_name = :'table' AND r.column_name = :'embedding_column'
+  AND r.state = 'filling'
+ON CONFLICT (table_schema, table_name, column_name) DO NOTHING;

@@ -1,0 +1,13 @@
+-- How many rows have text and no vector in the kept column. Reads the whole table.
+--
+-- Locks:        ACCESS SHARE on the target
+-- Transaction:  either
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it only reads
+-- Undo:         nothing to undo
+-- Variables:    schema, table, kept_column, content_column
+
+SELECT count(*) AS rows_missing
+FROM :"schema".:"table" t
+WHERE t.:"kept_column" IS NULL AND vestige_sql.has_text(t.:"content_column"::text);

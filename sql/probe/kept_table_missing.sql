@@ -1,0 +1,15 @@
+-- How many rows have text and no kept vector of that very text. Reads the whole table.
+--
+-- Locks:        ACCESS SHARE on the target
+-- Transaction:  either
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it only reads
+-- Undo:         nothing to undo
+-- Variables:    schema, table, kept_table, id_column, content_column
+
+SELECT count(*) AS rows_missing
+FROM :"schema".:"table" t
+LEFT JOIN vestige_sql.:"kept_table" k
+    ON k.id = t.:"id_column" AND k.content_hash = vestige_sql.content_hash(t.:"content_column"::text)
+WHERE k.id IS NULL AND vestige_sql.has_text(t.:"content_column"::text);

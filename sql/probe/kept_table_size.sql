@@ -1,0 +1,14 @@
+-- How many vectors are kept in the package's own table, and its bytes.
+--
+-- Locks:        none on the target
+-- Transaction:  either
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it only reads
+-- Undo:         nothing to undo
+-- Variables:    kept_table
+
+SELECT
+    (SELECT count(*) FROM vestige_sql.:"kept_table") AS vectors,
+    pg_catalog.pg_total_relation_size(pg_catalog.format('vestige_sql.%I', :'kept_table'::text)::regclass) AS vector_bytes,
+    0::bigint AS index_bytes;

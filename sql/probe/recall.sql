@@ -1,0 +1,29 @@
+-- The recall@10 of each HNSW and IVFFlat index on a column, against exact search on a sample of its rows, with the session's
+-- ef_search. Each row of the sample takes one scan of the table.
+--
+-- Locks:        ACCESS SHARE on the target
+-- Transaction:  either
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it only reads
+-- Undo:         nothing to undo
+-- Variables:    schema, table, id_column, recall_sample, oid, index_column
+
+SELECT coalesce(s.index_name, c.relname) AS name, c.relname AS built_as, r.recall, r.sampled,
+    pg_catalog.current_setting(CASE am.amname WHEN 'hnsw' THEN 'hnsw.ef_search' ELSE 'ivfflat.probes' END, true) AS search_setting,
+    am.amname AS method
+FROM pg_catalog.pg_index i
+JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+JOIN pg_catalog.pg_am am ON am.oid = c.relam AND am.amname IN ('hnsw', 'ivfflat')
+LEFT JOIN vestige_sql.saved_index s ON s.table_schema = :'schema' AND s.table_name = :'table' AND s.built_as = c.relname
+CROSS JOIN LATERAL vestige_sql.index_recall(i.indexrelid, :'id_column', :recall_sample) AS r
+WHERE i.indrelid = :oid::oid
+  AND i.indisvalid
+  AND EXISTS (
+      SELECT FROM pg_catalog.pg_depend d
+      JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+      WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = i.indexrelid
+        AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = i.indrelid
+        AND a.attname = :'index_column'
+  )
+ORDER BY c.relname;

@@ -1,0 +1,18 @@
+-- How far the server's replicas and logical subscribers are behind, in bytes of WAL: the one that is furthest.
+--
+-- Replicas are seen by roles with pg_monitor, slots by everybody.
+--
+-- Locks:        none on the target
+-- Transaction:  either
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it only reads
+-- Undo:         nothing to undo
+-- Variables:    none
+
+SELECT coalesce(max(pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), x.lsn)), 0)::bigint AS lag_bytes
+FROM (
+    SELECT r.replay_lsn FROM pg_catalog.pg_stat_replication r
+    UNION ALL
+    SELECT coalesce(s.confirmed_flush_lsn, s.restart_lsn) FROM pg_catalog.pg_replication_slots s WHERE s.active
+) AS x (lsn);

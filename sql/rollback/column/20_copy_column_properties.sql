@@ -1,0 +1,12 @@
+-- Give the kept column what the live one has by now: default, NOT NULL, statistics target, options, comment, grants.
+--
+-- Locks:        ACCESS EXCLUSIVE on the target, to the end of the transaction
+-- Transaction:  required
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, the transaction leaves nothing behind
+-- Undo:         ROLLBACK, while the transaction is open
+-- Variables:    schema, table, embedding_column, kept_column
+
+SELECT *
+FROM vestige_sql.column_properties(pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass, :'embedding_column', :'kept_column') \gexec

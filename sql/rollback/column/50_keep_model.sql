@@ -1,0 +1,17 @@
+-- Remember of which model the kept vectors are now.
+--
+-- Locks:        none on the target
+-- Transaction:  required
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, remembers the same
+-- Undo:         ROLLBACK, while the transaction is open
+-- Variables:    schema, table, embedding_column
+
+UPDATE vestige_sql.kept k
+SET model_name = r.from_name, dimension = r.from_dimension, model_hash = r.from_hash, run_id = r.id,
+    kept_at = clock_timestamp()
+FROM vestige_sql.run r
+WHERE k.table_schema = :'schema' AND k.table_name = :'table' AND k.column_name = :'embedding_column'
+  AND r.table_schema = k.table_schema AND r.table_name = k.table_name AND r.column_name = k.column_name
+  AND r.state = 'filling';

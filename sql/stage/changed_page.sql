@@ -1,0 +1,39 @@
+-- The next rows by key of those that are noted as changed, and which of them are pending: as page.sql, for a table that is
+-- mostly staged.
+--
+-- Locks:        ACCESS SHARE on the target
+-- Transaction:  either
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it only reads
+-- Undo:         nothing to undo
+-- Variables:    id_column, content_column, schema, table, changed_table, after, id_sql_type, until, page_rows, staging_table, page_bytes
+
+WITH page AS (
+    SELECT t.:"id_column" AS id, t.:"content_column"::text AS content
+    FROM :"schema".:"table" t
+    WHERE t.:"id_column" IN (SELECT c.id FROM vestige_sql.:"changed_table" c)
+      AND (:after IS NULL OR t.:"id_column" > CAST(:after AS :id_sql_type))
+      AND (:until IS NULL OR t.:"id_column" <= CAST(:until AS :id_sql_type))
+    ORDER BY t.:"id_column"
+    LIMIT :page_rows
+),
+measured AS (
+    SELECT p.*, sum(octet_length(p.content)) OVER (ORDER BY p.id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+        AS bytes_before
+    FROM page p
+)
+SELECT
+    m.id,
+    m.id::text AS key,
+    q.pending,
+    CASE WHEN q.pending THEN m.content END AS content,
+    CASE WHEN q.pending THEN vestige_sql.content_hash(m.content) END AS content_hash
+FROM measured m
+CROSS JOIN LATERAL (
+    SELECT vestige_sql.has_text(m.content)
+       AND vestige_sql.content_hash(m.content) IS DISTINCT FROM (
+           SELECT s.content_hash FROM vestige_sql.:"staging_table" s WHERE s.id = m.id)
+) AS q (pending)
+WHERE coalesce(m.bytes_before, 0) < :page_bytes
+ORDER BY m.id;

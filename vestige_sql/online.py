@@ -1,0 +1,267 @@
+"""Changes the model while search goes on: a second column is filled, indexed, caught up with, and takes the name.
+
+Each phase is a folder of SQL steps that finds out by itself how far it is, so that a run that was killed goes on, and
+a DBA can run the folders one after another, hours apart.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from . import steps
+from .apply import Applied, Applier
+from .errors import CheckFailed, RecallTooLow
+from .stage import CHANGED_ROWS, TooManyPending
+from .target import connect
+
+log = logging.getLogger("vestige_sql")
+
+SWITCH = ("online/switch", "registry", "online/close")
+"""The folders that run under the lock."""
+
+# A batch of the filling is sized to take about this long, for as long as it takes its rows are locked.
+_BATCH_SECS = 0.2
+_FEWEST_ROWS, _FIRST_ROWS, _MOST_ROWS = 20, 200, 5_000
+
+_LAG_POLL_SECS = 0.5
+_LOG_EVERY_SECS = 10.0
+
+# Catching up converges by the ratio of the rates of change and of encoding, so that a few rounds are enough or none is.
+_ROUNDS = 8
+
+# How often the switch is tried with writers going on before they are held off while the last rows are encoded.
+_FREE_ATTEMPTS = 3
+
+
+@dataclass
+class Online:
+    """One online run: ``applier`` has the connection, the step variables and the audit; ``stage`` stages what is
+    pending of the whole table, and is None where there is no model at hand. ``filling`` says that an earlier process
+    got as far as the second column.
+    """
+
+    applier: Applier
+    stage: Callable[[], None] | None
+    quiet: bool
+    filling: bool
+    lock_held_secs: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.conn = self.applier.conn
+        self.values = self.applier.values
+        self.plan = self.applier.plan
+        self._locked_at = 0.0
+
+    def carry_out(self, reason: str) -> Applied:
+        """Run every phase that is left, the switch included.
+
+        Raises :class:`RecallTooLow` and :class:`CheckFailed` with the former vectors live, and what was done kept.
+        """
+        applied = Applied("online", reason)
+        if self.quiet:
+            self._folder("online/quiet", applied)
+        if not self.filling:
+            self._prepare(applied)
+        self.values["index_column"] = self.values["new_column"]
+        if self.stage is not None:
+            # What changed before changes were noted is found by a pass over the table that begins after that.
+            self.stage()
+        self._fill(applied)
+        started = time.monotonic()
+        self._build_indexes(applied)
+        applied.index_secs = time.monotonic() - started
+        self._catch_up(applied)
+        self._verify(applied)
+        self._check_recall(applied)
+        self._switch(applied)
+        self._folder("online/clean_up", applied)
+        applied.facts["duration_secs"] = time.monotonic() - self.applier.started - applied.index_secs
+        return applied
+
+    def _folder(self, name: str, applied: Applied) -> None:
+        self.applier.folder(name, applied)
+
+    def _prepare(self, applied: Applied) -> None:
+        if self.stage is None:
+            with self.conn.transaction():
+                self._folder("gate", applied)
+
+        def prepare() -> Applied:
+            for folder in ("lock/exclusive", "online/prepare"):
+                self._folder(folder, applied)
+            return applied
+
+        self.applier.retrying(prepare)
+        log.info("reembed: the second column is there; changes are noted from now on")
+
+    def _fill(self, applied: Applied) -> None:
+        """Write the staged vectors into the second column in batches of about ``_BATCH_SECS`` each."""
+        step = steps.load("online/fill/10_fill_batch.sql")
+        staged = steps.query(self.conn, "probe/staged.sql", self.values)[0]["rows_staged"]
+        run = steps.query_one(self.conn, "probe/open_run.sql", self.values)
+        filled = run["rows_filled"] if run else 0
+        started, logged = time.monotonic(), time.monotonic()
+        rows = _FIRST_ROWS
+        with self.applier.progress.rows(staged, filled, "filling"):
+            while (batch := steps.run(self.conn, step, self.values | {"batch_rows": rows})).result:
+                self.applier.progress.advance(batch.result[0]["rows_filled"] - filled)
+                filled = batch.result[0]["rows_filled"]
+                rows = _next_size(rows, batch.seconds)
+                if time.monotonic() - logged > _LOG_EVERY_SECS:
+                    logged = time.monotonic()
+                    log.info("reembed: filled %d of %d rows", filled, staged)
+                self._pause()
+        self.applier.record(steps.StepRun(step, filled, time.monotonic() - started, []))
+        log.info("reembed: filled %d rows in %.1f s", filled, time.monotonic() - started)
+
+    def _pause(self) -> None:
+        time.sleep(self.plan.pause_secs)
+        logged = None
+        while (lag := steps.query(self.conn, "probe/replication.sql", {})[0]["lag_bytes"]) > self.plan.max_lag_bytes:
+            if logged is None or time.monotonic() - logged > _LOG_EVERY_SECS:
+                logged = time.monotonic()
+                log.info("reembed: a replica is %.0f MB behind; waiting for it", lag / 1e6)
+            time.sleep(_LAG_POLL_SECS)
+
+    def _build_indexes(self, applied: Applied) -> None:
+        with self.conn.transaction():
+            self._folder("index/save", applied)
+        self._folder("online/index", applied)
+        self.applier.build_concurrently(applied)
+
+    def _changes(self) -> int:
+        """How many notes of changed rows there are."""
+        changes: int = steps.query(self.conn, "probe/changed.sql", self.values)[0]["changes"]
+        return changes
+
+    def _catch_up(self, applied: Applied) -> None:
+        """Encode and write changed rows until no more than a handful are left, with readers and writers going on."""
+        for _ in range(_ROUNDS):
+            if not self._changes():
+                return
+            self._folder("online/catch_up", applied)
+            if self.applier.stager is not None and self.applier.conninfo is not None:
+                with connect(self.applier.conninfo) as reader, connect(self.applier.conninfo) as writer:
+                    self.applier.stager.run(reader, writer, page_step=CHANGED_ROWS)
+            self._write_changed()
+            if self._changes() <= self.plan.batch_size:
+                return
+
+    def _write_changed(self) -> None:
+        step = steps.load("online/write_changed/10_write_changed.sql")
+        rows = _FIRST_ROWS
+        while True:
+            batch = steps.run(self.conn, step, self.values | {"batch_rows": rows})
+            if not batch.result[0]["forgotten"]:
+                return
+            rows = _next_size(rows, batch.seconds)
+
+    def _verify(self, applied: Applied) -> None:
+        with self.conn.transaction():
+            self._folder("online/verify", applied)
+
+    def _check_recall(self, applied: Applied) -> None:
+        applied.recall = measure_recall(self.conn, self.values, self.plan.recall_sample)
+        for index in applied.recall:
+            if index["recall"] < self.plan.min_recall:
+                raise RecallTooLow(
+                    f"the new index {index['name']} (built as {index['built_as']}) finds {index['recall']:.3f} of "
+                    "what an exact search finds "
+                    f"(recall@10, {index['sampled']} questions, {index['search_setting']}), less than "
+                    f"{self.plan.min_recall:g}",
+                    f"search goes on in the former vectors and nothing is lost. Raise {index['setting']} for the "
+                    "sessions "
+                    f"that search and for this one (ALTER ROLE .. SET {index['setting']} = ..), or drop the new "
+                    "index, have it "
+                    "built with a larger m and ef_construction, and run again; or ask for less with --min-recall",
+                )
+
+    def _switch(self, applied: Applied) -> None:
+        """Lock the table, see that nothing is stale, and let the columns change names."""
+        verified_again = False
+        for attempt in range(_FREE_ATTEMPTS + _ROUNDS):
+            work = self._switch_freely if attempt < _FREE_ATTEMPTS else self._switch_holding_writers_off
+            try:
+                self.applier.retrying(lambda work=work: work(applied), before=lambda: self._catch_up(applied))  # type: ignore[misc]
+            except TooManyPending:
+                continue
+            except psycopg.Error as error:
+                if error.sqlstate != steps.CHECK_FAILED:
+                    raise
+                if self._changes():
+                    if self.applier.stager is None:
+                        raise
+                    continue
+                if verified_again:
+                    raise
+                # VACUUM FULL, CLUSTER and the like write the table anew, which changes no row.
+                verified_again = True
+                self._verify(applied)
+                continue
+            self.lock_held_secs = time.monotonic() - self._locked_at
+            applied.facts["lock_held_secs"] = self.lock_held_secs
+            log.info("reembed: switched; the table was locked for %.0f ms", 1000 * self.lock_held_secs)
+            return
+        raise CheckFailed(
+            f"{self.values['name']} changes faster than its rows are encoded: more than {self.plan.batch_size} rows "
+            "were new "
+            f"each time it was to be switched",
+            "search goes on in the former vectors and nothing is lost: run the same command again when it changes less",
+        )
+
+    def _switch_freely(self, applied: Applied) -> Applied:
+        self._folder("lock/exclusive", applied)
+        return self._switch_locked(applied)
+
+    def _switch_holding_writers_off(self, applied: Applied) -> Applied:
+        """With so many changes that one always comes between, writers wait while the last of them are encoded."""
+        self._folder("lock/writers", applied)
+        if self.applier.stager is not None:
+            self._folder("online/catch_up", applied)
+            self.applier.stager.stage_inside(self.conn, self.plan.batch_size, page_step=CHANGED_ROWS)
+        self._write_changed()
+        self._folder("lock/exclusive", applied)
+        return self._switch_locked(applied)
+
+    def _switch_locked(self, applied: Applied) -> Applied:
+        self._locked_at = time.monotonic()
+        for folder in SWITCH:
+            self._folder(folder, applied)
+        return applied
+
+
+def _next_size(rows: int, seconds: float) -> int:
+    """The size of the next batch, from how long one of ``rows`` took: at most twice or half of it."""
+    wanted = rows * min(2.0, max(0.5, _BATCH_SECS / max(seconds, 1e-6)))
+    return max(_FEWEST_ROWS, min(_MOST_ROWS, int(wanted)))
+
+
+def measure_recall(conn: psycopg.Connection[Any], values: dict[str, steps.Value], sample: int) -> list[dict[str, Any]]:
+    """Return the recall@10 of each vector index on ``index_column``, against exact search on ``sample`` rows.
+
+    Each has ``name``, ``built_as`` (its name until the switch), ``recall``, ``sampled``, ``setting`` and
+    ``search_setting``, such as "hnsw.ef_search = 40". An index without a row to ask about is left out.
+    """
+    if sample == 0:
+        return []
+    found = []
+    for row in steps.query(conn, "probe/recall.sql", values | {"recall_sample": sample}):
+        if row["recall"] is not None:
+            setting = "hnsw.ef_search" if row["method"] == "hnsw" else "ivfflat.probes"
+            found.append(
+                {
+                    "name": row["name"],
+                    "built_as": row["built_as"],
+                    "recall": row["recall"],
+                    "sampled": row["sampled"],
+                    "setting": setting,
+                    "search_setting": f"{setting} = {row['search_setting']}",
+                }
+            )
+    return found
