@@ -20,7 +20,7 @@ import psycopg
 from psycopg import sql
 from support import HNSW, FakeEmbedder, literal, seed
 
-from vestige_sql import VESTIGE, ReembedPlan, stage_reembed, steps
+from vestige_sql import VESTIGE, ReembedPlan, run_reembed, stage_reembed, steps
 from vestige_sql.apply import FALLS_BACK_TO, phases
 from vestige_sql.pgcopy import staged_rows
 from vestige_sql.resources import resource_dir
@@ -48,10 +48,10 @@ _OTHER_LOCK = rf"({_MODE}) on (the staging table|embedding_model|scheduling)|one
 
 GRAMMAR = {
     "Locks": rf"(?P<mode>none|{_MODE}) on the target(?P<held>, to the end of the transaction)?(, ({_OTHER_LOCK}))*",
-    "Transaction": "required|either|forbidden",
+    "Transaction": "required|either|alone|forbidden",
     "Rewrites": "nothing|heap and every index of the target(, unless .+)?",
-    "Fires": "no triggers(, while triggers/disable/ has them off)?",
-    "Run again": "(safe|refused)(, .+)?",
+    "Fires": "no triggers(, while (triggers/disable/ has|online/quiet/ keeps) them off)?",
+    "Run again": "(safe|refused|reversed)(, .+)?",
     "Undo": ".+",
     "Variables": r"none|\w+(, \w+)*",
 }
@@ -100,6 +100,9 @@ class Scenario:
     state: str
     names: tuple[str, ...]
     values: tuple[tuple[str, Value], ...] = ()
+    """Values of its own; "@name" is that of another variable."""
+    before: tuple[tuple[str, str], ...] = ()
+    """What others do to the table, as SQL, before a step."""
 
     @property
     def folders(self) -> list[str]:
@@ -112,6 +115,17 @@ def _expand(*entries: str) -> tuple[str, ...]:
         for entry in entries
         for name in ([entry] if entry.endswith(".sql") else [s.name for s in steps.folder(entry)])
     )
+
+
+_OF_ONE_STATE = {
+    "probe/changed.sql",
+    "probe/recall.sql",
+    "probe/kept_column_size.sql",
+    "probe/kept_column_missing.sql",
+    "probe/kept_table_size.sql",
+    "probe/kept_table_missing.sql",
+}
+"""Questions about what is there only while a run is online, or after it."""
 
 
 def scenarios() -> list[Scenario]:
@@ -132,7 +146,7 @@ def scenarios() -> list[Scenario]:
                 "run/record_step.sql",
                 "run/record_report.sql",
                 "run/record_error.sql",
-                "probe",
+                *(s.name for s in steps.folder("probe") if s.name not in _OF_ONE_STATE),
                 "monitor",
                 "gate",
                 "abort",
@@ -145,6 +159,101 @@ def scenarios() -> list[Scenario]:
             (("dimension", OLD.dimension), ("model_name", OLD.model_name), ("model_hash", OLD.signature().hash)),
         ),
         Scenario("preview", "staged", _expand("preview")),
+        Scenario(
+            "online",
+            "online",
+            _expand(
+                "online/quiet",
+                "lock/exclusive",
+                "online/prepare",
+                "online/fill",
+                "index/save",
+                "index/concurrently",
+                "probe/changed.sql",
+                "online/catch_up",
+                "stage/changed_page.sql",
+                "online/write_changed",
+                "online/verify",
+                "probe/recall.sql",
+                "online/switch",
+                "registry",
+                "online/close",
+                "online/clean_up",
+            ),
+            (("index_column", "@new_column"),),
+            (
+                (
+                    "probe/changed.sql",
+                    "UPDATE knowledge_nodes SET content = '' WHERE content LIKE '%number 7';"
+                    "UPDATE knowledge_nodes SET content = content || '!' WHERE content LIKE '%number 8';"
+                    "UPDATE knowledge_nodes SET content = rtrim(content, '!') WHERE content LIKE '%number 8!';"
+                    "INSERT INTO knowledge_nodes (content) VALUES ('gone'); DELETE FROM knowledge_nodes WHERE content = 'gone'",
+                ),
+            ),
+        ),
+        Scenario(
+            "online, aborted",
+            "online",
+            _expand(
+                "online/quiet",
+                "lock/exclusive",
+                "online/prepare",
+                "online/fill",
+                "index/save",
+                "index/concurrently",
+                "online/index",
+                "index/concurrently/30_create_indexes.sql",
+                "abort/index",
+                "abort/column",
+                "abort",
+            ),
+            (("index_column", "@new_column"),),
+            (
+                (
+                    "online/index/10_drop_invalid.sql",
+                    "UPDATE pg_index i SET indisvalid = false FROM vestige_sql.saved_index s"
+                    " WHERE i.indexrelid = s.built_as::regclass",
+                ),
+            ),
+        ),
+        Scenario(
+            "back",
+            "kept",
+            _expand(
+                "probe/kept_column_size.sql",
+                "probe/kept_column_missing.sql",
+                "lock/exclusive",
+                "rollback/open",
+                "rollback/column",
+                "registry",
+                "rollback/close",
+                "finalize/index",
+                "finalize/column",
+                "finalize",
+            ),
+            (("dimension", OLD.dimension),),
+        ),
+        Scenario(
+            "back, from a table",
+            "kept in a table",
+            _expand(
+                "probe/kept_table_size.sql",
+                "probe/kept_table_missing.sql",
+                "lock/exclusive",
+                "rollback/open",
+                "rollback/table",
+                *(f for f in phases("rewrite", ReembedPlan(keep_old=True)) if f not in ("lock/exclusive", "gate")),
+                "finalize",
+            ),
+            (("dimension", OLD.dimension),),
+            (
+                (
+                    "rollback/open/10_open_run.sql",
+                    "UPDATE knowledge_nodes SET content = 'other' WHERE content LIKE '%number 8'",
+                ),
+            ),
+        ),
+        Scenario("rewrite, former vectors kept", "staged", _expand(*phases("rewrite", ReembedPlan(keep_old=True)))),
         Scenario("in a caller's transaction", "registered", _expand("transaction")),
         Scenario("register", "plain", _expand("lock/exclusive", "register")),
         Scenario("first", "first", _expand(*phases("rewrite", ReembedPlan()))),
@@ -191,7 +300,7 @@ _TARGET = "public.knowledge_nodes"
 def prepare(conn: Conn, conninfo: str, state: str) -> None:
     """Fill ``knowledge_nodes`` and bring it to ``state``."""
     seed(conn, embedder=None if state in ("plain", "first") else OLD, texts=_TEXTS, index=state != "unindexed")
-    if state in ("staged", "missing", "invalid", "registered"):
+    if state in ("staged", "missing", "invalid", "registered", "online"):
         conn.execute(f"COMMENT ON INDEX {HNSW} IS 'searched by everybody'")
     if state == "invalid":
         conn.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = %s::regclass", (HNSW,))
@@ -220,12 +329,15 @@ def prepare(conn: Conn, conninfo: str, state: str) -> None:
             f"CREATE TRIGGER {when}_truncate {when} TRUNCATE ON knowledge_nodes"
             " FOR EACH STATEMENT EXECUTE FUNCTION count_firing()"
         )
-    conn.execute("ALTER TABLE knowledge_nodes ENABLE ALWAYS TRIGGER after_row")
+    if state not in ("online", "kept", "kept in a table"):
+        conn.execute("ALTER TABLE knowledge_nodes ENABLE ALWAYS TRIGGER after_row")
     if state == "missing":
         stage_reembed(conninfo, OLD)
-    elif state in ("staged", "first"):
+    elif state in ("staged", "first", "online"):
         stage_reembed(conninfo, NEW)
-    if state == "staged":
+    elif state.startswith("kept"):
+        run_reembed(conninfo, NEW, ReembedPlan(online=state == "kept", keep_old=state != "kept"))
+    if state in ("staged", "online"):
         # An index that says the dimension, and a default that takes a lock to copy.
         conn.execute(
             "CREATE INDEX doubled ON knowledge_nodes USING hnsw (((embedding + embedding)::vector(8)) vector_l2_ops)"
@@ -270,6 +382,8 @@ def step_values(conn: Conn) -> dict[str, Value]:
         "until": None,
         "page_rows": 100,
         "page_bytes": 1_000_000,
+        "batch_rows": 100,
+        "recall_sample": 5,
         "limit": 5,
         "filtered": True,
         "search_type": probed.values["vector_type"],
@@ -372,7 +486,9 @@ def lies(step: Step, seen: Sequence[Seen]) -> list[str]:
             check(s.locks.get("the target") not in KEEPS_WRITERS_OFF, "Transaction", "its lock is only of use in one")
 
         again = header["Run again"]
-        if again.startswith("refused"):
+        if again.startswith("reversed"):
+            check(s.again is not None and not s.again_error, "Run again", "the second time nothing is different")
+        elif again.startswith("refused"):
             check(s.again_error, "Run again", f"the second time: {s.again or 'nothing happens'}")
         else:
             check(s.again is None, "Run again", f"the second time: {s.again}")
@@ -394,8 +510,13 @@ def walk(conninfo: str, scenario: Scenario) -> Iterator[Seen]:
         psycopg.connect(conninfo, autocommit=True) as watcher,
     ):
         prepare(conn, conninfo, scenario.state)
-        walker = _Walker(conn, watcher, scenario, step_values(conn) | dict(scenario.values), _chunk(conn))
+        values = step_values(conn)
+        own = {name: values[v[1:]] if str(v).startswith("@") else v for name, v in scenario.values}
+        walker = _Walker(conn, watcher, scenario, values | own, _chunk(conn))
+        before = dict(scenario.before)
         for name in scenario.names:
+            if name in before:
+                watcher.execute(before[name])
             yield walker.observe(steps.load(name))
 
 
@@ -505,6 +626,7 @@ class _Walker:
         """What would fire had ``triggers/disable/`` not been run."""
         fired = self._fired()
         with self.conn.transaction(force_rollback=True):
+            self.conn.execute("SET LOCAL session_replication_role = origin")
             self.conn.execute("ALTER TABLE knowledge_nodes ENABLE TRIGGER USER")
             self._perform(seen.step)
         seen.fired_with_triggers_on = self._fired() - fired
@@ -644,10 +766,11 @@ SELECT jsonb_build_object(
     'registry of vestige', (SELECT jsonb_agg(to_jsonb(m) - 'updated_at') FROM public.embedding_model m),
     'registry', (SELECT jsonb_agg(to_jsonb(m) - '{{created_at,updated_at}}'::text[]) FROM vestige_sql.model m),
     'runs', (
-        SELECT jsonb_agg(to_jsonb(r) - '{{id,started_at,applied_at,finished_at}}'::text[] ORDER BY r.id)
+        SELECT jsonb_agg(to_jsonb(r) - '{{id,started_at,applied_at,finished_at,verified_at}}'::text[] ORDER BY r.id)
         FROM vestige_sql.run r),
     'saved indexes', (
         SELECT jsonb_agg(to_jsonb(s) - 'saved_at' ORDER BY s.index_name) FROM vestige_sql.saved_index s),
+    'kept', (SELECT jsonb_agg(to_jsonb(k) - '{{run_id,kept_at}}'::text[]) FROM vestige_sql.kept k),
     'tables and functions', (
         SELECT jsonb_agg(o.name ORDER BY o.name)
         FROM (SELECT relname FROM pg_class WHERE relnamespace = 'vestige_sql'::regnamespace AND relkind = 'r'
@@ -676,6 +799,7 @@ _SETTINGS = (
     "maintenance_work_mem",
     "max_parallel_maintenance_workers",
     "min_parallel_table_scan_size",
+    "session_replication_role",
     "hnsw.ef_search",
     "hnsw.iterative_scan",
     "jit",
