@@ -25,8 +25,7 @@ again by doing so. [sql/README.md](../sql/README.md) is the manual for running t
 - **Transaction**: *required* steps belong into the one transaction with all the others of their run; *either* may run
   in it or by themselves; *alone* ones are one short transaction each; *forbidden* ones refuse to run in any.
 - **Fires** is about the target's own triggers. Event triggers see DDL, from whomever it comes.
-- **Run again**: *safe* steps leave things as after the first time, *refused* ones are stopped by the server, *reversed*
-  ones undo themselves.
+- **Run again**: *safe* steps leave things as after the first time, *refused* ones are stopped by the server.
 """
 
 SECTIONS: dict[str, list[str]] = {

@@ -11,13 +11,13 @@ from typing import Any
 import psycopg
 
 from . import steps
-from .apply import Applied, Applier, phases, record_report
+from .apply import Applied, Applier, choose_way, phases, record_report
 from .embedder import ModelSignature
 from .errors import CheckFailed, TargetError
 from .progress import Progress
 from .reembed import Notice, claimed_session, literal, package_version, step_values
 from .report import ReembedPlan
-from .target import VESTIGE, Probed, Target
+from .target import VESTIGE, Probed, Target, blockers
 from .work import Work, count_rows, find_way, kept_model
 
 log = logging.getLogger("vestige_sql")
@@ -168,6 +168,8 @@ class _Back:
             "back", counts["rows_with_text"], counts["rows_total"] - counts["rows_with_text"], counts["rows_total"]
         )
         if probed.kept["place"] == "column":
+            # What has been hung on the live column since would follow it.
+            choose_way("swap", probed, blockers(conn, probed, model.dimension))
             self.way, self.reason = "back", "the former vectors are in a column of the table"
             self.folders = ["rollback/column", "registry", "rollback/close"]
         else:

@@ -8,5 +8,5 @@
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    kept_table
 
--- squawk-ignore-file ban-drop-table, require-lock-timeout -- the former vectors are what is to go, at a person's word
+-- squawk-ignore-file ban-drop-table -- the former vectors are what is to go, at a person's word
 DROP TABLE IF EXISTS vestige_sql.:"kept_table";

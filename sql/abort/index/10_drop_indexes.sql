@@ -8,8 +8,7 @@
 -- Undo:         build them again: sql/index/concurrently/
 -- Variables:    schema, table, new_column
 
--- squawk-ignore-file require-lock-timeout -- readers and writers do not wait behind it
-SELECT DISTINCT pg_catalog.format('DROP INDEX CONCURRENTLY %s', d.objid::regclass)
+SELECT DISTINCT pg_catalog.format('DROP INDEX CONCURRENTLY IF EXISTS %s', d.objid::regclass)
 FROM pg_catalog.pg_depend d
 JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
 JOIN pg_catalog.pg_index i ON i.indexrelid = d.objid

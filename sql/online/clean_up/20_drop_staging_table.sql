@@ -9,5 +9,4 @@
 -- Variables:    staging_table
 
 -- squawk-ignore-file ban-drop-table -- the staging table is this package's own
--- squawk-ignore-file require-lock-timeout -- nobody but the run itself uses the staging table
 DROP TABLE IF EXISTS vestige_sql.:"staging_table";

@@ -8,5 +8,5 @@
 -- Undo:         nothing to undo
 -- Variables:    track_function
 
--- squawk-ignore-file ban-drop-function, require-lock-timeout -- the function is the run's own, and nobody waits for it
+-- squawk-ignore-file ban-drop-function -- the function is the run's own, and nobody waits for it
 DROP FUNCTION IF EXISTS vestige_sql.:"track_function"();

@@ -8,5 +8,5 @@
 -- Undo:         nothing to undo
 -- Variables:    changed_table
 
--- squawk-ignore-file ban-drop-table, require-lock-timeout -- the table is this package's own, and no trigger writes into it
+-- squawk-ignore-file ban-drop-table -- the table is this package's own, and no trigger writes into it
 DROP TABLE IF EXISTS vestige_sql.:"changed_table";

@@ -5,11 +5,10 @@
 -- Rewrites:     nothing
 -- Fires:        no triggers
 -- Run again:    safe, there is nothing left to drop
--- Undo:         nothing to undo
+-- Undo:         build it again: index/concurrently/
 -- Variables:    schema, table, embedding_column
 
--- squawk-ignore-file require-lock-timeout -- readers and writers do not wait behind it
-SELECT pg_catalog.format('DROP INDEX CONCURRENTLY %I.%I', s.table_schema, s.built_as)
+SELECT pg_catalog.format('DROP INDEX CONCURRENTLY IF EXISTS %I.%I', s.table_schema, s.built_as)
 FROM vestige_sql.saved_index s
 JOIN pg_catalog.pg_index i
     ON i.indexrelid = pg_catalog.to_regclass(pg_catalog.format('%I.%I', s.table_schema, s.built_as))

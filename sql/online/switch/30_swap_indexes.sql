@@ -8,6 +8,6 @@
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    schema, table, new_column, embedding_column
 
--- squawk-ignore-file require-lock-timeout -- the lock is held already
+-- squawk-ignore-file renaming-object -- names that change places
 SELECT *
 FROM vestige_sql.swap_indexes(pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass, :'new_column', :'embedding_column') \gexec

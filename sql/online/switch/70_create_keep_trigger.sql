@@ -14,6 +14,3 @@ CREATE OR REPLACE TRIGGER :"keep_trigger" BEFORE UPDATE ON :"schema".:"table"
     FOR EACH ROW
     WHEN (OLD.:"content_column"::text COLLATE pg_catalog."C" IS DISTINCT FROM NEW.:"content_column"::text COLLATE pg_catalog."C")
     EXECUTE FUNCTION vestige_sql.:"keep_function"();
-
-ALTER TABLE :"schema".:"table"
-    ENABLE ALWAYS TRIGGER :"keep_trigger";

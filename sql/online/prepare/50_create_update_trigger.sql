@@ -1,4 +1,4 @@
--- Note from now on every row that comes, or gets another text or key, whoever writes it and in whatever role.
+-- Note from now on every row that gets another text or another key.
 --
 -- Texts are compared byte by byte, whatever the column's collation takes for equal. An UPDATE that leaves the text alone, as
 -- the filling does, calls no function.
@@ -7,12 +7,9 @@
 -- Transaction:  required
 -- Rewrites:     nothing
 -- Fires:        no triggers
--- Run again:    safe, they are replaced by themselves
+-- Run again:    safe, it is replaced by itself
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    insert_trigger, schema, table, track_function, update_trigger, content_column, id_column
-
-CREATE OR REPLACE TRIGGER :"insert_trigger" AFTER INSERT ON :"schema".:"table"
-    FOR EACH ROW EXECUTE FUNCTION vestige_sql.:"track_function"();
+-- Variables:    update_trigger, schema, table, content_column, id_column, track_function
 
 CREATE OR REPLACE TRIGGER :"update_trigger" AFTER UPDATE ON :"schema".:"table"
     FOR EACH ROW
@@ -21,7 +18,3 @@ CREATE OR REPLACE TRIGGER :"update_trigger" AFTER UPDATE ON :"schema".:"table"
         OR OLD.:"id_column" IS DISTINCT FROM NEW.:"id_column"
     )
     EXECUTE FUNCTION vestige_sql.:"track_function"();
-
-ALTER TABLE :"schema".:"table"
-    ENABLE ALWAYS TRIGGER :"insert_trigger",
-    ENABLE ALWAYS TRIGGER :"update_trigger";

@@ -1,12 +1,11 @@
--- Note no more changes of the target's texts.
+-- Note no more rows that change.
 --
 -- Locks:        ACCESS EXCLUSIVE on the target, to the end of the transaction
 -- Transaction:  required
 -- Rewrites:     nothing
 -- Fires:        no triggers
--- Run again:    safe, they are gone
+-- Run again:    safe, it is gone
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    insert_trigger, schema, table, update_trigger
+-- Variables:    update_trigger, schema, table
 
-DROP TRIGGER IF EXISTS :"insert_trigger" ON :"schema".:"table";
 DROP TRIGGER IF EXISTS :"update_trigger" ON :"schema".:"table";

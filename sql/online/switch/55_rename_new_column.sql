@@ -1,0 +1,13 @@
+-- Give the new column the name of the former one.
+--
+-- Locks:        ACCESS EXCLUSIVE on the target, to the end of the transaction
+-- Transaction:  required
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    refused, the column is renamed
+-- Undo:         ROLLBACK, while the transaction is open
+-- Variables:    schema, table, new_column, embedding_column
+
+-- squawk-ignore-file renaming-column -- nobody knows the name that the run gave it
+ALTER TABLE :"schema".:"table"
+    RENAME COLUMN :"new_column" TO :"embedding_column";

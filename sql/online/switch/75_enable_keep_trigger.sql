@@ -1,0 +1,12 @@
+-- Let it fire whoever writes, in sessions whose session_replication_role is replica too.
+--
+-- Locks:        SHARE ROW EXCLUSIVE on the target, to the end of the transaction
+-- Transaction:  required
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it is on
+-- Undo:         ROLLBACK, while the transaction is open
+-- Variables:    schema, table, keep_trigger
+
+ALTER TABLE :"schema".:"table"
+    ENABLE ALWAYS TRIGGER :"keep_trigger";

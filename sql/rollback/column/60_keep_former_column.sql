@@ -1,0 +1,13 @@
+-- Keep what was live until now.
+--
+-- Locks:        ACCESS EXCLUSIVE on the target, to the end of the transaction
+-- Transaction:  required
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    refused, the column is renamed
+-- Undo:         ROLLBACK, while the transaction is open
+-- Variables:    schema, table, new_column, kept_column
+
+-- squawk-ignore-file renaming-column -- nobody knows the name that it had for a moment
+ALTER TABLE :"schema".:"table"
+    RENAME COLUMN :"new_column" TO :"kept_column";
