@@ -378,6 +378,12 @@ def _probe(args: argparse.Namespace) -> None:
     for way in ("rewrite_and_widen", "swap"):
         for blocker in found[f"in_the_way_of_{way}"]:
             print(f"blocks      {way.replace('_', ' ')}: {blocker}")
+    if firing := ", ".join(trigger["name"] for trigger in found["fired_online"]):
+        print(
+            f"triggers    --online would fire {firing}: GRANT SET ON PARAMETER session_replication_role TO "
+            f"{server['role']},"
+        )
+        print("            or --fire-triggers; those enabled as ALWAYS or REPLICA fire in any case")
     for session in found["sessions"]:
         print(f"session     pid {session['pid']} ({session['role']}, {session['state']}): {session['modes']}")
 
