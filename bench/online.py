@@ -143,7 +143,7 @@ def make_table(
 
 
 def check(conninfo: str, encoder: HashEncoder, since: Any = None) -> tuple[int, int]:
-    """Return how many rows have a vector that is not ``encoder``'s of their very text, and how many with text have none.
+    """Return how many rows have a vector that is not ``encoder``'s of their very text, and how many have text and none.
 
     Rows written at ``since`` or later may have none. All rows are seen as of one instant.
     """
@@ -171,7 +171,7 @@ def check(conninfo: str, encoder: HashEncoder, since: Any = None) -> tuple[int, 
 
 
 class Writer(threading.Thread):
-    """Writes as the scripts of pgbench do not, ``WRITER_RATE`` transactions a second, with psycopg's prepared statements."""
+    """Writes as pgbench does not, ``WRITER_RATE`` transactions a second, by statements that psycopg prepares."""
 
     def __init__(self, conninfo: str, rows: int, known: int) -> None:
         super().__init__(name="writer", daemon=True)
@@ -258,7 +258,7 @@ class Load:
     secs: dict[str, np.ndarray] = field(default_factory=dict)
 
     def between(self, start: float, end: float, *scripts: str) -> np.ndarray:
-        """The seconds of every transaction of ``scripts`` that was under way between two instants (seconds since 1970)."""
+        """The seconds of every transaction of ``scripts`` that was under way between two instants (epoch seconds)."""
         found = [self.secs[s][(self.ended[s] >= start) & (self.ended[s] - self.secs[s] <= end)] for s in scripts]
         return np.concatenate(found)
 
@@ -267,8 +267,8 @@ class Load:
 def load(conninfo: str, rows: int, known: int, *, clients: int, rate: float) -> Iterator[Load]:
     """Have ``clients`` of pgbench and one writer at work; what they did is known at the end.
 
-    ``rate`` is of pgbench's transactions a second, all clients together; 0 lets each client go on at once. With a rate a
-    transaction's time runs from when it was due, so that one that waits behind another is not passed over.
+    ``rate`` is of pgbench's transactions a second, all clients together; 0 lets each client go on at once. With a rate
+    a transaction's time runs from when it was due, so that one that waits behind another is not passed over.
     """
     result = Load()
     with tempfile.TemporaryDirectory(prefix="vestige-load-") as folder:
@@ -499,8 +499,8 @@ def locks_at(conninfo: str, arguments: argparse.Namespace) -> str:
     stale, lost = changes.fill(new)
     return "\n".join(
         [
-            f"{rows:,} rows, vector(16) to vector(24), the same load. **{len(work.failed)} statements failed; at the end "
-            f"{stale} rows are stale and {lost} lack a vector.**",
+            f"{rows:,} rows, vector(16) to vector(24), the same load. **{len(work.failed)} statements failed; "
+            f"at the end {stale} rows are stale and {lost} lack a vector.**",
             *_failures(work),
             "",
             *_locks(changes),
@@ -556,8 +556,8 @@ def main() -> None:
                 embedded.stop(folder)
     assert server is not None
     print(
-        f"PostgreSQL {server[0]} with its default settings (shared_buffers = {server[2]}), pgvector {server[1]}, Python "
-        f"{platform.python_version()}, {os.cpu_count()} cores.\n\n"
+        f"PostgreSQL {server[0]} with its default settings (shared_buffers = {server[2]}), pgvector {server[1]}, "
+        f"Python {platform.python_version()}, {os.cpu_count()} cores.\n\n"
         f"    {shlex.join(['python', *sys.argv])}\n\n" + "\n\n".join(found)
     )
 
