@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import inspection, kept, reembed
+from .copy import CopyPlan, dry_run_copy, run_copy
 from .embedder import ModelSignature
 from .errors import DimensionMismatch, ModelMismatch, ModelNotFound, ModelUnsupported, VestigeError
 from .migrate import migrate_up
@@ -24,6 +25,7 @@ from .progress import LiveHandler, Progress
 from .report import WAYS, DryRunSummary, ReembedPlan, ReembedReport
 from .retrieval import MODES, check_same, registered_model, search
 from .settings import resolve_conninfo
+from .sqlite_source import VERSION
 from .target import VESTIGE, Target
 
 if TYPE_CHECKING:
@@ -133,9 +135,135 @@ def _parser() -> argparse.ArgumentParser:
         help="SQL alone, for a migration tool such as Flyway: no commands of psql, no BEGIN and COMMIT",
     )
     verb("status", _status, "what is registered, what is under way, what was done", target)
+    _add_copy_options(verb("copy", _copy, "move a Vestige SQLite database into PostgreSQL"))
     verb("rollback", _rollback, "go back to the former vectors, which are kept", target, applies, locks)
     verb("finalize", _finalize, "drop the former vectors, for good", target, locks)
     verb("abort", _abort, "undo the run that is under way, whatever phase it died in", target)
+from .embedder import ModelSignature
+from .errors import DimensionMismatch, ModelMismatch, ModelNotFound, ModelUnsupported, VestigeError
+from .migrate import migrate_up
+from .preview import preview, staged_models
+from .progress import LiveHandler, Progress
+from .report import WAYS, DryRunSummary, ReembedPlan, ReembedReport
+from .retrieval import MODES, check_same, registered_model, search
+from .settings import resolve_conninfo
+from .sqlite_source import VERSION
+from .target import VESTIGE, Target
+
+if TYPE_CHECKING:
+    from .encoder import OnnxEmbedder
+
+log = logging.getLogger("vestige_sql")
+
+_BANNER_SECS = 5
+_MOVED_MOST = 10
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line ``argv`` and return its exit code: 0 done or nothing to do, 1 failed, 2 wrong usage."""
+    args = _parser().parse_args(argv)
+    _log_to_stderr(quiet=args.json)
+    try:
+        return int(args.run(args) or 0)
+    except VestigeError as error:
+        print(f"vestige-sql: {error}", file=sys.stderr)
+        if error.hint:
+            print(f"  {error.hint}", file=sys.stderr)
+        if args.json:
+            print(json.dumps({"error": str(error), "hint": error.hint, "kind": type(error).__name__}))
+        return error.exit_code
+    except KeyboardInterrupt:
+        print(
+            "vestige-sql: interrupted. The table is in the space of the registered model; what is staged stays, and "
+            "the same command goes on from there.",
+            file=sys.stderr,
+        )
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="vestige-sql", description="Change the embedding model of a pgvector table.")
+    parser.add_argument("--version", action="version", version=reembed.package_version())
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    migrate = commands.add_parser("migrate", help="the migration and its phases")
+    verbs = migrate.add_subparsers(required=True, metavar="VERB")
+
+    server = argparse.ArgumentParser(add_help=False)
+    server.add_argument(
+        "--postgres-url", metavar="URL", help="anything libpq takes; default: DATABASE_URL, then vestige.toml"
+    )
+    server.add_argument(
+        "--embedded", metavar="FOLDER", type=Path, help="the embedded PostgreSQL with its data in FOLDER"
+    )
+    server.add_argument("--json", action="store_true", help="answer on stdout in JSON, and be silent otherwise")
+
+    target = argparse.ArgumentParser(add_help=False)
+    target.add_argument("--table", default=VESTIGE.table, help="as SQL reads a qualified name (default: %(default)s)")
+    target.add_argument("--id-column", default=VESTIGE.id_column, help="default: %(default)s")
+    target.add_argument("--content-column", default=VESTIGE.content_column, help="default: %(default)s")
+    target.add_argument("--embedding-column", default=VESTIGE.embedding_column, help="default: %(default)s")
+
+    model = argparse.ArgumentParser(add_help=False)
+    model.add_argument(
+        "--model", required=True, metavar="NAME_OR_DIR", help="a folder, or a name on the Hugging Face hub"
+    )
+    model.add_argument("--dimension", required=True, type=int, metavar="N", help="checked against the model first")
+    model.add_argument("--revision", help="pins what the hub has: a branch, tag or commit")
+    model.add_argument(
+        "--onnx-file", metavar="FILE", help="which graph of the model, such as onnx/model_qint8_avx2.onnx"
+    )
+
+    stages = argparse.ArgumentParser(add_help=False)
+    stages.add_argument(
+        "--batch-size",
+        type=int,
+        default=ReembedPlan.batch_size,
+        help="most rows in one call of the model (%(default)s)",
+    )
+
+    applies, locks, switches = _applies(), _locks(), _switches()
+
+    def verb(name: str, run: Any, text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        made = verbs.add_parser(name, help=text, description=text, parents=[server, *parents])
+        made.set_defaults(run=run)
+        return made
+
+    up = verb("up", _up, "apply the migrations: Vestige's schema and the package's own")
+    up.add_argument(
+        "--package-only", action="store_true", help="leave out Vestige's schema, for tables of another making"
+    )
+    verb("register", _register, "register the first model and stamp the column's dimension", target, model)
+    verb(
+        "reembed",
+        _reembed,
+        "encode every row with another model and put the vectors in place",
+        target,
+        model,
+        stages,
+        applies,
+        locks,
+        switches,
+    ).add_argument("--dry-run", action="store_true", help="say what would be done; calls no encoder and writes nothing")
+    verb("stage", _stage, "encode only: nothing live is touched", target, model, stages)
+    verb("apply", _apply, "put in place what is staged", target, applies, locks, switches)
+    probe = verb("probe", _probe, "what the table is and what hangs on its column; changes nothing", target)
+    probe.add_argument(
+        "--dimension", type=int, metavar="N", help="the dimension that is planned (default: the column's)"
+    )
+    verb("gate", _gate, "whether what is staged may be applied; changes nothing", target)
+    verb("sql", _sql, "print the apply of what is staged as one psql script", target, applies, locks).add_argument(
+        "--plain",
+        action="store_true",
+        help="SQL alone, for a migration tool such as Flyway: no commands of psql, no BEGIN and COMMIT",
+    )
+    verb("status", _status, "what is registered, what is under way, what was done", target)
+    _add_copy_options(verb("copy", _copy, "move a Vestige SQLite database into PostgreSQL"))
+    verb("rollback", _rollback, "go back to the former vectors, which are kept", target, applies, locks)
+    verb("finalize", _finalize, "drop the former vectors, for good", target, locks)
+    verb("abort", _abort, "undo the run that is under way, whatever phase it died in", target)
+=======
+    _add_copy_options(verb("copy", _copy, "move a Vestige SQLite database into PostgreSQL"))
+    verb("abort", _abort, "throw away what is staged; the table was never touched by it", target)
 
     asks = _asks()
     text = "search Vestige's memories, by words and by meaning"
@@ -244,6 +372,30 @@ def _add_preview_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--old-model", metavar="NAME_OR_DIR", help="where the registered model is (default: what goes by its name)"
     )
+
+
+def _add_copy_options(copy: argparse.ArgumentParser) -> None:
+    copy.add_argument("--from", dest="source", choices=["sqlite"], default="sqlite", help="where from (%(default)s)")
+    copy.add_argument(
+        "--to", dest="destination", choices=["postgres"], default="postgres", help="where to (%(default)s)"
+    )
+    copy.add_argument("--sqlite-path", required=True, metavar="FILE", type=Path, help="the database, opened read-only")
+    copy.add_argument(
+        "--batch-size", type=int, default=CopyPlan.batch_size, help="most rows in one transaction (%(default)s)"
+    )
+    copy.add_argument("--without-embeddings", action="store_true", help="leave the vectors to a re-embedding")
+    copy.add_argument(
+        "--model", metavar="NAME_OR_DIR", help="the model that made the vectors, to be registered where none is"
+    )
+    copy.add_argument("--revision", help="pins what the hub has: a branch, tag or commit")
+    copy.add_argument("--onnx-file", metavar="FILE", help="which graph of the model")
+    copy.add_argument(
+        "--allow-source-upgrade",
+        action="store_true",
+        help=f"bring a source below version {VERSION} to that layout, on a temporary copy",
+    )
+    copy.add_argument("--upgrade-in-place", action="store_true", help="upgrade the file itself, not a copy")
+    copy.add_argument("--dry-run", action="store_true", help="check both ends, count, look at every row; copy nothing")
 
 
 def _log_to_stderr(*, quiet: bool) -> None:
@@ -499,6 +651,29 @@ def _abort(args: argparse.Namespace) -> None:
     _answer(args, {"aborted": undone})
 
 
+def _copy(args: argparse.Namespace) -> int:
+    conninfo = _conninfo(args)
+    plan = CopyPlan(args.batch_size, not args.without_embeddings, args.allow_source_upgrade, args.upgrade_in_place)
+    signature = _load(args).signature() if args.model and plan.embeddings else None
+    run = dry_run_copy if args.dry_run else run_copy
+    report = run(conninfo, args.sqlite_path, plan, signature=signature, progress=_progress(args))
+    for table, rows in report.left_behind.items():
+        if rows:
+            log.info("copy: table %s has no place in PostgreSQL: %s rows", table, f"{rows:,}")
+    for table, columns in report.columns_left_behind.items():
+        log.info("copy: columns of %s without a place: %s", table, ", ".join(columns))
+    for note in report.notes:
+        log.info("copy: %s", note)
+    log.info(
+        "copy: %s in %.1f s, %d bad rows",
+        "looked" if report.dry_run else "done",
+        report.duration_secs,
+        len(report.errors),
+    )
+    _answer(args, report.as_json())
+    return 1 if report.errors else 0
+
+
 # Their parts
 
 
@@ -528,7 +703,7 @@ def _load(args: argparse.Namespace) -> OnnxEmbedder:
     if args.json:
         disable_progress_bars()
     embedder = load_embedder(args.model, revision=args.revision, onnx_file=args.onnx_file)
-    if embedder.dimension != args.dimension:
+    if getattr(args, "dimension", None) not in (None, embedder.dimension):
         raise DimensionMismatch(
             f"--dimension is {args.dimension}, and the model {embedder.model_name} has {embedder.dimension} dimensions",
             f"run again with --dimension {embedder.dimension}, or with another model; nothing was written",
