@@ -24,7 +24,7 @@ from .embedder import ModelSignature
 from .errors import ModelMismatch, SourceError, TargetError, UsageError
 from .pgcopy import integer_field
 from .progress import Progress
-from .reembed import _session
+from .reembed import claimed_session
 from .sqlite_source import VERSION, Row, Source, SourceModel, Table, open_source, upgrade
 from .steps import Value
 from .target import VESTIGE, Probed, connect, probe
@@ -134,7 +134,7 @@ def run_copy(
     with ExitStack() as stack:
         source = stack.enter_context(open_source(path))
         _check_version(source, plan)
-        conn, probed = stack.enter_context(_session(conninfo, VESTIGE))
+        conn, probed = stack.enter_context(claimed_session(conninfo, VESTIGE))
         stack.enter_context(steps.translated(_STATE))
         _check_tables(conn, probed)
         model = _settle_model(conn, source, probed, plan, signature)
