@@ -5,27 +5,28 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import shutil
 import sys
 import textwrap
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, fields
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import inspection, kept, reembed
-from .copy import CopyPlan, dry_run_copy, run_copy
 from .embedder import ModelSignature
-from .errors import DimensionMismatch, ModelMismatch, ModelNotFound, ModelUnsupported, VestigeError
+from .errors import DimensionMismatch, ModelMismatch, ModelNotFound, ModelUnsupported, UsageError, VestigeError
 from .migrate import migrate_up
 from .preview import preview, staged_models
 from .progress import LiveHandler, Progress
+from .ray_engine import RayEngine
 from .report import WAYS, DryRunSummary, ReembedPlan, ReembedReport
 from .retrieval import MODES, check_same, registered_model, search
-from .settings import resolve_conninfo
-from .sqlite_source import VERSION
+from .settings import connection_limit, resolve_conninfo
 from .target import VESTIGE, Target
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
         help="most rows in one call of the model (%(default)s)",
     )
 
+    _engines(stages)
     applies, locks, switches = _applies(), _locks(), _switches()
 
     def verb(name: str, run: Any, text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
@@ -135,7 +137,6 @@ def _parser() -> argparse.ArgumentParser:
         help="SQL alone, for a migration tool such as Flyway: no commands of psql, no BEGIN and COMMIT",
     )
     verb("status", _status, "what is registered, what is under way, what was done", target)
-    _add_copy_options(verb("copy", _copy, "move a Vestige SQLite database into PostgreSQL"))
     verb("rollback", _rollback, "go back to the former vectors, which are kept", target, applies, locks)
     verb("finalize", _finalize, "drop the former vectors, for good", target, locks)
     verb("abort", _abort, "undo the run that is under way, whatever phase it died in", target)
@@ -156,6 +157,20 @@ def _parser() -> argparse.ArgumentParser:
         )
     )
     return parser
+
+
+def _engines(stages: argparse.ArgumentParser) -> None:
+    many = stages.add_argument_group("encoding on many machines")
+    many.add_argument("--engine", choices=("here", "ray"), default="here", help="who encodes (%(default)s)")
+    many.add_argument("--address", help="the Ray cluster's (default: RAY_ADDRESS, else a local Ray for this run)")
+    many.add_argument("--workers", type=int, metavar="N", help="default: by the cluster's GPUs or cores")
+    many.add_argument("--gpus-per-worker", type=float, metavar="G", help="default: 0")
+    many.add_argument("--threads-per-worker", type=int, metavar="N", help="default: cores / workers")
+    many.add_argument(
+        "--max-connections", type=int, metavar="N", help="default: vestige.toml, else half of what is free"
+    )
+    many.add_argument("--max-copies", type=int, metavar="N", help="chunks that are copied at the same time")
+    many.add_argument("--range-rows", type=int, metavar="N", help="rows in one go of a worker (default: by the table)")
 
 
 def _applies() -> argparse.ArgumentParser:
@@ -249,30 +264,6 @@ def _add_preview_options(verb: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_copy_options(copy: argparse.ArgumentParser) -> None:
-    copy.add_argument("--from", dest="source", choices=["sqlite"], default="sqlite", help="where from (%(default)s)")
-    copy.add_argument(
-        "--to", dest="destination", choices=["postgres"], default="postgres", help="where to (%(default)s)"
-    )
-    copy.add_argument("--sqlite-path", required=True, metavar="FILE", type=Path, help="the database, opened read-only")
-    copy.add_argument(
-        "--batch-size", type=int, default=CopyPlan.batch_size, help="most rows in one transaction (%(default)s)"
-    )
-    copy.add_argument("--without-embeddings", action="store_true", help="leave the vectors to a re-embedding")
-    copy.add_argument(
-        "--model", metavar="NAME_OR_DIR", help="the model that made the vectors, to be registered where none is"
-    )
-    copy.add_argument("--revision", help="pins what the hub has: a branch, tag or commit")
-    copy.add_argument("--onnx-file", metavar="FILE", help="which graph of the model")
-    copy.add_argument(
-        "--allow-source-upgrade",
-        action="store_true",
-        help=f"bring a source below version {VERSION} to that layout, on a temporary copy",
-    )
-    copy.add_argument("--upgrade-in-place", action="store_true", help="upgrade the file itself, not a copy")
-    copy.add_argument("--dry-run", action="store_true", help="check both ends, count, look at every row; copy nothing")
-
-
 def _log_to_stderr(*, quiet: bool) -> None:
     handler: logging.Handler = LiveHandler(sys.stderr) if sys.stderr.isatty() else logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
@@ -306,7 +297,7 @@ def _register(args: argparse.Namespace) -> None:
 
 
 def _reembed(args: argparse.Namespace) -> None:
-    conninfo, plan = _conninfo(args), _plan(args)
+    conninfo, plan, engine = _conninfo(args), _plan(args), _engine(args)
     embedder = _load(args)
     if args.dry_run:
         summary = reembed.dry_run_reembed(conninfo, embedder, plan, target=_target(args))
@@ -314,19 +305,28 @@ def _reembed(args: argparse.Namespace) -> None:
         _answer(args, summary.as_json())
         return
     report = reembed.run_reembed(
-        conninfo, embedder, plan, target=_target(args), progress=_progress(args), before_write=_banner(args)
+        conninfo,
+        embedder,
+        plan,
+        target=_target(args),
+        progress=_progress(args),
+        before_write=_banner(args),
+        engine=engine,
     )
     _print_report(args, report)
 
 
 def _stage(args: argparse.Namespace) -> None:
+    engine = _engine(args)
     report = reembed.stage_reembed(
         _conninfo(args),
         _load(args),
         ReembedPlan(batch_size=args.batch_size),
         target=_target(args),
         progress=_progress(args),
+        engine=engine,
     )
+    _print_workers(report)
     if not report.nothing_to_do:
         log.info(
             "stage: %d rows encoded in %.1f s; nothing live was touched", report.rows_encoded, report.duration_secs
@@ -405,12 +405,6 @@ def _probe(args: argparse.Namespace) -> None:
     for way in ("rewrite_and_widen", "swap"):
         for blocker in found[f"in_the_way_of_{way}"]:
             print(f"blocks      {way.replace('_', ' ')}: {blocker}")
-    if firing := ", ".join(trigger["name"] for trigger in found["fired_online"]):
-        print(
-            f"triggers    --online would fire {firing}: GRANT SET ON PARAMETER session_replication_role TO "
-            f"{server['role']},"
-        )
-        print("            or --fire-triggers; those enabled as ALWAYS or REPLICA fire in any case")
     for session in found["sessions"]:
         print(f"session     pid {session['pid']} ({session['role']}, {session['state']}): {session['modes']}")
 
@@ -526,29 +520,6 @@ def _abort(args: argparse.Namespace) -> None:
     _answer(args, {"aborted": undone})
 
 
-def _copy(args: argparse.Namespace) -> int:
-    conninfo = _conninfo(args)
-    plan = CopyPlan(args.batch_size, not args.without_embeddings, args.allow_source_upgrade, args.upgrade_in_place)
-    signature = _load(args).signature() if args.model and plan.embeddings else None
-    run = dry_run_copy if args.dry_run else run_copy
-    report = run(conninfo, args.sqlite_path, plan, signature=signature, progress=_progress(args))
-    for table, rows in report.left_behind.items():
-        if rows:
-            log.info("copy: table %s has no place in PostgreSQL: %s rows", table, f"{rows:,}")
-    for table, columns in report.columns_left_behind.items():
-        log.info("copy: columns of %s without a place: %s", table, ", ".join(columns))
-    for note in report.notes:
-        log.info("copy: %s", note)
-    log.info(
-        "copy: %s in %.1f s, %d bad rows",
-        "looked" if report.dry_run else "done",
-        report.duration_secs,
-        len(report.errors),
-    )
-    _answer(args, report.as_json())
-    return 1 if report.errors else 0
-
-
 # Their parts
 
 
@@ -569,6 +540,30 @@ def _megabytes(text: str) -> int:
     return round(float(text) * (1 << 20))
 
 
+def _engine(args: argparse.Namespace) -> RayEngine | None:
+    options = {
+        name: value
+        for name in ("address", "workers", "gpus_per_worker", "threads_per_worker", "max_connections", "max_copies",
+                     "range_rows")
+        if (value := getattr(args, name)) is not None
+    }  # fmt: skip
+    if args.engine == "here":
+        if options:
+            raise UsageError(f"--{next(iter(options)).replace('_', '-')} is about --engine ray", "Add --engine ray.")
+        return None
+    options.setdefault("max_connections", connection_limit())
+    # The nodes look for a folder from wherever Ray has started them.
+    folder = Path(args.model).expanduser()
+    model = os.path.abspath(folder) if folder.is_dir() else args.model  # noqa: PTH100
+    return RayEngine(**options, load=partial(_load_on_node, model, args.revision, args.onnx_file))
+
+
+def _load_on_node(model: str, revision: str | None, onnx_file: str | None, threads: int) -> OnnxEmbedder:
+    from .encoder import load_embedder
+
+    return load_embedder(model, revision=revision, onnx_file=onnx_file, threads=threads)
+
+
 def _load(args: argparse.Namespace) -> OnnxEmbedder:
     # ONNX Runtime takes a moment to import, which verbs without a model need not wait for.
     from huggingface_hub.utils import disable_progress_bars
@@ -578,7 +573,7 @@ def _load(args: argparse.Namespace) -> OnnxEmbedder:
     if args.json:
         disable_progress_bars()
     embedder = load_embedder(args.model, revision=args.revision, onnx_file=args.onnx_file)
-    if getattr(args, "dimension", None) not in (None, embedder.dimension):
+    if embedder.dimension != args.dimension:
         raise DimensionMismatch(
             f"--dimension is {args.dimension}, and the model {embedder.model_name} has {embedder.dimension} dimensions",
             f"run again with --dimension {embedder.dimension}, or with another model; nothing was written",
@@ -657,6 +652,7 @@ def _print_summary(summary: DryRunSummary) -> None:
 
 
 def _print_report(args: argparse.Namespace, report: ReembedReport) -> None:
+    _print_workers(report)
     if not report.nothing_to_do:
         log.info("reembed: %s rows updated in %.1f s, index built in %.1f s",
                  f"{report.rows_updated:,}", report.duration_secs, report.index_rebuild_secs)  # fmt: skip
@@ -714,6 +710,16 @@ def _shortened(text: str, width: int) -> str:
 
 def _columns() -> int:
     return shutil.get_terminal_size((100, 24)).columns
+
+
+def _print_workers(report: ReembedReport) -> None:
+    for worker in report.workers:
+        log.info(
+            "reembed: %s: %s rows in %d ranges, %.0f rows/s%s%s",
+            worker, f"{worker.rows:,}", worker.ranges, worker.rows_per_sec,
+            f", lost {worker.lost} times" if worker.lost else "",
+            f"; not employed any more: {worker.error}" if worker.error else "",
+        )  # fmt: skip
 
 
 def _answer(args: argparse.Namespace, answer: dict[str, Any]) -> None:

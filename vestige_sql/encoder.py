@@ -35,14 +35,16 @@ _OUTPUTS = ("last_hidden_state", "token_embeddings", "sentence_embedding")
 class OnnxEmbedder:
     """A sentence-transformers model that ONNX Runtime runs, on a GPU where its package offers CUDA.
 
+    ``threads`` is how many cores one call takes, by default all that this process may use.
+
     Raises ``ModelUnsupported`` if the graph cannot be loaded, or has inputs or outputs that are unknown here.
     """
 
-    def __init__(self, files: ModelFiles) -> None:
+    def __init__(self, files: ModelFiles, *, threads: int | None = None) -> None:
         self._files = files
         self._tokenizer = _tokenizer(files)
         self._pad_id = files.pad_id or 0
-        self._session = _session(files)
+        self._session = _session(files, threads)
         self._inputs = {node.name: _integer(files, node) for node in self._session.get_inputs()}
         outputs = {node.name: node for node in self._session.get_outputs()}
         self._output = next((name for name in _OUTPUTS if name in outputs), "")
@@ -54,6 +56,10 @@ class OnnxEmbedder:
         dimension = outputs[self._output].shape[-1]
         # A symbolic dimension has a name here, or nothing.
         self._dimension = dimension if isinstance(dimension, int) else self._embed(self._encode(["a"])).shape[1]
+
+    @property
+    def files(self) -> ModelFiles:
+        return self._files
 
     @property
     def model_name(self) -> str:
@@ -131,9 +137,11 @@ class OnnxEmbedder:
         return _normalize(vectors) if self._files.normalize else vectors
 
 
-def load_embedder(name: str, *, revision: str | None = None, onnx_file: str | None = None) -> OnnxEmbedder:
+def load_embedder(
+    name: str, *, revision: str | None = None, onnx_file: str | None = None, threads: int | None = None
+) -> OnnxEmbedder:
     """Find the model ``name`` as :func:`vestige_sql.model.resolve_model` does, and load it."""
-    return OnnxEmbedder(resolve_model(name, revision=revision, onnx_file=onnx_file))
+    return OnnxEmbedder(resolve_model(name, revision=revision, onnx_file=onnx_file), threads=threads)
 
 
 def encode_window(embedder: Embedder, texts: Sequence[str], batch_size: int) -> Vectors:
@@ -262,9 +270,10 @@ def _encode_long(tokenizer: Tokenizer, text: str) -> Encoding:
 # --- The graph ---
 
 
-def _session(files: ModelFiles) -> ort.InferenceSession:
+def _session(files: ModelFiles, threads: int | None) -> ort.InferenceSession:
     options = ort.SessionOptions()
-    options.intra_op_num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+    options.intra_op_num_threads = cores if threads is None else threads
     # A pattern is kept for every shape, and here nearly every call has a shape of its own.
     options.enable_mem_pattern = False
     options.log_severity_level = 3

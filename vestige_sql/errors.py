@@ -62,6 +62,14 @@ class ServerError(VestigeError):
     """PostgreSQL refused, or could not be reached; the message is the server's."""
 
 
+class ServerLost(ServerError):
+    """The connection to PostgreSQL broke, or none could be made, while rows were encoded on other machines."""
+
+
+class EngineError(VestigeError):
+    """Ray could not be started or reached, or it has no worker left; what is staged stays."""
+
+
 class RunInProgress(VestigeError):
     """Another process is at work on the same target."""
 
@@ -84,7 +92,3 @@ class RecallTooLow(VestigeError):
 
 class IndexInvalid(VestigeError):
     """An INVALID index of the name to build is in the way, and this mode never drops one on its own."""
-
-
-class SourceError(VestigeError):
-    """The SQLite database cannot be read, or is none of Vestige's, or is too old."""

@@ -21,6 +21,7 @@ log = logging.getLogger("vestige_sql")
 
 _POLL_SECS = 0.5
 _LOG_EVERY_SECS = 10.0
+_SAY_EVERY_SECS = 30.0
 
 
 class Progress:
@@ -29,6 +30,7 @@ class Progress:
     def __init__(self, *, live: bool = False) -> None:
         self._live = live
         self._bar: tqdm[Any] | None = None
+        self._said = time.monotonic()
 
     @contextmanager
     def rows(self, total: int, done: int, doing: str = "encoding") -> Iterator[None]:
@@ -43,6 +45,14 @@ class Progress:
     def advance(self, rows: int) -> None:
         if self._bar is not None:
             self._bar.update(rows)
+
+    def say(self, text: str) -> None:
+        """Show ``text`` behind the bar, or log it now and then."""
+        if self._live and self._bar is not None:
+            self._bar.set_postfix_str(text)
+        elif not self._live and time.monotonic() - self._said > _SAY_EVERY_SECS:
+            self._said = time.monotonic()
+            log.info("reembed: %s", text)
 
     def index_build(self, conninfo: str | None, values: dict[str, Value]) -> IndexWatch:
         """Show an index build while the block runs, from the server's own progress view."""

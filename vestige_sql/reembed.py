@@ -29,6 +29,7 @@ from .errors import (
 )
 from .online import Online, measure_recall
 from .progress import Progress
+from .ray_engine import RayEngine, outlives_restarts
 from .report import DryRunSummary, ReembedPlan, ReembedReport, fixed_estimate
 from .resources import resource_dir
 from .script import script
@@ -64,6 +65,7 @@ _CLAIM_SECS = 3.0
 Notice = Callable[[str], None]
 
 
+@outlives_restarts
 def run_reembed(
     conninfo: str,
     embedder: Embedder,
@@ -72,12 +74,13 @@ def run_reembed(
     target: Target = VESTIGE,
     progress: Progress | None = None,
     before_write: Notice | None = None,
+    engine: RayEngine | None = None,
 ) -> ReembedReport:
     """Encode every row's content with ``embedder`` and put the vectors in place, with index and registry.
 
     ``conninfo`` is anything that libpq takes. ``before_write`` is called once, with a text that says what readers and
     writers will notice, before the first write; an exception from it stops the run. What a killed run had staged is
-    not encoded again.
+    not encoded again. With an ``engine`` the encoding is done by its workers.
 
     Raises a :class:`VestigeError` that says what state the data is in.
     """
@@ -94,10 +97,11 @@ def run_reembed(
             before_write(warning(probed, signature, work, plan, way))
         now = _build_pending_indexes(conninfo, conn, probed, work, plan, progress or Progress())
         with _run(conn, now, signature, work) as run_id:
-            job = _Job(conninfo, conn, now, signature, plan, work, run_id, progress or Progress())
+            job = _Job(conninfo, conn, now, signature, plan, work, run_id, progress or Progress(), engine)
             return job.carry_out(way, reason, embedder)
 
 
+@outlives_restarts
 def stage_reembed(
     conninfo: str,
     embedder: Embedder,
@@ -105,6 +109,7 @@ def stage_reembed(
     *,
     target: Target = VESTIGE,
     progress: Progress | None = None,
+    engine: RayEngine | None = None,
 ) -> ReembedReport:
     """Encode what is pending and stage it; nothing live is touched. The arguments are those of :func:`run_reembed`."""
     signature = check_embedder(embedder)
@@ -117,7 +122,7 @@ def stage_reembed(
             return ReembedReport(nothing_to_do=True, model=signature, previous_model=probed.model)
         find_way(conn, probed, signature, work, plan)
         with _run(conn, probed, signature, work) as run_id:
-            job = _Job(conninfo, conn, probed, signature, plan, work, run_id, progress or Progress())
+            job = _Job(conninfo, conn, probed, signature, plan, work, run_id, progress or Progress(), engine)
             stager = job.stager(embedder)
             started = time.monotonic()
             job.stage(stager)
@@ -128,6 +133,7 @@ def stage_reembed(
                 model=signature,
                 previous_model=probed.model,
                 run_id=run_id,
+                workers=engine.reports if engine else [],
             )
 
 
@@ -527,6 +533,7 @@ class _Job:
     work: Work
     run_id: int
     progress: Progress
+    engine: RayEngine | None = None
 
     def __post_init__(self) -> None:
         self.values = step_values(self.probed, self.signature, self.work, self.plan)
@@ -546,18 +553,26 @@ class _Job:
         if staged:
             log.info("reembed: %d rows are staged already", staged)
         started, before = time.monotonic(), stager.rows
-        with (
-            connect(self.conninfo) as reader,
-            connect(self.conninfo) as writer,
-            self.progress.rows(self.work.rows, staged),
-        ):
+        with self._passes(stager) as one_pass, self.progress.rows(self.work.rows, staged):
             for _ in range(_ROUNDS):
-                if stager.run(reader, writer) <= stager.batch_size:
+                if one_pass() <= stager.batch_size:
                     break
                 steps.run(self.conn, discard, self.values)
         steps.run(self.conn, steps.load("stage/analyze.sql"), self.values)
         copied = StepRun(steps.load("stage/copy.sql"), stager.rows - before, time.monotonic() - started, [])
         record_step(self.conn, self.run_id, copied)
+
+    @contextmanager
+    def _passes(self, stager: Stager) -> Iterator[Callable[[], int]]:
+        """What stages all that is pending once, and returns how many rows that were."""
+        if self.engine is None:
+            with connect(self.conninfo) as reader, connect(self.conninfo) as writer:
+                yield lambda: stager.run(reader, writer)
+        else:
+            with self.engine.passes(
+                self.conn, stager, self.signature, self.run_id, self.work.rows_total, self.progress
+            ) as one_pass:
+                yield one_pass
 
     def carry_out(self, way: str, reason: str, embedder: Embedder | None = None) -> ReembedReport:
         """Stage with ``embedder``, if there is one, and apply. Rows that change meanwhile are an error without one."""
@@ -632,6 +647,7 @@ class _Job:
             lock_held_secs=applied.facts.get("lock_held_secs"),
             recall=applied.recall,
             notes=notes(self.probed, self.signature, self.work),
+            workers=self.engine.reports if self.engine else [],
         )
 
 

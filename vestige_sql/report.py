@@ -78,15 +78,39 @@ class ReembedPlan:
         return 0.1 if self.online else 2.0
 
 
+@dataclass
+class WorkerReport:
+    """What one worker of many did.
+
+    ``node`` and ``pid`` are those of its last process, ``lost`` how many of its processes died. ``busy_secs`` is the
+    time that it was at work on ranges of keys. ``error`` says why it was not employed any more.
+    """
+
+    worker: int
+    node: str | None = None
+    pid: int | None = None
+    ranges: int = 0
+    rows: int = 0
+    busy_secs: float = 0.0
+    rows_per_sec: float = 0.0
+    lost: int = 0
+    error: str | None = None
+
+    def __str__(self) -> str:
+        place = f" on {self.node} (pid {self.pid})" if self.node else ""
+        return f"worker {self.worker}{place}"
+
+
 @dataclass(frozen=True)
 class ReembedReport:
     """What a run did.
 
     ``rows_updated``: rows whose embedding was written, those that were NULL before included. ``duration_secs``:
     first row read to registry update, less the index build. ``index_rebuild_secs``: the index build.
-    ``rows_encoded`` counts the rows that this process encoded: fewer than ``rows_updated`` after a resumption.
+    ``rows_encoded`` counts the rows that this run encoded: fewer than ``rows_updated`` after a resumption.
     ``lock_held_secs``: online, from the lock that keeps everybody off to its commit. ``recall``: the recall@10 of each
-    index that was built, against exact search on a sample.
+    index that was built, against exact search on a sample. ``workers`` has a line a worker where rows were encoded on
+    several machines.
     """
 
     rows_updated: int = 0
@@ -103,6 +127,7 @@ class ReembedReport:
     lock_held_secs: float | None = None
     recall: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    workers: list[WorkerReport] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

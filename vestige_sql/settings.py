@@ -64,8 +64,14 @@ def max_connections(config: Path = Path("vestige.toml")) -> int:
 
     Raises ``UsageError`` as :func:`resolve_conninfo` does.
     """
+    found = connection_limit(config)
+    return DEFAULT_MAX_CONNECTIONS if found is None else found
+
+
+def connection_limit(config: Path = Path("vestige.toml")) -> int | None:
+    """As :func:`max_connections`, None where the file says nothing: for work that asks the server instead."""
     found = _storage(config).get("postgres", {}).get("max_connections")
-    return DEFAULT_MAX_CONNECTIONS if found is None else _connections(found, config)
+    return None if found is None else _connections(found, config)
 
 
 def _from_file(config: Path) -> str | None:

@@ -11,7 +11,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,7 @@ class Stager:
     """Stages what is pending of one target with one model.
 
     ``values`` are the step variables of the target; ``on_rows`` is called with the number of rows after each
-    committed chunk.
+    committed chunk. ``writing`` opens the transaction that a chunk is copied in, and commits it.
     """
 
     embedder: Embedder
@@ -66,6 +67,8 @@ class Stager:
     batch_size: int
     table: str
     on_rows: Callable[[int], None] = lambda _: None
+    page_rows: int = field(default_factory=lambda: PAGE_ROWS)
+    writing: Callable[[psycopg.Connection[Any]], AbstractContextManager[Any]] = lambda conn: conn.transaction()
     batches: int = 0
     rows: int = 0
 
@@ -132,7 +135,7 @@ class Stager:
         values = self.values | {
             "after": None if after is None else sql.Literal(after).as_string(conn),
             "until": None if until is None else sql.Literal(until).as_string(conn),
-            "page_rows": PAGE_ROWS,
+            "page_rows": self.page_rows,
             "page_bytes": PAGE_BYTES,
         }
         # Ids stay the bytes that the server sent, whatever their type: all is taken from the raw result, for Python
@@ -181,12 +184,16 @@ class Stager:
     def _write(self, conn: psycopg.Connection[Any], page: Page, buffer: bytes) -> None:
         text = steps.load("stage/copy.sql").render(self.values, conn)
         try:
-            with conn.transaction(), conn.cursor().copy(text) as copy:
+            with self.writing(conn), conn.cursor().copy(text) as copy:
                 copy.write(buffer)
         except psycopg.errors.UniqueViolation:
             log.info("reembed: a chunk of %d rows was staged by another worker; looking again", len(page.ids))
             return
+        self.wrote(len(page.ids))
+
+    def wrote(self, rows: int) -> None:
+        """Count a chunk that is committed, and say so."""
         self.batches += 1
-        self.rows += len(page.ids)
-        log.info("reembed: wrote batch %d (%d rows)", self.batches, len(page.ids))
-        self.on_rows(len(page.ids))
+        self.rows += rows
+        log.info("reembed: wrote batch %d (%d rows)", self.batches, rows)
+        self.on_rows(rows)

@@ -1,3 +1,0 @@
--- A row goes.
-\set id random(1, :rows)
-DELETE FROM documents WHERE id = :id;

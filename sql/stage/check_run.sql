@@ -1,0 +1,26 @@
+-- The run that a worker stages for is still the open one and for the worker's model.
+--
+-- Asked in the transaction of each chunk: the run's row stays locked until the chunk is committed, so that a run is not
+-- closed, and the next one's staging table not written, by a worker that nobody waits for any more.
+--
+-- Locks:        none on the target
+-- Transaction:  either
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it is held already
+-- Undo:         nothing to undo
+-- Variables:    run_id, model_name, dimension, model_hash
+
+SELECT vestige_sql.require(
+    count(*) = 1,
+    format('run %s is no longer open for %s (%s dimensions, hash %s): this worker''s vectors are not wanted any more',
+        :run_id, :'model_name'::text, :dimension, :'model_hash'::text),
+    'nothing of this chunk was written; see vestige-sql migrate status for the run that is open now'
+)
+FROM (
+    SELECT
+    FROM vestige_sql.run r
+    WHERE r.id = :run_id AND r.state IN ('staging', 'filling')
+      AND r.to_name = :'model_name' AND r.to_dimension = :dimension AND r.to_hash = :'model_hash'
+    FOR SHARE
+) AS open_run;
