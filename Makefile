@@ -79,14 +79,17 @@ sql: $(STAMP) ## write the apply of what is staged as one psql script to FILE=re
 status: $(STAMP) ## what is registered, what is under way, what was done
 	$(BIN)/vestige-sql migrate status $(WHERE) $(ARGS)
 
-test: $(STAMP) ## run the tests against the embedded PostgreSQL; more to pytest in ARGS
-	$(BIN)/python -m pytest $(ARGS)
+# Each process has a server of its own. A file stays with one process, for the sake of what its tests share.
+JOBS ?= 2
+test: $(STAMP) ## run the tests against the embedded PostgreSQL, JOBS=2 files at a time; more to pytest in ARGS
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 bench: $(STAMP) ## measure the ways of putting vectors in place, the index build, the batching of texts and the searches
 	PYTHONPATH=examples $(BIN)/python bench/apply.py $(ARGS)
 	PYTHONPATH=examples $(BIN)/python bench/index.py
 	PYTHONPATH=examples $(BIN)/python bench/encode.py
 	PYTHONPATH=examples $(BIN)/python bench/search.py
+	PYTHONPATH=examples $(BIN)/python bench/from_sqlite.py
 
 docs: $(STAMP) ## write docs/steps.md anew from the headers of the SQL files
 	$(BIN)/python docs/make_steps.py

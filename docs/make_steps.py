@@ -8,6 +8,7 @@ from pathlib import Path
 from vestige_sql import ReembedPlan, steps
 from vestige_sql.apply import phases
 from vestige_sql.resources import resource_dir
+from vestige_sql.sqlite_source import TABLES
 from vestige_sql.steps import HEADER_FIELDS, Step
 
 HERE = Path(__file__).parent
@@ -60,6 +61,10 @@ SECTIONS: dict[str, list[str]] = {
     "First registration": ["register"],
     "Undo the run that is under way": ["abort/index", "abort/column", "abort"],
     "Search": ["search"],
+    "Copy from SQLite, a batch a transaction": [
+        *("copy/look", "copy/create", "copy/batch"),
+        *(f"copy/{table.name}/{folder}" for table in TABLES for folder in ("check", "insert")),
+    ],
 }
 
 

@@ -24,6 +24,7 @@ from vestige_sql import VESTIGE, ReembedPlan, run_reembed, stage_reembed, steps
 from vestige_sql.apply import FALLS_BACK_TO, phases
 from vestige_sql.pgcopy import staged_rows
 from vestige_sql.resources import resource_dir
+from vestige_sql.sqlite_source import TABLES
 from vestige_sql.steps import HEADER_FIELDS, Step, Value
 from vestige_sql.target import probe
 
@@ -44,13 +45,14 @@ MODES = (
 KEEPS_WRITERS_OFF = MODES[MODES.index("SHARE") :]
 
 _MODE = "|".join(MODES)
-_OTHER_LOCK = rf"({_MODE}) on (the staging table|embedding_model|scheduling)|one advisory lock"
+_VESTIGES = ("users", "groups", "group_memberships", "domains", "scheduling", "edges", "review_events")
+_OTHER_LOCK = rf"({_MODE}) on (the staging table|embedding_model|{'|'.join(_VESTIGES)})|one advisory lock"
 
 GRAMMAR = {
     "Locks": rf"(?P<mode>none|{_MODE}) on the target(?P<held>, to the end of the transaction)?(, ({_OTHER_LOCK}))*",
     "Transaction": "required|either|alone|forbidden",
     "Rewrites": "nothing|heap and every index of the target(, unless .+)?",
-    "Fires": "no triggers(, while (triggers/disable/ has|online/quiet/ keeps) them off)?",
+    "Fires": "no triggers(, while (triggers/disable/ has|online/quiet/ keeps) them off)?|INSERT triggers",
     "Run again": "(safe|refused)(, .+)?",
     "Undo": ".+",
     "Variables": r"none|\w+(, \w+)*",
@@ -267,6 +269,17 @@ def scenarios() -> list[Scenario]:
             _expand(*phases("rewrite", ReembedPlan(concurrent_index=True)), "index/concurrently", "run/finish.sql"),
             (("run_state", "applied"),),
         ),
+        Scenario(
+            "copy: stage",
+            "registered",
+            _expand("copy/look", "copy/create", "copy/batch"),
+            (("staging_table", "copy_users"),),
+        ),
+        Scenario(
+            "copy: insert",
+            "copying",
+            _expand(*(f"copy/{table.name}/{folder}" for table in TABLES for folder in ("check", "insert"))),
+        ),
         Scenario("index", "unindexed", _expand("lock/writers", "index/save", "index/create")),
         Scenario("invalid", "invalid", _expand("lock/exclusive", "index/save", "index/drop_invalid", "index/create")),
     ]
@@ -335,6 +348,8 @@ def prepare(conn: Conn, conninfo: str, state: str) -> None:
         )
     if state not in ("online", "kept", "kept in a table"):
         conn.execute("ALTER TABLE knowledge_nodes ENABLE ALWAYS TRIGGER after_row")
+    if state == "copying":
+        _stage_rows(conn)
     if state == "missing":
         stage_reembed(conninfo, OLD)
     elif state in ("staged", "first", "online"):
@@ -416,6 +431,49 @@ def _chunk(conn: Conn) -> bytes:
     return staged_rows([key.bytes for key, _, _ in rows], [bytes(found) for _, _, found in rows], vectors, "vector")
 
 
+_STAGED = {
+    "users": "id, handle, created_at, columns",
+    "groups": "id, handle, created_at, columns",
+    "group_memberships": "user_id, group_id, joined_at",
+    "domains": "id, label, created_at, columns",
+    "knowledge_nodes": "id, content, owner_user_id, created_at, columns",
+    "memory_connections": "source_id, target_id, created_at",
+    "review_events": "memory_id, rating, timestamp",
+}
+
+
+def _stage_rows(conn: Conn) -> None:
+    """Fill the staging tables of a copy, each with a good row, which refers to those before it, and a bad one."""
+    for step in steps.folder("copy/create"):
+        steps.run(conn, step, step_values(conn))
+    new = "b0000000-0000-4000-8000-000000000000"
+    row = conn.execute("SELECT id::text FROM knowledge_nodes ORDER BY id LIMIT 1").fetchone()
+    assert row is not None
+    value = {"id": new, "user_id": new, "group_id": new, "owner_user_id": new, "source_id": new, "target_id": row[0],
+             "memory_id": new, "columns": '{"more": 1}', "rating": "3"}  # fmt: skip
+    for table, columns in _STAGED.items():
+        names = columns.split(", ")
+        good = [value.get(name, "2024-05-06T07:08:09Z" if name.endswith(("_at", "stamp")) else "new") for name in names]
+        bad = ["none" if name.endswith("id") else None for name in names]
+        for place, fields in enumerate((good, bad)):
+            conn.execute(
+                sql.SQL("INSERT INTO {} (place, key, {}) VALUES ({})").format(
+                    sql.Identifier(f"copy_{table}"),
+                    sql.SQL(", ").join(map(sql.Identifier, names)),
+                    sql.SQL(", ").join(map(sql.Literal, [place, "key", *fields])),
+                )
+            )
+
+
+def _copied(conn: Conn) -> bytes:
+    """What the runner of a copy would stream into its staging table of users."""
+    with conn.cursor().copy(
+        "COPY (SELECT 0::bigint, 'key', NULL::text, 'b', 'handle', NULL::text, NULL::text, NULL::text, '{}')"
+        " TO STDOUT (FORMAT binary)"
+    ) as copy:
+        return b"".join(map(bytes, copy))
+
+
 # --- What a step does ---
 
 
@@ -481,8 +539,11 @@ def lies(step: Step, seen: Sequence[Seen]) -> list[str]:
             check(not s.rewritten_again, "Rewrites", "it rewrites them the second time too")
 
         fires = header["Fires"]
-        check(s.fired == 0, "Fires", f"triggers fired {s.fired} times")
-        check("while" in fires or s.fired_with_triggers_on == 0, "Fires", "they would, were they on")
+        if fires == "INSERT triggers":
+            check(s.fired > 0, "Fires", "none fired")
+        else:
+            check(s.fired == 0, "Fires", f"triggers fired {s.fired} times")
+            check("while" in fires or s.fired_with_triggers_on == 0, "Fires", "they would, were they on")
 
         transaction = header["Transaction"]
         check((transaction == "forbidden") == s.refuses_transaction, "Transaction",
@@ -517,7 +578,8 @@ def walk(conninfo: str, scenario: Scenario) -> Iterator[Seen]:
         prepare(conn, conninfo, scenario.state)
         values = step_values(conn)
         own = {name: values[v[1:]] if str(v).startswith("@") else v for name, v in scenario.values}
-        walker = _Walker(conn, watcher, scenario, values | own, _chunk(conn))
+        chunk = _copied(conn) if scenario.name.startswith("copy") else _chunk(conn)
+        walker = _Walker(conn, watcher, scenario, values | own, chunk)
         before = dict(scenario.before)
         for name in scenario.names:
             if name in before:
@@ -770,6 +832,14 @@ SELECT jsonb_build_object(
         SELECT jsonb_agg(conname || pg_get_constraintdef(oid) ORDER BY conname)
         FROM pg_constraint WHERE conrelid = %(target)s::regclass),
     'rows', (SELECT jsonb_agg(to_jsonb(t) ORDER BY t.id) FROM public.knowledge_nodes t),
+    'other tables of vestige', jsonb_build_array(
+        (SELECT jsonb_agg(to_jsonb(t) ORDER BY t.id) FROM public.users t),
+        (SELECT jsonb_agg(to_jsonb(t) ORDER BY t.id) FROM public.groups t),
+        (SELECT jsonb_agg(to_jsonb(t)) FROM public.group_memberships t),
+        (SELECT jsonb_agg(to_jsonb(t) ORDER BY t.id) FROM public.domains t),
+        (SELECT jsonb_agg(to_jsonb(t) ORDER BY t.memory_id) FROM public.scheduling t),
+        (SELECT jsonb_agg(to_jsonb(t) ORDER BY t.source_id, t.target_id) FROM public.edges t),
+        (SELECT jsonb_agg(to_jsonb(t) - 'id' ORDER BY t.id) FROM public.review_events t)),
     'registry of vestige', (SELECT jsonb_agg(to_jsonb(m) - 'updated_at') FROM public.embedding_model m),
     'registry', (SELECT jsonb_agg(to_jsonb(m) - '{{created_at,updated_at}}'::text[]) FROM vestige_sql.model m),
     'runs', (
@@ -789,7 +859,10 @@ SELECT jsonb_build_object(
 )
 """
 
-_LIVE = ("columns", "indexes", "triggers", "constraints", "rows", "registry of vestige", "registry")
+_LIVE = (
+    *("columns", "indexes", "triggers", "constraints", "rows"),
+    *("other tables of vestige", "registry of vestige", "registry"),
+)
 """What the others see of the target: a step that changes it stands in the one transaction with all the others."""
 
 _FOR_THE_TRANSACTION = ("vestige_sql.triggers", "vestige_sql.run_id")

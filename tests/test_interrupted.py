@@ -638,6 +638,22 @@ def test_more_changes_than_a_batch_are_staged_first(db: str, conn: Conn, monkeyp
     assert len(new.texts) == 2 * ROWS
 
 
+def test_a_row_that_changes_while_others_are_staged_costs_them_nothing(
+    db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seed(conn, ROWS, OLD)
+    new = FakeEmbedder("new", 96)
+    stage_reembed(db, new)
+    conn.execute("INSERT INTO knowledge_nodes (content) SELECT 'late ' || n FROM generate_series(1, 3) n")
+    Points(monkeypatch).after(
+        "stage/discard_stale.sql",
+        lambda: conn.execute("UPDATE knowledge_nodes SET content = 'changed' WHERE content = 'memory number 1'"),
+    )
+    run_reembed(db, new)
+    check_space(conn, NEW)
+    assert len(new.texts) == len(set(new.texts)) == ROWS + 4
+
+
 def test_a_table_that_changes_faster_than_it_is_encoded(db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reembed, "_ROUNDS", 2)
     seed(conn, ROWS, OLD)

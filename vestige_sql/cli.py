@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import inspection, kept, reembed
+from .copy import CopyPlan, dry_run_copy, run_copy
 from .embedder import ModelSignature
 from .errors import DimensionMismatch, ModelMismatch, ModelNotFound, ModelUnsupported, UsageError, VestigeError
 from .migrate import migrate_up
@@ -27,6 +28,7 @@ from .ray_engine import RayEngine
 from .report import WAYS, DryRunSummary, ReembedPlan, ReembedReport
 from .retrieval import MODES, check_same, registered_model, search
 from .settings import connection_limit, resolve_conninfo
+from .sqlite_source import VERSION
 from .target import VESTIGE, Target
 
 if TYPE_CHECKING:
@@ -137,6 +139,7 @@ def _parser() -> argparse.ArgumentParser:
         help="SQL alone, for a migration tool such as Flyway: no commands of psql, no BEGIN and COMMIT",
     )
     verb("status", _status, "what is registered, what is under way, what was done", target)
+    _add_copy_options(verb("copy", _copy, "move a Vestige SQLite database into PostgreSQL"))
     verb("rollback", _rollback, "go back to the former vectors, which are kept", target, applies, locks)
     verb("finalize", _finalize, "drop the former vectors, for good", target, locks)
     verb("abort", _abort, "undo the run that is under way, whatever phase it died in", target)
@@ -262,6 +265,30 @@ def _add_preview_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--old-model", metavar="NAME_OR_DIR", help="where the registered model is (default: what goes by its name)"
     )
+
+
+def _add_copy_options(copy: argparse.ArgumentParser) -> None:
+    copy.add_argument("--from", dest="source", choices=["sqlite"], default="sqlite", help="where from (%(default)s)")
+    copy.add_argument(
+        "--to", dest="destination", choices=["postgres"], default="postgres", help="where to (%(default)s)"
+    )
+    copy.add_argument("--sqlite-path", required=True, metavar="FILE", type=Path, help="the database, opened read-only")
+    copy.add_argument(
+        "--batch-size", type=int, default=CopyPlan.batch_size, help="most rows in one transaction (%(default)s)"
+    )
+    copy.add_argument("--without-embeddings", action="store_true", help="leave the vectors to a re-embedding")
+    copy.add_argument(
+        "--model", metavar="NAME_OR_DIR", help="the model that made the vectors, to be registered where none is"
+    )
+    copy.add_argument("--revision", help="pins what the hub has: a branch, tag or commit")
+    copy.add_argument("--onnx-file", metavar="FILE", help="which graph of the model")
+    copy.add_argument(
+        "--allow-source-upgrade",
+        action="store_true",
+        help=f"bring a source below version {VERSION} to that layout, on a temporary copy",
+    )
+    copy.add_argument("--upgrade-in-place", action="store_true", help="upgrade the file itself, not a copy")
+    copy.add_argument("--dry-run", action="store_true", help="check both ends, count, look at every row; copy nothing")
 
 
 def _log_to_stderr(*, quiet: bool) -> None:
@@ -405,6 +432,12 @@ def _probe(args: argparse.Namespace) -> None:
     for way in ("rewrite_and_widen", "swap"):
         for blocker in found[f"in_the_way_of_{way}"]:
             print(f"blocks      {way.replace('_', ' ')}: {blocker}")
+    if firing := ", ".join(trigger["name"] for trigger in found["fired_online"]):
+        print(
+            f"triggers    --online would fire {firing}: GRANT SET ON PARAMETER session_replication_role TO "
+            f"{server['role']},"
+        )
+        print("            or --fire-triggers; those enabled as ALWAYS or REPLICA fire in any case")
     for session in found["sessions"]:
         print(f"session     pid {session['pid']} ({session['role']}, {session['state']}): {session['modes']}")
 
@@ -520,6 +553,29 @@ def _abort(args: argparse.Namespace) -> None:
     _answer(args, {"aborted": undone})
 
 
+def _copy(args: argparse.Namespace) -> int:
+    conninfo = _conninfo(args)
+    plan = CopyPlan(args.batch_size, not args.without_embeddings, args.allow_source_upgrade, args.upgrade_in_place)
+    signature = _load(args).signature() if args.model and plan.embeddings else None
+    run = dry_run_copy if args.dry_run else run_copy
+    report = run(conninfo, args.sqlite_path, plan, signature=signature, progress=_progress(args))
+    for table, rows in report.left_behind.items():
+        if rows:
+            log.info("copy: table %s has no place in PostgreSQL: %s rows", table, f"{rows:,}")
+    for table, columns in report.columns_left_behind.items():
+        log.info("copy: columns of %s without a place: %s", table, ", ".join(columns))
+    for note in report.notes:
+        log.info("copy: %s", note)
+    log.info(
+        "copy: %s in %.1f s, %d bad rows",
+        "looked" if report.dry_run else "done",
+        report.duration_secs,
+        len(report.errors),
+    )
+    _answer(args, report.as_json())
+    return 1 if report.errors else 0
+
+
 # Their parts
 
 
@@ -573,7 +629,7 @@ def _load(args: argparse.Namespace) -> OnnxEmbedder:
     if args.json:
         disable_progress_bars()
     embedder = load_embedder(args.model, revision=args.revision, onnx_file=args.onnx_file)
-    if embedder.dimension != args.dimension:
+    if getattr(args, "dimension", None) not in (None, embedder.dimension):
         raise DimensionMismatch(
             f"--dimension is {args.dimension}, and the model {embedder.model_name} has {embedder.dimension} dimensions",
             f"run again with --dimension {embedder.dimension}, or with another model; nothing was written",

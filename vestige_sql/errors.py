@@ -92,3 +92,7 @@ class RecallTooLow(VestigeError):
 
 class IndexInvalid(VestigeError):
     """An INVALID index of the name to build is in the way, and this mode never drops one on its own."""
+
+
+class SourceError(VestigeError):
+    """The SQLite database cannot be read, or is none of Vestige's, or is too old."""

@@ -11,6 +11,7 @@ import psycopg
 from . import steps
 from .errors import CheckFailed
 from .target import VESTIGE, Probed, Target, blockers, connect, probe
+from .work import triggers_fired_online
 
 
 @contextmanager
@@ -35,6 +36,7 @@ def probe_target(conninfo: str, *, target: Target = VESTIGE, dimension: int | No
             "indexes": probed.indexes,
             "in_the_way_of_rewrite_and_widen": in_the_way.alter,
             "in_the_way_of_swap": in_the_way.swap,
+            "fired_online": triggers_fired_online(conn, probed),
             "sessions": steps.query(conn, "probe/sessions.sql", probed.values),
         }
 

@@ -8,7 +8,7 @@ then the elements, all big-endian.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from .embedder import Vectors
 
@@ -40,3 +40,27 @@ def staged_rows(ids: Iterable[bytes], hashes: Iterable[bytes], vectors: Vectors,
         )
     parts.append(_TRAILER)
     return b"".join(parts)
+
+
+_NULL = struct.pack("!i", -1)
+
+
+def rows(fields: Iterable[Sequence[bytes | None]]) -> bytes:
+    """Return a whole COPY stream of rows whose fields are in their binary form already; a text's is its UTF-8."""
+    parts = [_HEADER]
+    for row in fields:
+        parts.append(struct.pack("!h", len(row)))
+        for field in row:
+            parts += (_NULL,) if field is None else (struct.pack("!i", len(field)), field)
+    parts.append(_TRAILER)
+    return b"".join(parts)
+
+
+def integer_field(value: int) -> bytes:
+    """Return a bigint as a field of binary COPY."""
+    return struct.pack("!q", value)
+
+
+def vector_field(elements: Vectors) -> bytes:
+    """Return one vector as a field of binary COPY: float32 of shape (dimension,), bit for bit."""
+    return struct.pack("!hh", len(elements), 0) + elements.astype(">f4").tobytes()

@@ -220,16 +220,22 @@ def query_one(conn: psycopg.Connection[Any], name: str, values: Mapping[str, Val
     return rows[0] if rows else None
 
 
+_STATE = (
+    "the open transaction is rolled back: the column is in the space of the registered model, and what is staged "
+    "stays; see vestige-sql migrate status, and run again when the cause is gone"
+)
+
+
 @contextmanager
-def translated() -> Iterator[None]:
-    """Turn PostgreSQL's errors into this package's."""
+def translated(state: str = _STATE) -> Iterator[None]:
+    """Turn PostgreSQL's errors into this package's. ``state`` says what state the data is in, and what to do next."""
     try:
         yield
     except psycopg.Error as error:
-        raise _from_postgres(error) from error
+        raise _from_postgres(error, state) from error
 
 
-def _from_postgres(error: psycopg.Error) -> VestigeError:
+def _from_postgres(error: psycopg.Error, state: str) -> VestigeError:
     message = error.diag.message_primary or str(error).strip()
     where = "".join(f" ({note})" for note in getattr(error, "__notes__", []))
     if error.sqlstate == CHECK_FAILED:
@@ -237,6 +243,5 @@ def _from_postgres(error: psycopg.Error) -> VestigeError:
     details = "; ".join(filter(None, (error.diag.message_detail, error.diag.message_hint)))
     return ServerError(
         f"PostgreSQL says: {message}{where}" + (f"; {details}" if details else ""),
-        "the open transaction is rolled back: the column is in the space of the registered model, and what is staged "
-        "stays; see vestige-sql migrate status, and run again when the cause is gone",
+        state,
     )

@@ -231,26 +231,29 @@ def keeps_triggers_quiet(conn: psycopg.Connection[Any], probed: Probed, plan: Re
 
     Raises :class:`TargetError` naming the triggers that it cannot keep from firing, unless the plan allows that.
     """
-    triggers = steps.query(conn, "probe/triggers.sql", probed.values)
-    if not triggers:
-        return False
-    may = may_suppress_triggers(conn)
-    firing = [t["name"] for t in triggers if t["fires_always"] or not may]
+    firing = triggers_fired_online(conn, probed)
     if firing and not plan.fire_triggers:
         role = psycopg.sql.Identifier(probed.server["role"]).as_string(conn)
-        always = ", ".join(t["name"] for t in triggers if t["fires_always"])
-        hint = (
-            f"GRANT SET ON PARAMETER session_replication_role TO {role} lets this role suppress them (PostgreSQL 15 on)"
-        )
-        if always:
-            hint = (
-                f"{always} fire even so: ALTER TABLE {probed.name} ENABLE TRIGGER .. makes them like the others; {hint}"
-            )
+        hint = f"GRANT SET ON PARAMETER session_replication_role TO {role} lets this role suppress them (PostgreSQL "
+        "15 on)"
+        if always := ", ".join(t["name"] for t in firing if t["fires_always"]):
+            hint = f"{always} fire even so: ALTER TABLE {probed.name} ENABLE TRIGGER .. makes them like the others; "
+            f"{hint}"
         raise TargetError(
-            f"filling the second column would fire triggers of {probed.name}: {', '.join(firing)}",
+            f"filling the second column would fire triggers of {probed.name}: {', '.join(t['name'] for t in firing)}",
             f"{hint}; or let them fire, once for each row, with --fire-triggers; nothing was written",
         )
-    return may
+    return bool(_update_triggers(conn, probed)) and may_suppress_triggers(conn)
+
+
+def triggers_fired_online(conn: psycopg.Connection[Any], probed: Probed) -> list[dict[str, Any]]:
+    """Return the target's own triggers that this role cannot keep from firing while a second column is filled."""
+    triggers = _update_triggers(conn, probed)
+    return [t for t in triggers if t["fires_always"] or not may_suppress_triggers(conn)]
+
+
+def _update_triggers(conn: psycopg.Connection[Any], probed: Probed) -> list[dict[str, Any]]:
+    return steps.query(conn, "probe/triggers.sql", probed.values)
 
 
 def may_suppress_triggers(conn: psycopg.Connection[Any]) -> bool:

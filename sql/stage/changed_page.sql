@@ -32,8 +32,7 @@ SELECT
 FROM measured m
 CROSS JOIN LATERAL (
     SELECT vestige_sql.has_text(m.content)
-       AND vestige_sql.content_hash(m.content) IS DISTINCT FROM (
-           SELECT s.content_hash FROM vestige_sql.:"staging_table" s WHERE s.id = m.id)
+       AND NOT EXISTS (SELECT FROM vestige_sql.:"staging_table" s WHERE s.id = m.id)
 ) AS q (pending)
 WHERE coalesce(m.bytes_before, 0) < :page_bytes
 ORDER BY m.id;

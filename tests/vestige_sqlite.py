@@ -1,0 +1,158 @@
+"""Builds Vestige SQLite databases of any version, for the tests of the copy."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import struct
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+NEWEST = 40
+"""A version with all that a newer Vestige may have, tenancy included."""
+
+# Of each table its columns, each after the version that it came with.
+_COLUMNS = {
+    "knowledge_nodes": """
+        1 id TEXT PRIMARY KEY; 1 content TEXT NOT NULL; 1 node_type TEXT NOT NULL DEFAULT 'fact';
+        1 created_at TEXT NOT NULL;
+        1 updated_at TEXT NOT NULL; 1 last_accessed TEXT NOT NULL; 1 stability REAL DEFAULT 1.0;
+        1 difficulty REAL DEFAULT 5.0; 1 reps INTEGER DEFAULT 0; 1 lapses INTEGER DEFAULT 0;
+        1 retrieval_strength REAL DEFAULT 1.0; 1 retention_strength REAL DEFAULT 1.0;
+        1 sentiment_score REAL DEFAULT 0.0;
+        1 next_review TEXT; 1 source TEXT; 1 tags TEXT DEFAULT '[]'; 2 valid_from TEXT; 2 valid_until TEXT;
+        4 scope TEXT DEFAULT 'user'; 9 flashbulb BOOLEAN DEFAULT FALSE; 14 protected INTEGER DEFAULT 0;
+        14 superseded_by TEXT; 16 domains TEXT NOT NULL DEFAULT '[]'; 16 domain_scores TEXT NOT NULL DEFAULT '{}';
+        40 metadata TEXT; 40 codebase TEXT; 40 owner_user_id TEXT; 40 visibility TEXT; 40 shared_with_groups TEXT""",
+    "node_embeddings": """
+        1 node_id TEXT PRIMARY KEY; 1 embedding BLOB; 1 dimensions INTEGER NOT NULL; 1 model TEXT; 1 created_at TEXT;
+        4 version INTEGER DEFAULT 1""",
+    "memory_connections": """
+        3 source_id TEXT; 3 target_id TEXT; 3 strength REAL; 3 link_type TEXT; 3 created_at TEXT; 3 last_activated TEXT;
+        3 activation_count INTEGER DEFAULT 0""",
+    "intentions": "3 id TEXT PRIMARY KEY; 3 content TEXT NOT NULL",
+    "embedding_model": "16 id INTEGER PRIMARY KEY; 16 name TEXT; 16 dimension INTEGER; 16 hash TEXT",
+    "domains": """
+        16 id TEXT PRIMARY KEY; 16 label TEXT; 16 centroid BLOB; 16 top_terms TEXT DEFAULT '[]';
+        16 memory_count INTEGER DEFAULT 0; 16 created_at TEXT; 40 color TEXT""",
+    "users": "40 id TEXT PRIMARY KEY; 40 handle TEXT; 40 display_name TEXT; 40 created_at TEXT; 40 email TEXT",
+    "groups": "40 id TEXT PRIMARY KEY; 40 handle TEXT; 40 display_name TEXT; 40 created_at TEXT; 40 metadata TEXT",
+    "group_memberships": "40 user_id TEXT; 40 group_id TEXT; 40 role TEXT; 40 joined_at TEXT",
+    "review_events": """
+        40 id INTEGER PRIMARY KEY; 40 memory_id TEXT; 40 timestamp TEXT; 40 rating INTEGER; 40 prior_state TEXT;
+        40 new_state TEXT""",
+}
+
+MODEL = "acme/tiny"
+DIMENSION = 4
+
+
+def columns(table: str, version: int) -> list[str]:
+    """The declarations of a table's columns in a version."""
+    entries = [entry.split(None, 1) for entry in _COLUMNS[table].split(";")]
+    return [declaration.strip() for since, declaration in entries if int(since) <= version]
+
+
+def build(path: Path, version: int = 15, tables: Mapping[str, Iterable[Mapping[str, Any]]] | None = None) -> Path:
+    """Make the database ``path`` of ``version`` with the given rows; a value for a column that it lacks is left out."""
+    conn = sqlite3.connect(path)
+    conn.execute("CREATE TABLE schema_version (version INTEGER PRIMARY KEY, applied_at TEXT NOT NULL)")
+    conn.execute("INSERT INTO schema_version VALUES (?, '2025-01-01')", (version,))
+    for table in _COLUMNS:
+        declared = columns(table, version)
+        if not declared:
+            continue
+        conn.execute(f"CREATE TABLE {table} ({', '.join(declared)})")
+        names = {declaration.split()[0] for declaration in declared}
+        for row in (tables or {}).get(table, ()):
+            given = {name: value for name, value in row.items() if name in names}
+            marks = ", ".join("?" * len(given))
+            conn.execute(f"INSERT INTO {table} ({', '.join(given)}) VALUES ({marks})", tuple(given.values()))
+    conn.execute("CREATE VIRTUAL TABLE knowledge_fts USING fts5(id, content)")
+    conn.commit()
+    conn.close()
+    return path
+
+
+def change(path: Path, statement: str, *values: Any) -> None:
+    """Run one statement on the database ``path``."""
+    conn = sqlite3.connect(path)
+    conn.execute(statement, values)
+    conn.commit()
+    conn.close()
+
+
+def key(number: int) -> str:
+    """The id of memory ``number``."""
+    return str(uuid.UUID(int=0xA000_0000_0000_4000_8000_0000_0000_0000 + number))
+
+
+def memory(number: int, **values: Any) -> dict[str, Any]:
+    """A row of ``knowledge_nodes``; ``values`` stand in for its own."""
+    return {
+        "id": key(number),
+        "content": f"memory number {number}",
+        "node_type": "decision",
+        "created_at": f"2024-01-02T03:04:05.{number:06}+00:00",
+        "updated_at": f"2024-02-03T04:05:06.{number:06}+00:00",
+        "last_accessed": "2024-03-04T05:06:07+00:00",
+        "stability": 2.5 + number,
+        "difficulty": 0.1,
+        "reps": 3,
+        "lapses": 1,
+        "retrieval_strength": 0.75,
+        "retention_strength": 0.5,
+        "sentiment_score": -0.25,
+        "next_review": "2024-04-05T06:07:08Z",
+        "source": "a chat",
+        "tags": json.dumps(["one", "größe 🐘"]),
+        "valid_from": "2024-01-01",
+        "scope": "agent",
+        "protected": 1,
+        "superseded_by": None,
+        "domains": '["work"]',
+        "domain_scores": '{"work": 0.5}',
+    } | values
+
+
+def elements(number: int) -> list[float]:
+    """The vector of memory ``number``, with a negative zero and a denormal float32 in it."""
+    return [0.1 + number, -0.0, 1e-42, -3.4e38]
+
+
+def blob(vector: Sequence[float]) -> bytes:
+    """``vector`` as Vestige stores it: little-endian float32."""
+    return struct.pack(f"<{len(vector)}f", *vector)
+
+
+def embedding(number: int, **values: Any) -> dict[str, Any]:
+    """A row of ``node_embeddings``."""
+    return {
+        "node_id": key(number),
+        "embedding": blob(elements(number)),
+        "dimensions": DIMENSION,
+        "model": MODEL,
+        "created_at": "2024-01-02T03:04:06+00:00",
+    } | values
+
+
+def connection(source: int, target: int, **values: Any) -> dict[str, Any]:
+    """A row of ``memory_connections``."""
+    return {
+        "source_id": key(source),
+        "target_id": key(target),
+        "strength": 0.5,
+        "link_type": "semantic",
+        "created_at": "2024-05-06 07:08:09",
+    } | values
+
+
+def memories(count: int) -> dict[str, list[dict[str, Any]]]:
+    """``count`` memories with vectors and a chain of connections, for :func:`build`."""
+    return {
+        "knowledge_nodes": [memory(n) for n in range(count)],
+        "node_embeddings": [embedding(n) for n in range(count)],
+        "memory_connections": [connection(n, n + 1) for n in range(count - 1)],
+    }
