@@ -133,11 +133,11 @@ class Runbook:
         """The end of the server's log."""
         return (self.folder / "server" / "pgdata" / "log").read_text(errors="replace")[-3000:]
 
-    def connect(self, database: str = "vestige", **more: str) -> psycopg.Connection:
+    def connect(self, **more: str) -> psycopg.Connection:
         deadline = time.monotonic() + SECONDS
         while True:
             try:
-                return psycopg.connect(make_conninfo(self.server, dbname=database, **more), autocommit=True)
+                return psycopg.connect(make_conninfo(self.server, dbname="vestige", **more), autocommit=True)
             except psycopg.OperationalError:  # it may be starting
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
