@@ -113,6 +113,7 @@ class Runbook:
     bash: subprocess.Popen[str]
     environment: dict[str, str]
     run: subprocess.Popen[str] | None = None
+    run_pid: int = 0
     other: psycopg.Connection | None = None
     set_aside: Path | None = None
     output: str = ""
@@ -152,9 +153,10 @@ class Runbook:
         )  # fmt: skip
         assert self.run.stdout is not None
         said = ""
-        while (line := self.run.stdout.readline()) != "paused\n":
+        while not (line := self.run.stdout.readline()).startswith("paused "):
             said += line
             assert line, said
+        self.run_pid = int(line.split()[1])
 
     def end(self) -> None:
         """Let the run go on, to its end, which is what came out last."""
@@ -190,7 +192,7 @@ def a_run_is_at_work(book: Runbook) -> None:
 @setup
 def the_command_is_killed(book: Runbook) -> None:
     assert book.run is not None
-    book.run.kill()
+    os.kill(book.run_pid, signal.SIGKILL)
     book.run.communicate()
 
 
@@ -279,11 +281,22 @@ def the_build_is_cut_off(book: Runbook) -> None:
 
 
 @setup
+def an_online_run_is_killed(book: Runbook) -> None:
+    book.start(*FORMER, "--online", pause="online/verify/10_every_row_is_filled.sql")
+    the_command_is_killed(book)
+
+
+@setup
+def the_run_of_somebody_else_is_at_work(book: Runbook) -> None:
+    book.start(*LATTER, pause="1")
+
+
+@setup
 def the_former_model_is_written(book: Runbook) -> None:
     with book.connect(user="vestige") as conn:
         conn.execute(
             "INSERT INTO knowledge_nodes (content, embedding)"
-            " SELECT 'late ' || i, array_fill(i, ARRAY[768])::vector FROM generate_series(1, 3) AS i"
+            " SELECT 'late ' || i, array_fill(i, ARRAY[384])::vector FROM generate_series(1, 3) AS i"
         )
 
 
@@ -311,7 +324,8 @@ def book() -> Iterator[Runbook]:
         (cached / "refs" / "main").write_text("0" * 40)
     command = folder / "bin" / "vestige-sql"
     command.parent.mkdir()
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{Path(__file__).with_name("runbook_command.py")}" "$@"\n')
+    program = Path(__file__).with_name("runbook_command.py")
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -IS "{program}" "{folder / "calls"}" "$@"\n')
     command.chmod(0o755)
 
     server = embedded.start(folder / "server")
@@ -327,8 +341,13 @@ def book() -> Iterator[Runbook]:
         "HF_HUB_CACHE": str(folder / "hub"),
         "HF_HUB_OFFLINE": "1",
         "LC_ALL": "C.UTF-8",
+        "OPENBLAS_NUM_THREADS": "1",  # no threads in the process that forks
         "COLUMNS": "200",
     }  # fmt: skip
+    commands = subprocess.Popen([sys.executable, program, "--serve", folder / "calls"], env=environment)
+    while not (folder / "calls").exists():
+        assert commands.poll() is None
+        time.sleep(0.01)
     bash = subprocess.Popen(
         ["bash", "--norc", "--noprofile"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=folder, env=environment,
@@ -339,7 +358,7 @@ def book() -> Iterator[Runbook]:
     try:
         yield found
     finally:
-        for process in (bash, found.run):
+        for process in (bash, found.run, commands):
             if process is not None and process.poll() is None:
                 process.kill()
                 process.communicate()

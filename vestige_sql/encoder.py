@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer, normalizers
 
 from vestige_sql.embedder import Embedder, ModelSignature, Vectors
 from vestige_sql.errors import BadEmbedding, EncoderError, ModelUnsupported
 from vestige_sql.model import ModelFiles, resolve_model
+
+if TYPE_CHECKING:
+    import onnxruntime as ort
 
 # The size of one call, in tokens, padding included, and in pairs of tokens: activations grow with the tokens,
 # attention with the square of a text's length. Measured with MiniLM on two cores, larger calls are no faster
@@ -271,6 +273,9 @@ def _encode_long(tokenizer: Tokenizer, text: str) -> Encoding:
 
 
 def _session(files: ModelFiles, threads: int | None) -> ort.InferenceSession:
+    # Here and not above, for verbs without a model have no use for it, and it starts a thread.
+    import onnxruntime as ort
+
     options = ort.SessionOptions()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
     options.intra_op_num_threads = cores if threads is None else threads

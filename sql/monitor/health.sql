@@ -1,6 +1,7 @@
 -- Every column that has a registered model or had a run: its model, type and indexes, and what asks for attention.
 --
--- In order is a column of the registered model's dimension, with valid vector indexes and no run that stands still.
+-- In order is a column of the registered model's dimension, with valid vector indexes and no run that stands still. kept is
+-- the model whose former vectors are kept, which take room until they are finalized.
 -- Whether every row has its vector is not asked here, for that reads the whole table: probe/rows.sql.
 --
 -- Locks:        none on the target, ACCESS SHARE on embedding_model
@@ -40,11 +41,13 @@ SELECT
     t.type,
     i.indexes,
     r.run,
+    k.kept,
     coalesce(nullif(pg_catalog.concat_ws('; ',
         CASE WHEN m.model_name IS NULL THEN 'no model is registered' END,
         CASE WHEN m.dimension <> t.atttypmod THEN 'the registered model has ' || m.dimension || ' dimensions' END,
         i.invalid,
-        s.to_build,
+        -- online the index that is to be built is the second column's, and the live one stands
+        CASE WHEN r.state IS DISTINCT FROM 'filling' THEN s.to_build END,
         CASE WHEN i.indexes IS NULL AND s.to_build IS NULL AND t.atttypmod BETWEEN 1 AND t.longest_indexed
             THEN 'there is no vector index, searches scan the table' END,
         CASE WHEN r.stands_still THEN r.run || ', and nobody is at work on it' END
@@ -69,6 +72,7 @@ LEFT JOIN LATERAL (
 ) s ON true
 LEFT JOIN LATERAL (
     SELECT
+        r.state,
         pg_catalog.format('run %s to %s is open (%s)', r.id, r.to_name, r.state) AS run,
         -- the lock of session/claim_run.sql
         NOT EXISTS (
@@ -80,6 +84,11 @@ LEFT JOIN LATERAL (
         ) AS stands_still
     FROM vestige_sql.run r
     WHERE r.table_schema = t.table_schema AND r.table_name = t.table_name AND r.column_name = t.column_name
-      AND r.state IN ('staging', 'applied')
+      AND r.state IN ('staging', 'filling', 'applied')
 ) r ON true
+LEFT JOIN LATERAL (
+    SELECT pg_catalog.format('%s, since %s', coalesce(k.model_name, 'no registered model'), k.kept_at::date) AS kept
+    FROM vestige_sql.kept k
+    WHERE k.table_schema = t.table_schema AND k.table_name = t.table_name AND k.column_name = t.column_name
+) k ON true
 ORDER BY t.name;

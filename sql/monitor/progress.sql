@@ -1,7 +1,8 @@
 -- How far every run that is open has come: vectors staged, and the index build that is going on. No row without one.
 --
--- share_staged is of the rows that there were when the run began, rows_filled those of an online run's second column. HNSW counts the tuples that are in the graph; the
--- blocks are those of the table. pid is the session that has claimed the run, NULL where it stands still.
+-- share_staged is of the rows that there were when the run began, rows_filled those of an online run's second column.
+-- HNSW counts the tuples that are in the graph; the blocks are those of the table. pid is the session that has claimed
+-- the run, NULL where it stands still.
 --
 -- Locks:        none on the target
 -- Transaction:  either
