@@ -12,7 +12,6 @@ from support import HNSW, Conn, FakeEmbedder, Points, literal, seed
 
 from vestige_sql import ReembedPlan, Target, run_reembed, stage_reembed, steps
 from vestige_sql.target import probe
-from vestige_sql.work import find_staged
 
 OLD, NEW = FakeEmbedder("old", 16), FakeEmbedder("new", 24)
 
@@ -24,6 +23,13 @@ def health(conn: Conn) -> dict[str, dict[str, Any]]:
 def attention(conn: Conn) -> str:
     """What is said of Vestige's column."""
     return str(health(conn)["public.knowledge_nodes.embedding"]["attention"])
+
+
+def wait_until_left(conn: Conn) -> None:
+    """Wait until the server has noticed that the session of the run that is over is gone."""
+    deadline = time.monotonic() + 20
+    while conn.execute("SELECT 1 FROM pg_locks WHERE locktype = 'advisory'").fetchone():
+        assert time.monotonic() < deadline
 
 
 def test_health(db: str, conn: Conn) -> None:
@@ -49,6 +55,7 @@ def test_health_of_a_run_that_stands_still_and_one_at_work(
     said: list[str] = []
     stage_reembed(db, FakeEmbedder("new", 24, hook=lambda *_: said.append(attention(conn))))
     assert set(said) == {"nothing"}
+    wait_until_left(conn)
     assert health(conn)["public.knowledge_nodes.embedding"]["run"] == "run 1 to new is open (staging)"
     assert attention(conn) == "run 1 to new is open (staging), and nobody is at work on it"
     with monkeypatch.context() as patch:
@@ -57,6 +64,22 @@ def test_health_of_a_run_that_stands_still_and_one_at_work(
         run_reembed(db, NEW, ReembedPlan(concurrent_index=True))
     assert said[-1] == f"index {HNSW} is still to be built"
     assert attention(conn) == "nothing"
+
+
+def test_health_of_an_online_run(db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it fills and indexes the second column, the live one is in order."""
+    seed(conn, 20, OLD)
+    said: list[dict[str, Any]] = []
+    points = Points(monkeypatch)
+    for step in ("online/fill/10_fill_batch.sql", "online/verify/10_every_row_is_filled.sql"):
+        points.before(step, lambda: said.extend(health(conn).values()))
+    run_reembed(db, NEW, ReembedPlan(online=True))
+    assert [(row["type"], row["run"], row["attention"]) for row in said] == [
+        ("vector(16)", "run 1 to new is open (filling)", "nothing")
+    ] * 2
+    after = health(conn)["public.knowledge_nodes.embedding"]
+    assert (after["type"], after["run"], after["attention"]) == ("vector(24)", None, "nothing")
+    assert after["kept"].startswith("old, since 20")
 
 
 def test_health_of_other_tables_and_of_none(db: str, conn: Conn) -> None:
@@ -88,6 +111,7 @@ def test_progress(db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[dict[str, Any]] = []
     stage_reembed(db, FakeEmbedder("new", 24, hook=lambda *_: seen.extend(progress(conn))))
     assert {row["pid"] is None for row in seen} == {False}
+    wait_until_left(conn)
     assert seen[0]["rows_staged"] == 0
     (row,) = progress(conn)
     assert (row["target"], row["model"], row["state"]) == ("public.knowledge_nodes.embedding", "new", "staging")
@@ -132,8 +156,8 @@ def test_staleness(db: str, conn: Conn) -> None:
 
     def staleness() -> tuple[int, ...]:
         probed = probe(conn, Target())
-        _, work = find_staged(conn, probed)
-        values = probed.values | {"only_missing": work.scope == "missing"}
+        assert probed.open_run is not None
+        values = probed.values | {"only_missing": probed.open_run["scope"] == "missing"}
         return tuple(steps.query(conn, "monitor/staleness.sql", values)[0].values())
 
     assert staleness() == (10, 0, 0, 0)
