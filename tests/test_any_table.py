@@ -1057,13 +1057,12 @@ def role(db: str, conn: Conn) -> Iterator[Role]:
     run_sql(conn, f"DROP OWNED BY {made} CASCADE", f"DROP ROLE {made}")
 
 
-GRANTS = (
-    "GRANT USAGE, CREATE ON SCHEMA vestige_sql TO {role}",
-    "GRANT SELECT, INSERT, UPDATE ON vestige_sql.run TO {role}",
-    "GRANT SELECT, INSERT ON vestige_sql.step TO {role}",
-    "GRANT SELECT, INSERT, UPDATE ON vestige_sql.model TO {role}",
-    "GRANT SELECT, INSERT, UPDATE, DELETE ON vestige_sql.saved_index TO {role}",
+GRANTS = tuple(
+    line.strip().removesuffix(";").replace(" TO app", " TO {role}")
+    for line in (Path(__file__).parent.parent / "docs" / "rights.md").read_text(encoding="utf-8").splitlines()
+    if line.startswith("    GRANT ") and line.endswith(" TO app;")
 )
+"""Once a database, as the manual has them."""
 
 
 @pytest.mark.parametrize("way", WAYS)
