@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,8 @@ def _answer(caller: socket.socket) -> None:
         os.environ.update(environment)
         sys.exit(_main(arguments))
     _, status = os.waitpid(worker, 0)
-    caller.send(bytes([os.waitstatus_to_exitcode(status) & 255]))
+    with suppress(BrokenPipeError):  # the caller was killed
+        caller.send(bytes([os.waitstatus_to_exitcode(status) & 255]))
     os._exit(0)
 
 

@@ -329,6 +329,11 @@ def book() -> Iterator[Runbook]:
     command.chmod(0o755)
 
     server = embedded.start(folder / "server")
+    with psycopg.connect(server, autocommit=True) as conn:
+        # Nothing here has to survive a power cut.
+        conn.execute("ALTER SYSTEM SET fsync = off")
+        conn.execute("ALTER SYSTEM SET full_page_writes = off")
+        conn.execute("SELECT pg_reload_conf()")
     where = conninfo_to_dict(server)
     programs = [command.parent, embedded.bin_dir(), Path(sys.executable).parent, os.environ["PATH"]]
     environment = {
