@@ -213,15 +213,19 @@ def a_process_of_the_server_is_killed(book: Runbook) -> None:
     book.connect().close()
 
 
+def pg_ctl(folder: Path, *arguments: str | Path) -> None:
+    data = folder / "server" / "pgdata"
+    owner = data.stat().st_uid
+    subprocess.run(
+        [embedded.bin_dir() / "pg_ctl", *arguments, "-D", data], check=True, stdout=subprocess.DEVNULL,
+        cwd="/", user=owner if owner != os.geteuid() else None, timeout=SECONDS,
+    )  # fmt: skip
+
+
 @setup
 def the_server_is_restarted(book: Runbook) -> None:
     book.start(*FORMER, pause="1")
-    data = book.folder / "server" / "pgdata"
-    owner = data.stat().st_uid
-    subprocess.run(
-        [embedded.bin_dir() / "pg_ctl", "restart", "-w", "-m", "fast", "-D", data, "-l", data / "log"],
-        check=True, stdout=subprocess.DEVNULL, cwd="/", user=owner if owner != os.geteuid() else None, timeout=SECONDS,
-    )  # fmt: skip
+    pg_ctl(book.folder, "restart", "-w", "-m", "fast", "-l", book.folder / "server" / "pgdata" / "log")
     book.end()
 
 
@@ -369,6 +373,8 @@ def book() -> Iterator[Runbook]:
                 process.communicate()
         if found.other is not None:
             found.other.close()
+        # It was restarted, which the one who started it does not know.
+        pg_ctl(folder, "stop", "-m", "immediate")
         embedded.stop(folder / "server")
         shutil.rmtree(folder, ignore_errors=True)
 
