@@ -165,6 +165,8 @@ class Online:
     def _verify(self, applied: Applied) -> None:
         with self.conn.transaction():
             self._folder("online/verify", applied)
+        if noted := applied.facts["rows_noted"]:
+            log.info("reembed: %d rows lacked the vector of their text, and are noted as changed", noted)
 
     def _check_recall(self, applied: Applied) -> None:
         applied.recall = measure_recall(self.conn, self.values, self.plan.recall_sample)

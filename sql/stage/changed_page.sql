@@ -1,6 +1,9 @@
 -- The next rows by key of those that are noted as changed, and which of them are pending: as page.sql, for a table that is
 -- mostly staged.
 --
+-- What is staged for another text was discarded before. A row that changed since then waits for the next time: two vectors of
+-- one row cannot be staged, and its chunk would be lost.
+--
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  either
 -- Rewrites:     nothing

@@ -1,4 +1,4 @@
--- Remember that this was true of every row, in which file of the table, and when. From here on the notes of changed rows are
+-- Remember that every row was looked at, in which file of the table, and when. From here on the notes of changed rows are
 -- all that can be missing.
 --
 -- Locks:        none on the target
