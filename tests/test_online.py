@@ -3,33 +3,40 @@
 from __future__ import annotations
 
 import random
+import re
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 import pytest
-from psycopg import sql
-from support import Conn, FakeEmbedder, Points, check_space, literal, vectors
+from support import Conn, FakeEmbedder, Points, check_space, everything, literal, vectors
+from test_any_table import DOCUMENTS, GRANTS, Role, make, one, quoted, role, run_sql
 
-from vestige_sql import ReembedPlan, Target, apply, online, register_model, run_reembed, stage
+from vestige_sql import (
+    ReembedPlan,
+    ReembedReport,
+    Target,
+    abort_reembed,
+    apply,
+    dry_run_reembed,
+    online,
+    register_model,
+    run_reembed,
+    stage,
+)
+from vestige_sql.errors import CheckFailed, LockNotAvailable, TargetError, VestigeError
+from vestige_sql.kept import finalize
+from vestige_sql.target import probe
+
+__all__ = ["role"]
 
 OLD = FakeEmbedder("old", 8)
 NEW = FakeEmbedder("new", 12)
-DOCUMENTS = Target("documents", "id", "body", "embedding")
-
-
-def run_sql(conn: Conn, *statements: str) -> None:
-    for text in statements:
-        conn.execute(text.encode())
-
-
-def quoted(*parts: str) -> str:
-    return sql.Identifier(*parts).as_string()
 
 
 def escaped(name: str) -> str:
@@ -37,9 +44,13 @@ def escaped(name: str) -> str:
     return name.replace("%", "%%")
 
 
-def one(conn: Conn, query: str) -> Any:
-    row = conn.execute(query.encode()).fetchone()
-    return row and row[0]
+def go_online(db: str, embedder: FakeEmbedder = NEW, target: Target = DOCUMENTS, **plan: Any) -> ReembedReport:
+    return run_reembed(db, embedder, ReembedPlan(online=True, **plan), target=target)
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apply, "_FIRST_PAUSE_SECS", 0.05)
 
 
 # --- A table, its twin, and those who write both ---
@@ -155,7 +166,7 @@ class Writer(threading.Thread):
         try:
             with conn.transaction():
                 if layout.asks_first:
-                    # Until it commits no switch comes between. LOCK takes no snapshot, so that the registry is not older.
+                    # No switch comes between from here on. LOCK takes no snapshot, so the registry is not older.
                     run_sql(conn, f"LOCK TABLE {self.twins.target.table} IN ROW EXCLUSIVE MODE")
                     if not self._in_old_space(conn):
                         return False
@@ -192,13 +203,17 @@ class Writer(threading.Thread):
         def some(of: set[int], most: int) -> list[int]:
             return choose.sample(sorted(of), min(len(of), choose.randint(1, most)))
 
-        what = choose.choice(["insert", "text", "note", "key", "delete", "again", "blank", "back", "case", "range", "upsert"])
+        what = choose.choice(
+            ["insert", "text", "note", "key", "delete", "again", "blank", "back", "case", "range", "upsert"]
+        )
         fresh = f"text {choose.randrange(10**9)}"
         if what == "insert":
             for n in some(free, 3):
                 # A session that knows the model writes its vector, too.
                 vector = literal(OLD.vector(fresh)) if self.twins.layout.asks_first else None
-                self._both(conn, "INSERT INTO {table} ({id}, {text}, {vector}) VALUES (%s, %s, %s)", (key(n), fresh, vector))
+                self._both(
+                    conn, "INSERT INTO {table} ({id}, {text}, {vector}) VALUES (%s, %s, %s)", (key(n), fresh, vector)
+                )
                 live.add(n)
                 free.discard(n)
         elif what in ("text", "note", "blank", "back"):
@@ -253,13 +268,14 @@ class Reader(threading.Thread):
 
     def run(self) -> None:
         columns, target = self.twins.columns, self.twins.target
+        asked = (
+            "WITH asked AS MATERIALIZED ("
+            " SELECT m.model_name, q.v FROM vestige_sql.model m JOIN questions q USING (model_name)"
+            " WHERE format('%%I.%%I', m.table_schema, m.table_name)::regclass = %s::regclass AND q.n = %s) "
+        )
         query = (
             f"SELECT {columns['id']}::text, (SELECT model_name FROM asked) FROM {target.table}"
             f" ORDER BY {columns['vector']} <=> (SELECT v FROM asked) LIMIT 1"
-        )
-        asked = (
-            "WITH asked AS MATERIALIZED (SELECT m.model_name, q.v FROM vestige_sql.model m"
-            " JOIN questions q USING (model_name) WHERE format('%%I.%%I', m.table_schema, m.table_name)::regclass = %s::regclass AND q.n = %s) "
         )
         try:
             with psycopg.connect(self.db, autocommit=True) as conn:
@@ -297,9 +313,7 @@ PHASES = (
 
 
 @contextmanager
-def working(
-    workers: Sequence[Writer | Reader], writers: Sequence[Writer]
-) -> Iterator[Callable[[], None]]:
+def working(workers: Sequence[Writer | Reader], writers: Sequence[Writer]) -> Iterator[Callable[[], None]]:
     """Start the workers, give what waits until each writer has committed something, and end them."""
 
     def wait() -> None:
@@ -338,7 +352,9 @@ LAYOUTS = {
         asks_first=True,
     ),
     "as a replica": Layout(
-        session="SET session_replication_role = replica", key="uuid", make_key=lambda n: uuid.UUID(int=n * 2**97 % 2**128)
+        session="SET session_replication_role = replica",
+        key="uuid",
+        make_key=lambda n: uuid.UUID(int=n * 2**97 % 2**128),
     ),
     "text altered by a trigger": Layout(
         key='text COLLATE "C"',
@@ -348,9 +364,7 @@ LAYOUTS = {
     "case ignored by a type": Layout(content="citext", setup=("CREATE EXTENSION citext",)),
     "case ignored by a collation": Layout(
         content="text COLLATE ignore_case",
-        setup=(
-            "CREATE COLLATION ignore_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false)",
-        ),
+        setup=("CREATE COLLATION ignore_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false)",),
     ),
 }
 
@@ -370,7 +384,6 @@ def twin_run(db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch, layout: Layou
     for target in (twins.target, twins.twin):
         register_model(db, OLD.signature(), target=target)
     # Small pages and batches, so that there is something between them.
-    monkeypatch.setattr(apply, "_FIRST_PAUSE_SECS", 0.05)
     monkeypatch.setattr(stage, "PAGE_ROWS", 100)
     monkeypatch.setattr(online, "_FIRST_ROWS", 60)
     monkeypatch.setattr(online, "_MOST_ROWS", 60)
@@ -387,7 +400,7 @@ def twin_run(db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch, layout: Layou
                 wait()
 
         embedder = FakeEmbedder("new", 12, hook=hook)
-        report = run_reembed(db, embedder, ReembedPlan(online=True, min_recall=0), target=twins.target)
+        report = go_online(db, embedder, twins.target, min_recall=0)
         # As long as they go on they wrote until the switch, and not after.
         for writer in writers:
             writer.join(10)
@@ -397,5 +410,377 @@ def twin_run(db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch, layout: Layou
             time.sleep(0.01)
     assert report.way == "online"
     assert min(reader.searches["old"], reader.searches["new"]) > 0
-    print("commits", [w.commits for w in writers], "searches", reader.searches, "calls", embedder.calls, "attempts", points.ran.count("lock/exclusive/10_set_lock_timeout.sql"), points.ran.count("lock/writers/10_set_lock_timeout.sql"), "lock", report.lock_held_secs)
+    print(
+        "commits",
+        [w.commits for w in writers],
+        "searches",
+        reader.searches,
+        "calls",
+        embedder.calls,
+        "attempts",
+        points.ran.count("lock/exclusive/10_set_lock_timeout.sql"),
+        points.ran.count("lock/writers/10_set_lock_timeout.sql"),
+        "lock",
+        report.lock_held_secs,
+    )
     twins.check_same(db)
+
+
+# --- Whatever is done to the table meanwhile, or to what the run has made ---
+
+
+def names_of(conn: Conn) -> dict[str, Any]:
+    """What the run calls its second column, tables and triggers."""
+    return dict(probe(conn, DOCUMENTS).values)
+
+
+def columns_of(conn: Conn) -> list[str]:
+    return [column.name for column in conn.execute("SELECT * FROM documents").description or ()]
+
+
+VERIFIED = ("before", "probe/recall.sql")
+FILLED = ("before", "index/save/10_save_definitions.sql")
+
+HEALED = {
+    "the second column is written by hand before it is verified": (
+        FILLED, "UPDATE documents SET {new_column} = array_fill(0.5, ARRAY[12]) WHERE id < 3"
+    ),
+    "the second column is written by hand afterwards": (
+        VERIFIED, "UPDATE documents SET {new_column} = array_fill(0.5, ARRAY[12]) WHERE id < 3"
+    ),
+    "the second column is emptied": (VERIFIED, "UPDATE documents SET {new_column} = NULL WHERE id < 3"),
+    "staged rows are deleted before they are filled": (
+        ("before", "online/fill/10_fill_batch.sql"), "DELETE FROM vestige_sql.{staging_table} WHERE id < 3"
+    ),
+    "staged rows are deleted afterwards": (FILLED, "DELETE FROM vestige_sql.{staging_table} WHERE id < 3"),
+    "staged rows are deleted once all is verified": (
+        VERIFIED, "DELETE FROM vestige_sql.{staging_table}; UPDATE documents SET body = 'other' WHERE id = 1"
+    ),
+    "notes are deleted": (
+        FILLED, "UPDATE documents SET body = 'other' WHERE id = 1; DELETE FROM vestige_sql.{changed_table}"
+    ),
+    "VACUUM FULL": (VERIFIED, "VACUUM FULL documents"),
+    "CLUSTER": (VERIFIED, "CLUSTER documents USING documents_pkey"),
+    "ALTER TABLE that rewrites": (VERIFIED, "ALTER TABLE documents SET UNLOGGED"),
+    "TRUNCATE": (
+        VERIFIED,
+        "CREATE TABLE copy AS SELECT id, body FROM documents; TRUNCATE documents;"
+        "INSERT INTO documents (id, body) SELECT id, body FROM copy; UPDATE documents SET body = 'other' WHERE id = 2",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("sabotage", HEALED.values(), ids=HEALED.keys())
+def test_no_vector_is_stale_whatever_is_done(
+    db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch, sabotage: tuple[tuple[str, str], str]
+) -> None:
+    make(conn)
+    (when, step), statements = sabotage
+    points = Points(monkeypatch)
+    done = False
+
+    def act() -> None:
+        nonlocal done
+        done = True
+        run_sql(conn, *statements.format_map(names_of(conn)).split(";"))
+
+    getattr(points, when)(step, act)
+    assert go_online(db).way == "online"
+    assert done
+    check_space(conn, NEW, DOCUMENTS)
+
+
+REFUSED = {
+    "a trigger is off": (
+        "ALTER TABLE documents DISABLE TRIGGER {update_trigger}; UPDATE documents SET body = 'other' WHERE id = 1",
+        "switched off",
+    ),
+    "all triggers were off for a while": (
+        "ALTER TABLE documents DISABLE TRIGGER ALL; UPDATE documents SET body = 'other' WHERE id = 1;"
+        "ALTER TABLE documents ENABLE TRIGGER ALL",
+        "switched off",
+    ),
+    "a trigger is dropped": (
+        "DROP TRIGGER {insert_trigger} ON documents; INSERT INTO documents VALUES (99, 'new')",
+        "dropped",
+    ),
+    "the type of the text changes": (
+        "DROP TRIGGER {update_trigger} ON documents; ALTER TABLE documents ALTER body TYPE varchar USING upper(body)",
+        "dropped",
+    ),
+    "the new index is dropped": ("DROP INDEX {built_as}", "is not built"),
+    "the second column is dropped": ("ALTER TABLE documents DROP {new_column} CASCADE", "dropped"),
+}
+
+
+@pytest.mark.parametrize("sabotage", REFUSED.values(), ids=REFUSED.keys())
+def test_the_switch_is_refused(db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch, sabotage: tuple[str, str]) -> None:
+    make(conn)
+    register_model(db, OLD.signature(), target=DOCUMENTS)
+    statements, said = sabotage
+
+    def act() -> None:
+        names = names_of(conn) | {"built_as": one(conn, "SELECT built_as FROM vestige_sql.saved_index")}
+        run_sql(conn, *statements.format_map(names).split(";"))
+
+    Points(monkeypatch).after(VERIFIED[1], act)
+    with pytest.raises(VestigeError, match=said):
+        go_online(db)
+    assert probe(conn, DOCUMENTS).model == OLD.signature()
+    assert one(conn, "SELECT count(*) FROM documents WHERE vector_dims(embedding) <> 8") == 0
+    assert abort_reembed(db, target=DOCUMENTS)
+    assert columns_of(conn) == ["id", "body", "embedding"]
+
+
+def test_the_type_of_the_text_cannot_change_unnoticed(db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would rewrite every text and fire no trigger."""
+    make(conn)
+    points = Points(monkeypatch)
+
+    def act() -> None:
+        with pytest.raises(psycopg.errors.FeatureNotSupported, match="used in a trigger definition"):
+            run_sql(conn, "ALTER TABLE documents ALTER body TYPE varchar USING upper(body)")
+
+    points.before(VERIFIED[1], act)
+    go_online(db)
+    check_space(conn, NEW, DOCUMENTS)
+
+
+# --- The lock ---
+
+
+def test_a_session_in_the_way_is_waited_for_named_and_left_alone(
+    db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(conn)
+    register_model(db, OLD.signature(), target=DOCUMENTS)
+    with psycopg.connect(db, application_name="a long report") as holder:
+        Points(monkeypatch).before(VERIFIED[1], lambda: run_sql(holder, "SELECT FROM documents"))
+        stop = threading.Event()
+        waits = {"read": [0.0], "write": [0.0]}
+
+        def work(what: str, statement: str) -> None:
+            with psycopg.connect(db, autocommit=True) as one_of_many:
+                while not stop.is_set():
+                    started = time.monotonic()
+                    run_sql(one_of_many, statement)
+                    waits[what].append(time.monotonic() - started)
+                    time.sleep(0.005)
+
+        threads = [
+            threading.Thread(target=work, args=("read", "SELECT count(*) FROM documents")),
+            threading.Thread(target=work, args=("write", "UPDATE documents SET embedding = embedding WHERE id = 1")),
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            with pytest.raises(
+                LockNotAvailable, match=r"in 3 attempts of 0.1 s; in the way: .*a long report"
+            ) as caught:
+                go_online(db, lock_attempts=3)
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+        assert "ends nobody's session" in caught.value.hint
+        # Attempts are short, so the others wait no longer than that, and not for the session in the way.
+        assert all(len(times) > 10 and max(times) < 1 for times in waits.values()), waits
+        assert probe(conn, DOCUMENTS).model == OLD.signature()
+        run_sql(holder, "SELECT FROM documents")
+    calls = NEW.calls
+    assert go_online(db).rows_encoded == 0
+    assert NEW.calls == calls
+    check_space(conn, NEW, DOCUMENTS)
+
+
+# --- Texts change faster than they are encoded ---
+
+
+class Changing:
+    """A hook of the encoder that gives ``rows`` rows another text in each call."""
+
+    def __init__(self, db: str, rows: int) -> None:
+        self.conn = psycopg.connect(db, autocommit=True)
+        self.rows = rows
+        self.held_off = 0
+        run_sql(self.conn, "SET lock_timeout = '20ms'")
+
+    def __call__(self, call: int, _: Sequence[str]) -> None:
+        try:
+            self.conn.execute(
+                "UPDATE documents SET body = 'call ' || %s || ', row ' || id WHERE id < %s", (call, self.rows)
+            )
+        except psycopg.errors.LockNotAvailable:
+            self.held_off += 1
+
+
+def test_writers_are_held_off_where_one_always_comes_between(
+    db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(conn)
+    # It has to be verified again, too.
+    Points(monkeypatch).before(VERIFIED[1], lambda: run_sql(conn, "VACUUM FULL documents"))
+    changing = Changing(db, 1)
+    embedder = FakeEmbedder("new", 12, hook=changing)
+    with changing.conn:
+        go_online(db, embedder)
+    assert changing.held_off == 1
+    check_space(conn, NEW, DOCUMENTS)
+    assert one(conn, "SELECT body FROM documents WHERE id = 0") == f"call {embedder.calls - 1}, row 0"
+
+
+def test_changes_that_cannot_be_caught_up_with(db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(conn)
+    monkeypatch.setattr(online, "_ROUNDS", 2)
+    register_model(db, OLD.signature(), target=DOCUMENTS)
+    changing = Changing(db, 4)
+    with changing.conn, pytest.raises(CheckFailed, match="changes faster than its rows are encoded: more than 2 rows"):
+        go_online(db, FakeEmbedder("new", 12, hook=changing), batch_size=2)
+    assert probe(conn, DOCUMENTS).model == OLD.signature()
+    written = one(conn, "SELECT array_agg(body ORDER BY id) FROM documents")
+    # once it is quiet the same command ends it
+    calm = FakeEmbedder("new", 12)
+    assert go_online(db, calm).rows_encoded <= 4
+    check_space(conn, NEW, DOCUMENTS)
+    assert one(conn, "SELECT array_agg(body ORDER BY id) FROM documents") == written
+
+
+# --- Triggers ---
+
+ON_UPDATE = (
+    "TRIGGER before_row BEFORE UPDATE ON documents FOR EACH ROW",
+    "TRIGGER after_row AFTER INSERT OR UPDATE OR DELETE ON documents FOR EACH ROW",
+    "TRIGGER before_statement BEFORE UPDATE ON documents",
+    "TRIGGER after_statement AFTER UPDATE ON documents REFERENCING NEW TABLE AS changed",
+    "CONSTRAINT TRIGGER deferred AFTER UPDATE ON documents DEFERRABLE INITIALLY DEFERRED FOR EACH ROW",
+)
+ON_OTHER_THINGS = (
+    "TRIGGER of_text BEFORE UPDATE OF body, id ON documents FOR EACH ROW",
+    "TRIGGER of_text_statement AFTER UPDATE OF body ON documents",
+    "TRIGGER on_insert AFTER INSERT ON documents FOR EACH ROW",
+    "TRIGGER on_delete BEFORE DELETE ON documents",
+    "TRIGGER on_truncate BEFORE TRUNCATE ON documents",
+)
+
+
+def make_triggers(conn: Conn, *triggers: str) -> None:
+    run_sql(
+        conn,
+        "CREATE TABLE fired (name text)",
+        "CREATE FUNCTION note_firing() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS"
+        " $$ BEGIN INSERT INTO public.fired VALUES (TG_NAME); RETURN coalesce(NEW, OLD); END $$",
+        *(f"CREATE {trigger} EXECUTE FUNCTION note_firing()" for trigger in triggers),
+    )
+
+
+def enabled(conn: Conn) -> Any:
+    return one(conn, "SELECT json_object_agg(tgname, tgenabled ORDER BY tgname) FROM pg_trigger"
+        " WHERE tgrelid = 'documents'::regclass AND tgname !~ 'vestige_sql'")  # fmt: skip
+
+
+def test_filling_fires_no_trigger(db: str, conn: Conn) -> None:
+    make(conn)
+    make_triggers(
+        conn,
+        *ON_UPDATE,
+        *ON_OTHER_THINGS,
+        "TRIGGER off BEFORE UPDATE ON documents",
+        "TRIGGER always BEFORE DELETE ON documents",
+    )
+    run_sql(conn, "ALTER TABLE documents DISABLE TRIGGER off, ENABLE ALWAYS TRIGGER always")
+    before = enabled(conn)
+    go_online(db)
+    assert one(conn, "SELECT array_agg(DISTINCT name) FROM fired") is None
+    assert enabled(conn) == before
+    check_space(conn, NEW, DOCUMENTS)
+
+
+def test_triggers_that_fire_even_so_are_named(db: str, conn: Conn) -> None:
+    make(conn)
+    make_triggers(
+        conn, *(f"TRIGGER {name} BEFORE UPDATE ON documents FOR EACH ROW" for name in ("usual", "ever", "copy"))
+    )
+    run_sql(conn, "ALTER TABLE documents ENABLE ALWAYS TRIGGER ever, ENABLE REPLICA TRIGGER copy")
+    before = everything(conn)
+    with pytest.raises(TargetError, match=r"would fire triggers of public.documents: copy, ever$") as caught:
+        go_online(db)
+    assert re.match("copy, ever fire even so: ALTER TABLE public.documents ENABLE TRIGGER", caught.value.hint)
+    assert "--fire-triggers" in caught.value.hint
+    with pytest.raises(TargetError):
+        dry_run_reembed(db, NEW, ReembedPlan(online=True), target=DOCUMENTS)
+    assert everything(conn) == before
+    go_online(db, fire_triggers=True)
+    assert one(conn, "SELECT string_agg(name, ' ' ORDER BY name) FROM fired") == " ".join(["copy"] * 6 + ["ever"] * 6)
+    check_space(conn, NEW, DOCUMENTS)
+
+
+def test_a_trigger_for_replicas_alone_does_not_fire(db: str, conn: Conn) -> None:
+    make(conn)
+    make_triggers(conn, "TRIGGER copy BEFORE UPDATE ON documents FOR EACH ROW")
+    run_sql(conn, "ALTER TABLE documents ENABLE REPLICA TRIGGER copy")
+    go_online(db)
+    assert one(conn, "SELECT count(*) FROM fired") == 0
+
+
+def test_a_plain_owner_needs_one_grant_more_where_there_are_triggers(db: str, conn: Conn, role: Role) -> None:
+    make(conn)
+    run_sql(
+        conn,
+        *(grant.format(role=role.name) for grant in GRANTS),
+        f"ALTER TABLE documents OWNER TO {role.name}",
+        f"GRANT CREATE ON SCHEMA public TO {role.name}",
+    )
+    make_triggers(conn, *ON_OTHER_THINGS)
+    go_online(role.conninfo)
+    finalize(role.conninfo, target=DOCUMENTS)
+    run_sql(conn, *(f"CREATE {trigger} EXECUTE FUNCTION note_firing()" for trigger in ON_UPDATE))
+
+    before = everything(conn)
+    names = "after_row, after_statement, before_row, before_statement, deferred"
+    with pytest.raises(TargetError, match=f"would fire triggers of public.documents: {names}$") as caught:
+        go_online(role.conninfo, OLD)
+    grant = f'GRANT SET ON PARAMETER session_replication_role TO "{role.name}"'
+    assert re.match(rf"{grant} .*\(PostgreSQL 15 on\).*--fire-triggers.*nothing was written", caught.value.hint)
+    assert everything(conn) == before
+
+    if conn.info.server_version >= 150000:
+        run_sql(conn, grant)
+        go_online(role.conninfo, OLD)
+        assert one(conn, "SELECT count(*) FROM fired") == 0
+        check_space(conn, OLD, DOCUMENTS)
+        finalize(role.conninfo, target=DOCUMENTS)
+        run_sql(conn, f"REVOKE SET ON PARAMETER session_replication_role FROM {role.name}")
+    go_online(role.conninfo, FakeEmbedder("third", 8), fire_triggers=True)
+    check_space(conn, FakeEmbedder("third", 8), DOCUMENTS)
+    assert one(conn, "SELECT count(*) FROM fired WHERE name = 'before_row'") == 6
+
+
+def test_a_trigger_that_takes_redundant_updates_for_none(db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text that changed and changed back has its vector already, and the note of it goes all the same."""
+    make(conn)
+    run_sql(
+        conn,
+        "CREATE TRIGGER same BEFORE UPDATE ON documents FOR EACH ROW"
+        " EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+        "ALTER TABLE documents ENABLE ALWAYS TRIGGER same",
+    )
+    change = [f"UPDATE documents SET body = body || '!' WHERE id = {i}" for i in (1, 2)]
+    back = ["UPDATE documents SET body = rtrim(body, '!')"]
+    Points(monkeypatch).before(FILLED[1], lambda: run_sql(conn, *change, *back))
+    go_online(db, fire_triggers=True)
+    check_space(conn, NEW, DOCUMENTS)
+
+
+def test_a_trigger_that_alters_the_text_whenever_it_fires(db: str, conn: Conn) -> None:
+    """Each row that is written gets another text at once, and no vector of it: that is no end, and no switch."""
+    make(conn)
+    run_sql(
+        conn,
+        "CREATE FUNCTION alter_text() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN NEW.body := NEW.body || '!'; RETURN NEW; END $$",
+        "CREATE TRIGGER alter_text BEFORE UPDATE ON documents FOR EACH ROW EXECUTE FUNCTION alter_text()",
+        "ALTER TABLE documents ENABLE ALWAYS TRIGGER alter_text",
+    )
+    with pytest.raises(CheckFailed, match="do not have their new vectors yet"):
+        go_online(db, fire_triggers=True)
+    assert one(conn, "SELECT count(*) FROM documents WHERE vector_dims(embedding) <> 8") == 0

@@ -186,36 +186,47 @@ class Online:
 
     def _switch(self, applied: Applied) -> None:
         """Lock the table, see that nothing is stale, and let the columns change names."""
-        verified_again = False
+        failed = None
         for attempt in range(_FREE_ATTEMPTS + _ROUNDS):
             work = self._switch_freely if attempt < _FREE_ATTEMPTS else self._switch_holding_writers_off
             try:
-                self.applier.retrying(lambda work=work: work(applied), before=lambda: self._catch_up(applied))  # type: ignore[misc]
+                self.applier.retrying(lambda work=work: work(applied), before=lambda: self._get_ready(applied))  # type: ignore[misc]
             except TooManyPending:
+                failed = None
                 continue
             except psycopg.Error as error:
-                if error.sqlstate != steps.CHECK_FAILED:
+                # Where a row has changed meanwhile, or all were written anew, it may hold the next time.
+                if error.sqlstate != steps.CHECK_FAILED or self._is_ready():
                     raise
-                if self._changes():
-                    if self.applier.stager is None:
-                        raise
-                    continue
-                if verified_again:
+                if self.applier.stager is None and self._changes():
                     raise
-                # VACUUM FULL, CLUSTER and the like write the table anew, which changes no row.
-                verified_again = True
-                self._verify(applied)
+                failed = error
                 continue
             self.lock_held_secs = time.monotonic() - self._locked_at
             applied.facts["lock_held_secs"] = self.lock_held_secs
             log.info("reembed: switched; the table was locked for %.0f ms", 1000 * self.lock_held_secs)
             return
+        if failed is not None:
+            raise failed
         raise CheckFailed(
             f"{self.values['name']} changes faster than its rows are encoded: more than {self.plan.batch_size} rows "
-            "were new "
-            f"each time it was to be switched",
+            "were new each time it was to be switched",
             "search goes on in the former vectors and nothing is lost: run the same command again when it changes less",
         )
+
+    def _get_ready(self, applied: Applied) -> None:
+        if not self._verified():
+            # VACUUM FULL, CLUSTER and the like have written the table anew.
+            self._verify(applied)
+        self._catch_up(applied)
+
+    def _is_ready(self) -> bool:
+        return self._verified() and not self._changes()
+
+    def _verified(self) -> bool:
+        """Whether the table's rows are still in the file in which they were verified."""
+        run = steps.query_one(self.conn, "probe/open_run.sql", self.values)
+        return run is not None and run["verified"]
 
     def _switch_freely(self, applied: Applied) -> Applied:
         self._folder("lock/exclusive", applied)

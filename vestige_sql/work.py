@@ -231,29 +231,37 @@ def keeps_triggers_quiet(conn: psycopg.Connection[Any], probed: Probed, plan: Re
 
     Raises :class:`TargetError` naming the triggers that it cannot keep from firing, unless the plan allows that.
     """
-    firing = triggers_fired_online(conn, probed)
+    quiet, firing = _triggers(conn, probed)
     if firing and not plan.fire_triggers:
-        role = psycopg.sql.Identifier(probed.server["role"]).as_string(conn)
-        hint = f"GRANT SET ON PARAMETER session_replication_role TO {role} lets this role suppress them (PostgreSQL "
-        "15 on)"
-        if always := ", ".join(t["name"] for t in firing if t["fires_always"]):
-            hint = f"{always} fire even so: ALTER TABLE {probed.name} ENABLE TRIGGER .. makes them like the others; "
-            f"{hint}"
+        hints = []
+        if always := ", ".join(t["name"] for t in firing if t["enabled"] != "O"):
+            hints.append(
+                f"{always} fire even so: ALTER TABLE {probed.name} ENABLE TRIGGER .. makes them like the others"
+            )
+        if not may_suppress_triggers(conn):
+            role = psycopg.sql.Identifier(probed.server["role"]).as_string(conn)
+            hints.append(
+                f"GRANT SET ON PARAMETER session_replication_role TO {role} lets this role suppress them "
+                "(PostgreSQL 15 on)"
+            )
+        hints.append("or let them fire, once for each row, with --fire-triggers; nothing was written")
         raise TargetError(
             f"filling the second column would fire triggers of {probed.name}: {', '.join(t['name'] for t in firing)}",
-            f"{hint}; or let them fire, once for each row, with --fire-triggers; nothing was written",
+            "; ".join(hints),
         )
-    return bool(_update_triggers(conn, probed)) and may_suppress_triggers(conn)
+    return quiet
 
 
 def triggers_fired_online(conn: psycopg.Connection[Any], probed: Probed) -> list[dict[str, Any]]:
     """Return the target's own triggers that this role cannot keep from firing while a second column is filled."""
-    triggers = _update_triggers(conn, probed)
-    return [t for t in triggers if t["fires_always"] or not may_suppress_triggers(conn)]
+    return _triggers(conn, probed)[1]
 
 
-def _update_triggers(conn: psycopg.Connection[Any], probed: Probed) -> list[dict[str, Any]]:
-    return steps.query(conn, "probe/triggers.sql", probed.values)
+def _triggers(conn: psycopg.Connection[Any], probed: Probed) -> tuple[bool, list[dict[str, Any]]]:
+    """Return whether the filling is done as a replica's session does it, and the triggers that fire all the same."""
+    triggers = steps.query(conn, "probe/triggers.sql", probed.values)
+    quiet = any(t["enabled"] == "O" for t in triggers) and may_suppress_triggers(conn)
+    return quiet, [t for t in triggers if t["enabled"] in ("A", "R" if quiet else "O")]
 
 
 def may_suppress_triggers(conn: psycopg.Connection[Any]) -> bool:

@@ -11,6 +11,9 @@
 SELECT
     r.id, r.scope, r.state, r.to_name AS name, r.to_dimension AS dimension, r.to_hash AS hash,
     r.way, r.rows_total, r.rows_written, r.rows_blank, r.rows_filled, r.verified_at, r.duration_secs,
+    -- unless the table was written anew since
+    coalesce(r.verified_file = pg_catalog.pg_relation_filenode(
+        pg_catalog.to_regclass(pg_catalog.format('%I.%I', r.table_schema, r.table_name))), false) AS verified,
     r.started_at, r.applied_at, r.last_error,
     pg_catalog.to_regclass(pg_catalog.format('vestige_sql.%I', :'staging_table'::text)) IS NOT NULL AS staging_exists
 FROM vestige_sql.run r

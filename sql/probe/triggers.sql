@@ -1,5 +1,5 @@
--- The target's own triggers that an UPDATE of the second column would fire, and those that it fires even in a session whose
--- session_replication_role is replica.
+-- The target's own triggers that an UPDATE of the second column would fire: "O" in a usual session, "R" in one whose
+-- session_replication_role is replica, "A" in both.
 --
 -- Locks:        none on the target
 -- Transaction:  either
@@ -9,7 +9,7 @@
 -- Undo:         nothing to undo
 -- Variables:    oid, insert_trigger, update_trigger, keep_trigger
 
-SELECT t.tgname AS name, t.tgenabled IN ('A', 'R') AS fires_always
+SELECT t.tgname AS name, t.tgenabled AS enabled
 FROM pg_catalog.pg_trigger t
 WHERE t.tgrelid = :oid::oid
   AND NOT t.tgisinternal

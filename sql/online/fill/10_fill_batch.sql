@@ -18,6 +18,8 @@ WITH run AS MATERIALIZED (
     FROM vestige_sql.run r
     WHERE r.table_schema = :'schema' AND r.table_name = :'table' AND r.column_name = :'embedding_column'
       AND r.state = 'filling'
+      -- so that no row is noted for being filled
+      AND pg_catalog.set_config('vestige_sql.filling', 'on', true) = 'on'
 ),
 batch AS MATERIALIZED (
     (SELECT s.id

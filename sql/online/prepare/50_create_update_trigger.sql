@@ -1,4 +1,5 @@
--- Note from now on every row that gets another text or another key.
+-- Note from now on every row that gets another text or another key, or another vector in the second column from anybody but the
+-- run, whose own statements say so in vestige_sql.filling.
 --
 -- Texts are compared byte by byte, whatever the column's collation takes for equal. An UPDATE that leaves the text alone, as
 -- the filling does, calls no function.
@@ -9,12 +10,15 @@
 -- Fires:        no triggers
 -- Run again:    safe, it is replaced by itself
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    update_trigger, schema, table, content_column, id_column, track_function
+-- Variables:    update_trigger, schema, table, content_column, id_column, new_column, vector_schema, track_function
 
 CREATE OR REPLACE TRIGGER :"update_trigger" AFTER UPDATE ON :"schema".:"table"
     FOR EACH ROW
     WHEN (
         OLD.:"content_column"::text COLLATE pg_catalog."C" IS DISTINCT FROM NEW.:"content_column"::text COLLATE pg_catalog."C"
         OR OLD.:"id_column" IS DISTINCT FROM NEW.:"id_column"
+        OR pg_catalog.current_setting('vestige_sql.filling', true) IS DISTINCT FROM 'on'
+            AND (OLD.:"new_column" OPERATOR(:"vector_schema".=) NEW.:"new_column") IS NOT TRUE
+            AND num_nulls(OLD.:"new_column", NEW.:"new_column") < 2
     )
     EXECUTE FUNCTION vestige_sql.:"track_function"();

@@ -10,32 +10,45 @@
 -- Fires:        no triggers, while online/quiet/ keeps them off
 -- Run again:    safe, it goes on with the next rows
 -- Undo:         abort/column/
--- Variables:    changed_table, batch_rows, id_column, schema, table, new_column, content_column, staging_table
+-- Variables:    changed_table, batch_rows, id_column, content_column, new_column, schema, table, vector_schema, staging_table
 
 WITH batch AS MATERIALIZED (
-    SELECT c.change, c.id FROM vestige_sql.:"changed_table" c ORDER BY c.change LIMIT :batch_rows
+    SELECT c.change, c.id
+    FROM vestige_sql.:"changed_table" c
+    -- so that no row is noted again for being written
+    WHERE (SELECT pg_catalog.set_config('vestige_sql.filling', 'on', true)) = 'on'
+    ORDER BY c.change
+    LIMIT :batch_rows
 ),
 locked AS MATERIALIZED (
-    SELECT t.:"id_column" AS id
+    SELECT t.:"id_column" AS id, t.:"content_column"::text AS content, t.:"new_column" AS embedding
     FROM :"schema".:"table" t
     WHERE t.:"id_column" IN (SELECT b.id FROM batch b)
     FOR NO KEY UPDATE SKIP LOCKED
 ),
+due AS MATERIALIZED (
+    SELECT l.id, s.embedding,
+        num_nulls(l.embedding, s.embedding) = 2 OR (l.embedding OPERATOR(:"vector_schema".=) s.embedding) IS TRUE AS is_there
+    FROM locked l
+    LEFT JOIN vestige_sql.:"staging_table" s
+        ON s.id = l.id
+        AND vestige_sql.has_text(l.content)
+        AND s.content_hash = vestige_sql.content_hash(l.content)
+    WHERE s.id IS NOT NULL OR NOT vestige_sql.has_text(l.content)
+),
 written AS (
     UPDATE :"schema".:"table" t
-    SET :"new_column" = CASE WHEN vestige_sql.has_text(t.:"content_column"::text) THEN s.embedding END
-    FROM locked l
-    LEFT JOIN vestige_sql.:"staging_table" s ON s.id = l.id
-    WHERE t.:"id_column" = l.id
-      AND (NOT vestige_sql.has_text(t.:"content_column"::text)
-           OR s.content_hash = vestige_sql.content_hash(t.:"content_column"::text))
-    RETURNING l.id
+    SET :"new_column" = d.embedding
+    FROM due d
+    WHERE t.:"id_column" = d.id AND NOT d.is_there
+    RETURNING d.id
 ),
 forgotten AS (
     DELETE FROM vestige_sql.:"changed_table" c
     USING batch b
     WHERE c.change = b.change
-      AND (b.id IN (SELECT w.id FROM written w)
+      -- a trigger of the table's own may have kept a row from being written
+      AND (b.id IN (SELECT w.id FROM written w UNION ALL SELECT d.id FROM due d WHERE d.is_there)
            OR NOT EXISTS (SELECT FROM :"schema".:"table" t WHERE t.:"id_column" = b.id))
     RETURNING c.change
 )
