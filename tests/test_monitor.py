@@ -71,7 +71,7 @@ def test_health_of_an_online_run(db: str, conn: Conn, monkeypatch: pytest.Monkey
     seed(conn, 20, OLD)
     said: list[dict[str, Any]] = []
     points = Points(monkeypatch)
-    for step in ("online/fill/10_fill_batch.sql", "online/verify/10_every_row_is_filled.sql"):
+    for step in ("online/fill/10_fill_batch.sql", "online/verify/10_note_unfilled.sql"):
         points.before(step, lambda: said.extend(health(conn).values()))
     run_reembed(db, NEW, ReembedPlan(online=True))
     assert [(row["type"], row["run"], row["attention"]) for row in said] == [

@@ -286,7 +286,7 @@ def the_build_is_cut_off(book: Runbook) -> None:
 
 @setup
 def an_online_run_is_killed(book: Runbook) -> None:
-    book.start(*FORMER, "--online", pause="online/verify/10_every_row_is_filled.sql")
+    book.start(*FORMER, "--online", pause="online/verify/10_note_unfilled.sql")
     the_command_is_killed(book)
 
 
