@@ -25,8 +25,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,9 +55,12 @@ LATENT = 12
 """So many numbers make a vector, whatever its dimension: as texts' vectors do, they fill a small part of the space, and
 an HNSW index finds them with a recall that is not far from 1."""
 
-SCRIPTS = {"search": 60, "read": 20, "insert": 8, "update": 8, "delete": 4}
-"""The files under ``load/``, and how often of 100 transactions each is run."""
-WRITES = ("insert", "update", "delete")
+READS = {"search": 75, "read": 25}
+WRITES = {"insert": 40, "update": 40, "delete": 20}
+"""The files under ``load/``, and how often of 100 reads or writes each is run."""
+WRITE_SHARE = 0.2
+"""The writes' share of the rate; clients of their own run them, so that no search waits behind a commit."""
+WRITING_CLIENTS = 2
 
 WRITER_RATE = 20.0
 HOLD_SECS = 0.2
@@ -263,55 +266,71 @@ class Load:
         return np.concatenate(found)
 
 
+class Pgbench:
+    """One pgbench with the scripts that ``weights`` names, at work until :meth:`end`."""
+
+    def __init__(self, conninfo: str, weights: Mapping[str, int], clients: int, rate: float, **variables: int) -> None:
+        self.scripts = list(weights)
+        self._folder = tempfile.TemporaryDirectory(prefix="vestige-load-")
+        self._said = (Path(self._folder.name) / "said").open("w+")
+        # It is ended before that.
+        command = [pgbench(), "--no-vacuum", "--time=86400", "--protocol=prepared", f"--client={clients}"]
+        command += ["--log", f"--log-prefix={self._folder.name}/log", *([f"--rate={rate}"] if rate else [])]
+        command += [f"--define={name}={value}" for name, value in variables.items()]
+        for script, weight in weights.items():
+            command.append(f"--file={Path(__file__).parent / 'load' / script}.sql@{weight}")
+        self._process = subprocess.Popen([*command, conninfo], stdout=self._said, stderr=self._said)
+
+    def end(self, result: Load) -> None:
+        """Let the clients end their transactions, and add to ``result`` what they did."""
+        # As --time does when it is over.
+        self._process.send_signal(signal.SIGALRM)
+        status = self._process.wait(60)
+        with self._folder, self._said:
+            self._said.seek(0)
+            lines = self._said.read().splitlines()
+            failed = [line for line in lines if "ERROR" in line or "aborted" in line]
+            if status and not failed:
+                failed = [f"pgbench ended with {status}", *lines[-5:]]
+            result.failed += failed
+            self._read_log(result)
+
+    def _read_log(self, result: Load) -> None:
+        """Read the log: client, number, microseconds, script, seconds and microseconds of the end, and the lag."""
+        found: dict[str, list[tuple[float, float]]] = {script: [] for script in self.scripts}
+        for file in Path(self._folder.name).glob("log.*"):
+            for line in file.read_text().splitlines():
+                _, _, micros, number, secs, rest, *_ = line.split()
+                script = self.scripts[int(number)]
+                if micros.isdigit():
+                    found[script].append((int(secs) + int(rest) / 1e6, int(micros) / 1e6))
+                else:
+                    result.failed.append(f"pgbench, {script}: {micros}")
+        for script, times in found.items():
+            table = np.array(times).reshape(-1, 2)
+            result.ended[script], result.secs[script] = table[:, 0], table[:, 1]
+            result.done[script] = len(table)
+
+
 @contextmanager
 def load(conninfo: str, rows: int, known: int, *, clients: int, rate: float) -> Iterator[Load]:
-    """Have ``clients`` of pgbench and one writer at work; what they did is known at the end.
+    """Have ``clients`` that read, ``WRITING_CLIENTS`` that write, and one writer in Python at work.
 
-    ``rate`` is of pgbench's transactions a second, all clients together; 0 lets each client go on at once. With a rate
-    a transaction's time runs from when it was due, so that one that waits behind another is not passed over.
+    What they did is known at the end. ``rate`` is of pgbench's transactions a second; 0 lets each client go on at once.
+    With a rate a transaction's time runs from when it was due, so that one that waits behind another is not passed
+    over.
     """
     result = Load()
-    with tempfile.TemporaryDirectory(prefix="vestige-load-") as folder:
-        command = [pgbench(), "--no-vacuum", "--log", f"--log-prefix={folder}/log", "--protocol=prepared"]
-        command += [f"--client={clients}", "--time=86400", f"--define=rows={rows}", f"--define=known={known}"]
-        command += [f"--rate={rate}"] if rate else []
-        for script, weight in SCRIPTS.items():
-            command.append(f"--file={Path(__file__).parent / 'load' / script}.sql@{weight}")
-        with (Path(folder) / "said").open("w+") as said:
-            process = subprocess.Popen([*command, conninfo], stdout=said, stderr=said)
-            writer = Writer(conninfo, rows, known)
-            writer.start()
-            try:
-                yield result
-            finally:
-                writer.end()
-                # What --time does when it is over: clients end their transactions, and the log is written.
-                process.send_signal(signal.SIGALRM)
-                status = process.wait(60)
-                said.seek(0)
-                lines = said.read().splitlines()
-        result.failed += [line for line in lines if "ERROR" in line or "aborted" in line] + writer.failed
-        if status and not result.failed:
-            result.failed += [f"pgbench ended with {status}", *lines[-5:]]
-        _read_log(Path(folder), result)
-        result.done["writer"] = writer.done
-
-
-def _read_log(folder: Path, result: Load) -> None:
-    """Read pgbench's log: client, number, microseconds, script, seconds and microseconds of the end, and the lag."""
-    found: dict[str, list[tuple[float, float]]] = {script: [] for script in SCRIPTS}
-    names = list(SCRIPTS)
-    for file in folder.glob("log.*"):
-        for line in file.read_text().splitlines():
-            _, _, micros, script, secs, rest, *_ = line.split()
-            if not micros.isdigit():
-                result.failed.append(f"pgbench, {names[int(script)]}: {micros}")
-                continue
-            found[names[int(script)]].append((int(secs) + int(rest) / 1e6, int(micros) / 1e6))
-    for script, times in found.items():
-        table = np.array(times).reshape(-1, 2)
-        result.ended[script], result.secs[script] = table[:, 0], table[:, 1]
-        result.done[script] = len(table)
+    writer = Writer(conninfo, rows, known)
+    with ExitStack() as ends:
+        for weights, count, share in ((READS, clients, 1 - WRITE_SHARE), (WRITES, WRITING_CLIENTS, WRITE_SHARE)):
+            at_work = Pgbench(conninfo, weights, count, share * rate, rows=rows, known=known)
+            ends.callback(at_work.end, result)
+        writer.start()
+        ends.callback(writer.end)
+        yield result
+    result.failed += writer.failed
+    result.done["writer"] = writer.done
 
 
 def pgbench() -> str:
@@ -455,7 +474,7 @@ def under_load(conninfo: str, arguments: argparse.Namespace) -> str:
 
     lines = [
         f"{arguments.rows:,} rows, vector({old.dimension}) to vector({new.dimension}); {sum(work.done.values()):,} "
-        f"transactions by {arguments.clients} clients of pgbench "
+        f"transactions by {arguments.clients} + {WRITING_CLIENTS} clients of pgbench "
         + (f"at {arguments.rate:g} a second" if arguments.rate else "as fast as they go")
         + f" and a writer in Python ({work.done['search']:,} searches, "
         f"{sum(work.done[s] for s in WRITES) + work.done['writer']:,} writes); filling paused {arguments.pause:g} s "
@@ -525,7 +544,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=50_000, help="0 leaves the first part out")
     parser.add_argument("--from", dest="old", type=int, default=384, metavar="DIMENSION")
     parser.add_argument("--to", dest="new", type=int, default=768, metavar="DIMENSION")
-    parser.add_argument("--clients", type=int, default=4, help="of pgbench")
+    parser.add_argument("--clients", type=int, default=4, help="of pgbench that read")
     parser.add_argument("--rate", type=float, default=200, help="their transactions a second; 0: as fast as they go")
     parser.add_argument("--pause", type=float, default=ReembedPlan.pause_secs, help="seconds between batches")
     parser.add_argument("--idle", type=float, default=30, help="seconds to measure without a run")
