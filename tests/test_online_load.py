@@ -5,6 +5,9 @@ The load and the checks are those of bench/online.py: pgbench with the scripts i
 
 from __future__ import annotations
 
+import time
+
+import psycopg
 import pytest
 from online import Changes, HashEncoder, load, make_table, pgbench
 
@@ -36,3 +39,25 @@ def test_forth_back_and_forth_again_under_load(db: str) -> None:
     for change in changes.changes:
         assert (change.stale, change.lost) == (0, 0), change
     assert changes.fill(NEW) == (0, 0)
+
+
+def test_an_autovacuum_gives_way(db: str) -> None:
+    make_table(db, OLD, NEW, 1_000, 1)
+    # One that takes as long as it would on a large table.
+    slow = "autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1, autovacuum_vacuum_threshold = 0"
+    with psycopg.connect(db, autocommit=True) as conn:
+        conn.execute(f"ALTER TABLE documents SET (autovacuum_vacuum_scale_factor = 0, {slow})")
+        conn.execute("ALTER SYSTEM SET autovacuum_naptime = '1s'")
+        conn.execute("SELECT pg_reload_conf()")
+        try:
+            conn.execute("UPDATE documents SET body = body")
+            deadline = time.monotonic() + 60
+            while not conn.execute("SELECT FROM pg_stat_progress_vacuum WHERE relid = 'documents'::regclass").rowcount:
+                assert time.monotonic() < deadline, "autovacuum does not come"
+                time.sleep(0.05)
+        finally:
+            conn.execute("ALTER SYSTEM RESET autovacuum_naptime")
+            conn.execute("SELECT pg_reload_conf()")
+    changes = Changes(db, ReembedPlan(online=True, lock_attempts=1))
+    changes.online(NEW)
+    changes.back(OLD, "the rollback")

@@ -10,7 +10,7 @@
 
 SELECT
     a.pid,
-    a.usename AS role,
+    coalesce(a.usename, a.backend_type) AS role,
     a.application_name,
     a.state,
     pg_catalog.string_agg(DISTINCT l.mode, ', ') AS modes,
@@ -23,5 +23,5 @@ WHERE l.locktype = 'relation'
   AND l.relation = :oid::oid
   AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
   AND a.pid <> pg_catalog.pg_backend_pid()
-GROUP BY a.pid, a.usename, a.application_name, a.state, a.query
+GROUP BY a.pid, a.usename, a.backend_type, a.application_name, a.state, a.query
 ORDER BY min(a.xact_start), a.pid;
