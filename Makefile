@@ -90,6 +90,8 @@ bench: $(STAMP) ## measure the ways of putting vectors in place, the index build
 	PYTHONPATH=examples $(BIN)/python bench/encode.py
 	PYTHONPATH=examples $(BIN)/python bench/search.py
 	PYTHONPATH=examples $(BIN)/python bench/from_sqlite.py
+	PYTHONPATH=examples $(BIN)/python bench/scale_out.py
+	$(BIN)/python bench/staging.py
 
 docs: $(STAMP) ## write docs/steps.md anew from the headers of the SQL files
 	$(BIN)/python docs/make_steps.py

@@ -13,6 +13,7 @@ from vestige_sql.errors import UsageError
 from vestige_sql.settings import (
     CONNECTIONS_OF_A_RUN,
     DEFAULT_MAX_CONNECTIONS,
+    connection_limit,
     max_connections,
     resolve_conninfo,
 )
@@ -181,6 +182,7 @@ def test_another_backend_is_refused_where_the_file_names_the_database(config: Pa
 
 def test_max_connections(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert max_connections(config) == DEFAULT_MAX_CONNECTIONS
+    assert connection_limit(config) is None
     assert max_connections(config.with_name("none.toml")) == DEFAULT_MAX_CONNECTIONS
     # Where the database is named makes no difference, nor whether the file could name it.
     monkeypatch.setenv("DATABASE_URL", "postgresql://environment/db")

@@ -39,7 +39,7 @@ log = logging.getLogger("vestige_sql")
 
 _Verb = TypeVar("_Verb", bound=Callable[..., ReembedReport])
 
-RANGES_PER_WORKER = 32
+RANGES_PER_WORKER = 128
 """How many ranges there are for each worker, where the table is large enough: bench/simulate_ranges.py."""
 
 MOST_RANGE_ROWS = 65_536
@@ -420,19 +420,23 @@ class _Fleet:
     def _lost(self, member: _Member, piece: _Range | None, error: Exception) -> None:
         report = member.report
         report.lost += 1
-        first = str(error).strip().partition("\n")[0]
-        log.warning("stage: %s was lost%s: %s", report, f" at {piece}" if piece else "", first)
+        why = _brief(error)
+        log.warning("stage: %s was lost%s: %s", report, f" at {piece}" if piece else "", why)
         if piece is not None:
             piece = _Range(piece.after, piece.until, piece.lost + 1)
             if piece.lost == _FAILURES:
                 raise EngineError(
-                    f"{_FAILURES} workers were lost one after the other at {piece}; the last said: {first}",
+                    f"{_FAILURES} workers were lost one after the other at {piece}; the last said: {why}",
                     "see what is special about those rows, and whether a node ran out of memory; what is staged stays",
                 )
             self._again.append(piece)
         member.failures += 1
         if member.failures == _FAILURES:
-            self._refuse(member, EngineError(f"{report} was lost {_FAILURES} times in a row: {error}"))
+            error = EngineError(
+                f"{report} was lost {_FAILURES} times in a row: {why}",
+                "see that its node has the same vestige-sql and memory for the model; what is staged stays",
+            )
+            self._refuse(member, error)
         else:
             self._employ(member)
 
@@ -569,6 +573,12 @@ class _Fleet:
         assert row is not None
         free: int = row["free"]
         return free
+
+
+def _brief(error: Exception) -> str:
+    """The first and the last line of what Ray says: what happened, and because of what."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0] if len(lines) == 1 else f"{lines[0].strip()} .. {lines[-1].strip()}"
 
 
 def _resources(found: dict[str, float]) -> str:
