@@ -15,6 +15,7 @@ import logging
 import os
 import statistics
 import sys
+import textwrap
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -578,7 +579,7 @@ class _Fleet:
 def _brief(error: Exception) -> str:
     """The first and the last line of what Ray says: what happened, and because of what."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0] if len(lines) == 1 else f"{lines[0].strip()} .. {lines[-1].strip()}"
+    return textwrap.shorten(" .. ".join([lines[0], *lines[1:][-1:]]), 300, placeholder=" ..")
 
 
 def _resources(found: dict[str, float]) -> str:
