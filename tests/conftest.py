@@ -7,13 +7,16 @@ with ``--containers``, or the embedded one, whose other version ``PGSERVER_POSTG
 from __future__ import annotations
 
 import itertools
+import multiprocessing.forkserver
 import os
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -161,6 +164,17 @@ def conn(db: str) -> Iterator[psycopg.Connection]:
     """An autocommit connection to ``db``."""
     with psycopg.connect(db, autocommit=True) as connection:
         yield connection
+
+
+@pytest.fixture
+def victims(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Starts processes that have all modules loaded already."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["killed_run"])
+    # What is loaded beforehand is looked for along the environment's path alone.
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    multiprocessing.forkserver.ensure_running()
+    return context
 
 
 @pytest.fixture(scope="session")

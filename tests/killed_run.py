@@ -12,7 +12,7 @@ from typing import Any
 from support import Conn, FakeEmbedder
 from tqdm import tqdm
 
-from vestige_sql import ReembedPlan, run_reembed, stage, steps
+from vestige_sql import ReembedPlan, online, run_reembed, stage, steps
 from vestige_sql.progress import Progress
 
 
@@ -29,6 +29,14 @@ class Point:
     number: int = 1
 
 
+def kill(victims: Any, db: str, model: FakeEmbedder, fields: Mapping[str, Any], point: Point) -> None:
+    """Run with ``model`` in a process that is killed at ``point``."""
+    process = victims.Process(target=run, args=(db, model.model_name, model.dimension, fields, point))
+    process.start()
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL, f"{point} was not reached"
+
+
 def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -36,6 +44,7 @@ def die() -> None:
 def run(conninfo: str, name: str, dimension: int, plan: Mapping[str, Any], point: Point, page_rows: int = 5) -> None:
     """Re-embed with ``FakeEmbedder(name, dimension)`` and die at ``point``."""
     stage.PAGE_ROWS = page_rows
+    online._FEWEST_ROWS = online._FIRST_ROWS = online._MOST_ROWS = page_rows
     # Its own would be a semaphore that outlives the process.
     tqdm.set_lock(threading.RLock())
     run_step = steps.run

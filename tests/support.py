@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -329,3 +331,53 @@ def space_of(conn: Conn, models: Iterable[FakeEmbedder]) -> FakeEmbedder | None:
     for text, vector in table:
         assert vector is None or vector == list(embedder.vector(text)), f"{text!r} is not in the space of {named}"
     return embedder
+
+
+# --- Other sessions ---
+
+
+@contextmanager
+def writing(db: str) -> Iterator[Conn]:
+    """A transaction that has written to the table and stays open as long as the block runs."""
+    with psycopg.connect(db) as writer:
+        writer.execute("UPDATE knowledge_nodes SET visibility = visibility WHERE content = 'memory number 3'")
+        yield writer
+
+
+def wait_for(conn: Conn, query: str) -> Any:
+    """Ask until there is an answer."""
+    deadline = time.monotonic() + 20
+    while (row := conn.execute(query).fetchone()) is None:  # type: ignore[arg-type]
+        assert time.monotonic() < deadline, query
+        time.sleep(0.02)
+    return row[0]
+
+
+BUILDER = (
+    "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    " AND query LIKE '%CREATE INDEX CONCURRENTLY%'"
+)
+"""Asks for a session that builds an index and waits for another."""
+
+
+def terminate(conn: Conn) -> None:
+    """End all sessions of the run, as an administrator would."""
+    conn.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND application_name = 'vestige-sql'"
+    )
+
+
+@contextmanager
+def connected(db: str) -> Iterator[Conn]:
+    """Connect once the server has recovered."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            conn = psycopg.connect(db, autocommit=True)
+            break
+        except psycopg.OperationalError:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    with conn:
+        yield conn

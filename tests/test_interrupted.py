@@ -3,23 +3,21 @@ what was begun."""
 
 from __future__ import annotations
 
-import multiprocessing.forkserver
 import os
 import re
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import killed_run
 import psycopg
 import pytest
-from killed_run import Point
+from killed_run import Point, kill
 from support import (
+    BUILDER,
     HNSW,
     HNSW_DEFINITION,
     Conn,
@@ -28,12 +26,16 @@ from support import (
     catalog,
     check_search,
     check_space,
+    connected,
     everything,
     index_definition,
     literal,
     rows,
     seed,
     space_of,
+    terminate,
+    wait_for,
+    writing,
 )
 
 from vestige_sql import ReembedPlan, ReembedReport, Target, apply, embedded, reembed, run_reembed, stage, stage_reembed
@@ -67,25 +69,6 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages of five rows, so that a small table has many; and no time is lost waiting for others."""
     monkeypatch.setattr(stage, "PAGE_ROWS", 5)
     monkeypatch.setattr(apply, "_FIRST_PAUSE_SECS", 0.1)
-
-
-@pytest.fixture
-def victims(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Starts processes that have all modules loaded already."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["killed_run"])
-    # What is loaded beforehand is looked for along the environment's path alone.
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
-    multiprocessing.forkserver.ensure_running()
-    return context
-
-
-def kill(victims: Any, db: str, model: FakeEmbedder, fields: dict[str, Any], point: Point) -> None:
-    """Run with ``model`` in a process that is killed at ``point``."""
-    process = victims.Process(target=killed_run.run, args=(db, model.model_name, model.dimension, fields, point))
-    process.start()
-    process.join(60)
-    assert process.exitcode == -signal.SIGKILL, f"{point} was not reached"
 
 
 def staged(conn: Conn) -> int:
@@ -262,29 +245,6 @@ def test_killed_while_rows_that_lack_a_vector_are_filled(
         assert rows(conn) == before
 
 
-@contextmanager
-def writing(db: str) -> Iterator[Conn]:
-    """A transaction that has written to the table and stays open as long as the block runs."""
-    with psycopg.connect(db) as writer:
-        writer.execute("UPDATE knowledge_nodes SET visibility = visibility WHERE content = 'memory number 3'")
-        yield writer
-
-
-def wait_for(conn: Conn, query: str) -> Any:
-    """Ask until there is an answer."""
-    deadline = time.monotonic() + 20
-    while (row := conn.execute(query).fetchone()) is None:  # type: ignore[arg-type]
-        assert time.monotonic() < deadline, query
-        time.sleep(0.02)
-    return row[0]
-
-
-BUILDER = (
-    "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    " AND query LIKE '%CREATE INDEX CONCURRENTLY%'"
-)
-
-
 @pytest.fixture
 def held_up(monkeypatch: pytest.MonkeyPatch, db: str, conn: Conn) -> Iterator[Callable[[], None]]:
     """Lets an open transaction hold up the concurrent build; what is returned ends it."""
@@ -325,14 +285,6 @@ def test_killed_in_the_concurrent_build(victims: Any, db: str, conn: Conn, monke
 
 
 # --- Cut off, and held up, by the server ---
-
-
-def terminate(conn: Conn) -> None:
-    """End all sessions of the run, as an administrator would."""
-    conn.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND application_name = 'vestige-sql'"
-    )
 
 
 @pytest.mark.parametrize(
@@ -391,21 +343,6 @@ def test_the_server_crashes_while_encoding(tmp_path: Path) -> None:
             assert rows(conn) == before
     finally:
         embedded.stop(tmp_path)
-
-
-@contextmanager
-def connected(db: str) -> Iterator[Conn]:
-    """Connect once the server has recovered."""
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            conn = psycopg.connect(db, autocommit=True)
-            break
-        except psycopg.OperationalError:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-    with conn:
-        yield conn
 
 
 def test_any_error_of_the_model_leaves_a_run_that_goes_on(db: str, conn: Conn) -> None:
