@@ -118,6 +118,8 @@ CREATE TABLE IF NOT EXISTS vestige_sql.kept (
     model_name   text,
     dimension    integer,
     model_hash   text,
+    -- in a column: what the vector indexes of the live column are called; those of the kept one have vestige_sql.other_index_name()
+    index_names  text[] NOT NULL DEFAULT '{}',
     run_id       bigint NOT NULL REFERENCES vestige_sql.run,
     kept_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (table_schema, table_name, column_name)

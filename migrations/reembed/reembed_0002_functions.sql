@@ -51,8 +51,8 @@ AS $function$
     SELECT pg_catalog.sha256(pg_catalog.convert_to(p_text, 'UTF8'))
 $function$;
 
--- What an index is called while the index of that name is on the other column: before an online switch the new one,
--- after it the former one.
+-- What an index is called while its name belongs to the other column: before an online switch the new one, after it the
+-- former one.
 CREATE OR REPLACE FUNCTION vestige_sql.other_index_name(p_index text)
 RETURNS text
 LANGUAGE sql
@@ -198,7 +198,9 @@ BEGIN
 END
 $function$;
 
--- The statements that give one column the default, NOT NULL, statistics target, options, comment and grants of another.
+-- The statements that move to one column what another has: default, NOT NULL, storage, statistics target, options, comment,
+-- grants, labels. The other column is left without them: a kept column with a default or NOT NULL would get vectors that are
+-- not of its rows' texts, or refuse rows.
 CREATE OR REPLACE FUNCTION vestige_sql.column_properties(p_table regclass, p_from name, p_to name)
 RETURNS SETOF text
 LANGUAGE plpgsql
@@ -207,20 +209,26 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     v_from pg_attribute;
-    v_alter text;
+    v_to pg_attribute;
+    v_alter_from text;
+    v_alter_to text;
     v_name text;
     v_grant record;
 BEGIN
     SELECT * INTO STRICT v_from FROM pg_attribute
     WHERE attrelid = p_table AND attname = p_from AND NOT attisdropped;
-    v_alter := format('ALTER TABLE %s ALTER COLUMN %I ', p_table, p_to);
+    -- not there yet where the statements are only to be shown; it is added with the same storage
+    SELECT * INTO v_to FROM pg_attribute
+    WHERE attrelid = p_table AND attname = p_to AND NOT attisdropped;
+    v_alter_from := format('ALTER TABLE %s ALTER COLUMN %I ', p_table, p_from);
+    v_alter_to := format('ALTER TABLE %s ALTER COLUMN %I ', p_table, p_to);
 
     RETURN QUERY
-        SELECT v_alter || 'SET DEFAULT ' || pg_get_expr(adbin, adrelid)
+        SELECT unnest(ARRAY[v_alter_to || 'SET DEFAULT ' || pg_get_expr(adbin, adrelid), v_alter_from || 'DROP DEFAULT'])
         FROM pg_attrdef WHERE adrelid = p_table AND adnum = v_from.attnum;
 
     IF v_from.attnotnull THEN
-        -- From PostgreSQL 18 on NOT NULL is a constraint with a name, which the new column takes over.
+        -- From PostgreSQL 18 on NOT NULL is a constraint with a name, which the other column takes over.
         IF current_setting('server_version_num')::integer >= 180000 THEN
             SELECT conname INTO v_name FROM pg_constraint
             WHERE conrelid = p_table AND contype = 'n' AND conkey = ARRAY[v_from.attnum];
@@ -229,18 +237,31 @@ BEGIN
             RETURN NEXT format('ALTER TABLE %s DROP CONSTRAINT %I', p_table, v_name);
             RETURN NEXT format('ALTER TABLE %s ADD CONSTRAINT %I NOT NULL %I', p_table, v_name, p_to);
         ELSE
-            RETURN NEXT v_alter || 'SET NOT NULL';
+            RETURN NEXT v_alter_to || 'SET NOT NULL';
+            RETURN NEXT v_alter_from || 'DROP NOT NULL';
         END IF;
     END IF;
 
+    IF v_from.attstorage <> v_to.attstorage THEN
+        RETURN NEXT v_alter_to || 'SET STORAGE '
+            || CASE v_from.attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END;
+    END IF;
+    IF v_from.attcompression <> v_to.attcompression THEN
+        RETURN NEXT v_alter_to || 'SET COMPRESSION '
+            || CASE v_from.attcompression WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' ELSE 'default' END;
+    END IF;
     IF v_from.attstattarget >= 0 THEN
-        RETURN NEXT v_alter || 'SET STATISTICS ' || v_from.attstattarget;
+        RETURN NEXT v_alter_to || 'SET STATISTICS ' || v_from.attstattarget;
+        RETURN NEXT v_alter_from || 'SET STATISTICS -1';
     END IF;
     IF v_from.attoptions IS NOT NULL THEN
-        RETURN NEXT v_alter || 'SET (' || array_to_string(v_from.attoptions, ', ') || ')';
+        RETURN NEXT v_alter_to || 'SET (' || array_to_string(v_from.attoptions, ', ') || ')';
+        RETURN NEXT v_alter_from || 'RESET ('
+            || (SELECT string_agg(split_part(name, '=', 1), ', ') FROM unnest(v_from.attoptions) AS name) || ')';
     END IF;
     IF col_description(p_table, v_from.attnum) IS NOT NULL THEN
         RETURN NEXT format('COMMENT ON COLUMN %s.%I IS %L', p_table, p_to, col_description(p_table, v_from.attnum));
+        RETURN NEXT format('COMMENT ON COLUMN %s.%I IS NULL', p_table, p_from);
     END IF;
 
     FOR v_grant IN
@@ -252,13 +273,16 @@ BEGIN
     LOOP
         RETURN NEXT format('GRANT %s (%I) ON %s TO %s%s', v_grant.privilege_type, p_to, p_table, v_grant.grantee,
             CASE WHEN v_grant.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END);
+        RETURN NEXT format('REVOKE %s (%I) ON %s FROM %s CASCADE', v_grant.privilege_type, p_from, p_table, v_grant.grantee);
     END LOOP;
 
     -- A label of a security module, such as those of pgaudit or anonymizer extensions.
     RETURN QUERY
-        SELECT format('SECURITY LABEL FOR %I ON COLUMN %s.%I IS %L', provider, p_table, p_to, label)
-        FROM pg_seclabel
-        WHERE classoid = 'pg_class'::regclass AND objoid = p_table AND objsubid = v_from.attnum;
+        SELECT format('SECURITY LABEL FOR %I ON COLUMN %s.%I IS %s', s.provider, p_table, x.name, x.label)
+        FROM pg_seclabel s
+        CROSS JOIN LATERAL (VALUES (1, p_to, quote_literal(s.label)), (2, p_from, 'NULL')) AS x (place, name, label)
+        WHERE s.classoid = 'pg_class'::regclass AND s.objoid = p_table AND s.objsubid = v_from.attnum
+        ORDER BY s.provider, x.place;
 END
 $function$;
 
@@ -362,9 +386,8 @@ BEGIN
 END
 $function$;
 
--- The statements that let the vector indexes of two columns change names: what is built for the column that is coming is
--- called as the index of the one that goes, and that one gets the other name. An index that has no counterpart yet takes
--- the name that vestige_sql.saved_index has for it.
+-- The statements that let the vector indexes of two columns change names: those that the live column has by name are in
+-- vestige_sql.kept. The index of the column that is coming takes its name, and that of the one that goes the other name.
 CREATE OR REPLACE FUNCTION vestige_sql.swap_indexes(p_table regclass, p_coming name, p_going name)
 RETURNS SETOF text
 LANGUAGE sql
@@ -372,27 +395,27 @@ STABLE
 SET search_path = pg_catalog, pg_temp
 AS $function$
     WITH indexes AS (
-        SELECT DISTINCT n.nspname, c.relname::text AS name, a.attname
+        SELECT DISTINCT c.relname::text AS name, a.attname
         FROM pg_depend d
         JOIN pg_class c ON c.oid = d.objid AND c.relkind = 'i'
         JOIN pg_am am ON am.oid = c.relam AND am.amname IN ('hnsw', 'ivfflat')
-        JOIN pg_namespace n ON n.oid = c.relnamespace
         JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
         WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = p_table
     )
-    SELECT format('ALTER INDEX %I.%I RENAME TO %I', coming.nspname, s.was, s.becomes)
-    FROM indexes coming
-    LEFT JOIN indexes going
-        ON going.attname = p_going AND coming.name = vestige_sql.other_index_name(going.name)
-    LEFT JOIN vestige_sql.saved_index saved
-        ON saved.table_schema = coming.nspname AND saved.built_as = coming.name AND saved.index_name <> coming.name
+    SELECT format('ALTER INDEX %I.%I RENAME TO %I', k.table_schema, s.was, s.becomes)
+    FROM vestige_sql.kept k
+    CROSS JOIN LATERAL unnest(k.index_names) AS live (name)
+    CROSS JOIN vestige_sql.other_index_name(live.name) AS other (name)
+    LEFT JOIN indexes coming ON coming.attname = p_coming AND coming.name = other.name
+    LEFT JOIN indexes going ON going.attname = p_going AND going.name = live.name
     CROSS JOIN LATERAL (VALUES
-        (1, going.name, going.name || '_'),
-        (2, coming.name, coalesce(going.name, saved.index_name)),
-        (3, going.name || '_', coming.name)
+        (1, going.name, vestige_sql.other_index_name(other.name)),
+        (2, coming.name, live.name),
+        (3, CASE WHEN going.name IS NOT NULL THEN vestige_sql.other_index_name(other.name) END, other.name)
     ) AS s (step, was, becomes)
-    WHERE coming.attname = p_coming AND s.was IS NOT NULL AND s.becomes IS NOT NULL
-    ORDER BY coming.name, s.step
+    WHERE to_regclass(format('%I.%I', k.table_schema, k.table_name)) = p_table AND k.column_name IN (p_coming, p_going)
+      AND s.was IS NOT NULL
+    ORDER BY live.name, s.step
 $function$;
 
 -- How much of what an exact search finds an HNSW or IVFFlat index finds, with the session's ef_search or probes: the mean

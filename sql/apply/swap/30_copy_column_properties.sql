@@ -1,4 +1,5 @@
--- Give the new column what the old one has: default, NOT NULL, statistics target, options, comment, grants.
+-- Give the new column what the old one has: default, NOT NULL, storage, statistics target, options, comment,
+-- grants. The other is left without them.
 --
 -- Locks:        ACCESS EXCLUSIVE on the target, to the end of the transaction
 -- Transaction:  required
@@ -8,6 +9,7 @@
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    schema, table, embedding_column, new_column
 
+-- squawk-ignore-file ban-drop-default -- the other column has it from here on
 SELECT *
 FROM vestige_sql.column_properties(
     pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass, :'embedding_column', :'new_column'

@@ -1,4 +1,4 @@
--- Give the new index the name of the former one, which gets another.
+-- Give the new indexes the names of the former ones, which get others.
 --
 -- Locks:        none on the target
 -- Transaction:  required

@@ -1,4 +1,4 @@
--- Give the kept index the name of the live one, which gets another.
+-- Give the kept indexes the names of the live ones, which get others.
 --
 -- Locks:        none on the target
 -- Transaction:  required

@@ -1,4 +1,4 @@
--- Remember of which model the kept vectors are now.
+-- Remember of which model the kept vectors are now, and what the live column's vector indexes are called.
 --
 -- Locks:        none on the target
 -- Transaction:  required
@@ -9,7 +9,17 @@
 -- Variables:    schema, table, embedding_column
 
 UPDATE vestige_sql.kept k
-SET model_name = r.from_name, dimension = r.from_dimension, model_hash = r.from_hash, run_id = r.id,
+SET model_name = r.from_name,
+    dimension = r.from_dimension,
+    model_hash = r.from_hash,
+    index_names = ARRAY(
+        SELECT pg_catalog.unnest(k.index_names)
+        UNION
+        SELECT d.index_name
+        FROM vestige_sql.index_definitions(
+            pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass, :'embedding_column', NULL) AS d
+    ),
+    run_id = r.id,
     kept_at = clock_timestamp()
 FROM vestige_sql.run r
 WHERE k.table_schema = :'schema' AND k.table_name = :'table' AND k.column_name = :'embedding_column'

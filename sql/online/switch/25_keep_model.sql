@@ -1,0 +1,28 @@
+-- Remember of which model the kept vectors are, and what the live column's vector indexes are called.
+--
+-- Locks:        none on the target
+-- Transaction:  required
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, what is remembered stays
+-- Undo:         ROLLBACK, while the transaction is open
+-- Variables:    schema, table, embedding_column
+
+INSERT INTO vestige_sql.kept (
+    table_schema, table_name, column_name, place, model_name, dimension, model_hash, index_names, run_id
+)
+SELECT
+    r.table_schema, r.table_name, r.column_name, 'column', r.from_name, r.from_dimension, r.from_hash,
+    ARRAY(
+        SELECT s.index_name FROM vestige_sql.saved_index s
+        WHERE s.table_schema = r.table_schema AND s.table_name = r.table_name AND s.column_name = r.column_name
+        UNION
+        SELECT d.index_name
+        FROM vestige_sql.index_definitions(
+            pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass, :'embedding_column', NULL) AS d
+    ),
+    r.id
+FROM vestige_sql.run r
+WHERE r.table_schema = :'schema' AND r.table_name = :'table' AND r.column_name = :'embedding_column'
+  AND r.state = 'filling'
+ON CONFLICT (table_schema, table_name, column_name) DO NOTHING;
