@@ -11,7 +11,7 @@ import psycopg
 from . import steps
 from .errors import CheckFailed
 from .target import VESTIGE, Probed, Target, blockers, connect, probe
-from .work import triggers_fired_online
+from .work import index_possible, triggers_fired_online
 
 
 @contextmanager
@@ -95,23 +95,25 @@ def _phase(probed: Probed, run: dict[str, Any] | None) -> tuple[str, list[str], 
                 [f"{verb} rollback", f"{verb} finalize"],
             )
         return "at rest", [], []
-    go_on = f"{verb} reembed --model .. --dimension {run['dimension']}"
+    online = " --online" if run["way"] == "online" else ""
+    go_on = f"{verb} reembed --model .. --dimension {run['dimension']}{online}"
+    if run["state"] == "applied" and online:
+        return "switched", ["clear away what the run made for itself"], [go_on]
+    if run["state"] == "applied" or run["scope"] == "index":
+        return "applied", ["build the index"], [go_on]
     if run["state"] == "staging":
         staged = run.get("rows_staged", 0)
         left = [f"encode {max(0, (run['rows_total'] or 0) - staged):,} rows", "put them in place"]
-        return "staging", left, [go_on, f"{verb} apply", f"{verb} abort"]
-    if run["state"] == "applied":
-        if run["way"] == "online":
-            return "switched", ["clear away what the run made for itself"], [f"{go_on} --online"]
-        return "applied", ["build the index"], [go_on]
+        return "staging", left, [go_on, f"{verb} apply{online}", f"{verb} abort"]
     left = []
     to_fill = run.get("rows_staged", 0) - run["rows_filled"]
     if to_fill > 0 and not run["verified_at"]:
         left.append(f"fill {to_fill:,} rows of the second column")
-    if not run["new_indexes"] or not all(index["valid"] for index in run["new_indexes"]):
+    built = bool(run["new_indexes"]) and all(index["valid"] for index in run["new_indexes"])
+    if not built and index_possible(probed, run["dimension"]):
         left.append("build the new index")
     if run["changes_noted"]:
         left.append(f"catch up with {run['changes_noted']:,} changes")
     if not run["verified_at"]:
         left.append("verify every row")
-    return "filling", [*left, "switch"], [f"{go_on} --online", f"{verb} abort"]
+    return "filling", [*left, "switch"], [go_on, f"{verb} abort"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
@@ -15,7 +15,16 @@ from .apply import Applied, Applier, choose_way, phases, record_report
 from .embedder import ModelSignature
 from .errors import CheckFailed, TargetError
 from .progress import Progress
-from .reembed import Notice, claimed_session, literal, package_version, step_values
+from .reembed import (
+    Notice,
+    build_pending_indexes,
+    claimed_session,
+    finish_open_run,
+    index_failed,
+    literal,
+    package_version,
+    step_values,
+)
 from .report import ReembedPlan
 from .target import VESTIGE, Probed, Target, blockers
 from .work import Work, count_rows, find_way, kept_model
@@ -74,6 +83,8 @@ def rollback(
         run = _Back(conn, conninfo, probed, model, plan)
         if before_write is not None:
             before_write(run.warning(missing))
+        # What a run that has been applied still had to do.
+        finish_open_run(conn, build_pending_indexes(conninfo, conn, probed, run.plan, Progress()))
         applied, lock_held_secs = run.carry_out()
         return RollbackReport(
             model=model,
@@ -106,6 +117,7 @@ def finalize(
                 f"{model or 'of no registered model'}. "
                 "There is no way back to them after that."
             )
+        plan = replace(plan, online=in_column, apply="auto")
         values = probed.values | {"lock_timeout": f"{round(plan.lock_wait_secs * 1000)}ms"}
         applier = Applier(conn, values, plan, probed.kept["run_id"], Progress(), conninfo)
         applied = Applied("finalize", "")
@@ -162,12 +174,15 @@ class _Back:
         self, conn: psycopg.Connection[Any], conninfo: str, probed: Probed, model: ModelSignature, plan: ReembedPlan
     ) -> None:
         assert probed.kept is not None
-        self.conn, self.probed, self.model = conn, probed, model
+        in_column = probed.kept["place"] == "column"
+        # In a column they are switched to as online: with the table's lock waited for no longer than that.
+        plan = replace(plan, online=True, apply="auto") if in_column else replace(plan, online=False, keep_old=False)
+        self.conn, self.probed, self.model, self.plan = conn, probed, model, plan
         counts = count_rows(conn, probed)
         work = Work(
             "back", counts["rows_with_text"], counts["rows_total"] - counts["rows_with_text"], counts["rows_total"]
         )
-        if probed.kept["place"] == "column":
+        if in_column:
             # What has been hung on the live column since would follow it.
             choose_way("swap", probed, blockers(conn, probed, model.dimension))
             self.way, self.reason = "back", "the former vectors are in a column of the table"
@@ -206,17 +221,25 @@ class _Back:
     def carry_out(self) -> tuple[Applied, float]:
         """Go back, and return what was done and how many seconds the table was locked."""
         applied = self.applier.retrying(self._go)
-        return applied, time.monotonic() - self.locked_at
+        lock_held_secs = time.monotonic() - self.locked_at
+        if self.plan.concurrent_index and self.way != "back":
+            try:
+                self.applier.build_concurrently(applied)
+            except psycopg.Error as error:
+                raise index_failed(error, self.probed) from error
+            record_report(self.conn, self.applier.run_id, applied, lock_held_secs)
+            steps.run(self.conn, steps.load("run/finish.sql"), self.applier.values)
+        return applied, lock_held_secs
 
     def _go(self) -> Applied:
         applied = Applied(self.way, self.reason)
         for step in steps.folder("lock/exclusive"):
             steps.run(self.conn, step, self.applier.values)
         self.locked_at = time.monotonic()
-        # Every step is recorded under the run that this one opens.
-        for step in steps.folder("rollback/open"):
-            done = steps.run(self.conn, step, self.applier.values)
-            self.applier.run_id = done.result[0]["id"]
+        # Every step is recorded under the run that these open.
+        opened = [steps.run(self.conn, step, self.applier.values) for step in steps.folder("rollback/open")]
+        self.applier.run_id = opened[-1].result[0]["id"]
+        for done in opened:
             self.applier.record(done)
         for folder in self.folders:
             self.applier.folder(folder, applied)

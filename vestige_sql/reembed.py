@@ -89,14 +89,16 @@ def run_reembed(
         work = find_work(conn, probed, signature, plan)
         if work.scope is None:
             log.info("reembed: nothing to do: %s is in the space of %s", probed.column, signature)
-            _finish_open_run(conn, probed)
+            finish_open_run(conn, probed)
             return ReembedReport(nothing_to_do=True, model=signature, previous_model=probed.model)
         plan = _plan_for(work, plan)
         way, reason = find_way(conn, probed, signature, work, plan)
         if before_write is not None:
             before_write(warning(probed, signature, work, plan, way))
-        now = _build_pending_indexes(conninfo, conn, probed, work, plan, progress or Progress())
-        with _run(conn, now, signature, work) as run_id:
+        now = probed
+        if work.scope == "all":
+            now = build_pending_indexes(conninfo, conn, probed, plan, progress or Progress())
+        with _run(conn, now, signature, work, plan) as run_id:
             job = _Job(conninfo, conn, now, signature, plan, work, run_id, progress or Progress(), engine)
             return job.carry_out(way, reason, embedder)
 
@@ -115,14 +117,19 @@ def stage_reembed(
     signature = check_embedder(embedder)
     with claimed_session(conninfo, target) as (conn, probed):
         # An online run may be under way: then this stages what changed, and the run's second column is left alone.
-        plan = replace(plan, online=bool(probed.open_run and probed.open_run["state"] == "filling"))
+        online = bool(probed.open_run and probed.open_run["state"] == "filling")
+        plan = replace(plan, online=online, fire_triggers=True)
         work = find_work(conn, probed, signature, plan)
         if work.scope in (None, "index"):
             log.info("stage: nothing to do: every row of %s has its vector of %s", probed.column, signature)
             return ReembedReport(nothing_to_do=True, model=signature, previous_model=probed.model)
         find_way(conn, probed, signature, work, plan)
-        with _run(conn, probed, signature, work) as run_id:
-            job = _Job(conninfo, conn, probed, signature, plan, work, run_id, progress or Progress(), engine)
+        now = probed
+        if work.scope == "all":
+            concurrently = replace(plan, concurrent_index=True)
+            now = build_pending_indexes(conninfo, conn, probed, concurrently, progress or Progress())
+        with _run(conn, now, signature, work, plan) as run_id:
+            job = _Job(conninfo, conn, now, signature, plan, work, run_id, progress or Progress(), engine)
             stager = job.stager(embedder)
             started = time.monotonic()
             job.stage(stager)
@@ -152,7 +159,7 @@ def apply_staged(
         way, reason = find_way(conn, probed, signature, work, plan)
         if before_write is not None:
             before_write(warning(probed, signature, work, plan, way))
-        with _run(conn, probed, signature, work) as run_id:
+        with _run(conn, probed, signature, work, plan) as run_id:
             job = _Job(conninfo, conn, probed, signature, plan, work, run_id, progress or Progress())
             return job.carry_out(way, reason)
 
@@ -174,12 +181,12 @@ def apply_reembed(
     row has text, as in a database just made, nothing has to be staged: column, index and registry change, and the
     package's own schema is made if it is not there.
 
-    Raises :class:`UsageError` in autocommit without a transaction and for ``concurrent_index``,
+    Raises :class:`UsageError` in autocommit without a transaction and for ``concurrent_index`` and ``online``,
     :class:`CheckFailed` where nothing is staged, or not for every row, :class:`StagedForAnother`, and any other
     :class:`VestigeError`. What was done here is undone then, to a savepoint, and the transaction still open.
     """
-    if plan.concurrent_index:
-        raise UsageError("CREATE INDEX CONCURRENTLY cannot run inside a transaction")
+    if plan.concurrent_index or plan.online:
+        raise UsageError("CREATE INDEX CONCURRENTLY cannot run inside a transaction, and no online run can")
     if connection.autocommit and connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
         raise UsageError("apply_reembed() needs a transaction, and this connection is in autocommit")
     with steps.translated(), _inside_transaction(connection):
@@ -216,8 +223,10 @@ def script_staged(
     psql, no BEGIN and COMMIT. It is not tied to the run that is open now: it applies what is staged for the same model
     in whichever database it runs, and on a table without text it needs nothing staged.
 
-    Raises :class:`UsageError` for ``plain`` with an index that is built afterwards or kept.
+    Raises :class:`UsageError` for ``plain`` with an index that is built afterwards or kept, and for ``online``.
     """
+    if plan.online:
+        raise UsageError("an online run is no one script; sql/README.md says how to run its folders by hand")
     if plain and (plan.concurrent_index or not plan.drop_hnsw_first):
         raise UsageError(
             "--plain drops the vector indexes first and builds them in the same transaction, so it takes neither "
@@ -325,7 +334,7 @@ def abort_reembed(conninfo: str, *, target: Target = VESTIGE) -> bool:
     with claimed_session(conninfo, target) as (conn, probed):
         run = probed.open_run
         if run is None or run["state"] == "applied":
-            _finish_open_run(conn, probed, indexed=False)
+            finish_open_run(conn, probed, indexed=False)
             return False
         plan = ReembedPlan(online=run["state"] == "filling")
         values = probed.values | {"lock_timeout": f"{round(plan.lock_wait_secs * 1000)}ms"}
@@ -348,30 +357,32 @@ def _plan_for(work: Work, plan: ReembedPlan) -> ReembedPlan:
     return replace(plan, online=False, concurrent_index=True) if plan.online and work.scope != "all" else plan
 
 
-def _finish_open_run(conn: psycopg.Connection[Any], probed: Probed, *, indexed: bool = True) -> None:
+def finish_open_run(conn: psycopg.Connection[Any], probed: Probed, *, indexed: bool = True) -> None:
     """Close a run that died once its vectors were in place, and clear away what an online one made for itself."""
     run = probed.open_run
     if run is None:
         return
-    if run["way"] == "online":
+    switched = run["state"] == "applied" and run["way"] == "online"
+    if switched:
         for step in steps.folder("online/clean_up"):
             record_step(conn, run["id"], steps.run(conn, step, probed.values))
-    if indexed or run["way"] == "online":
+    if indexed or switched:
         steps.run(conn, steps.load("run/finish.sql"), probed.values)
 
 
-def _build_pending_indexes(
-    conninfo: str, conn: psycopg.Connection[Any], probed: Probed, work: Work, plan: ReembedPlan, progress: Progress
+def build_pending_indexes(
+    conninfo: str, conn: psycopg.Connection[Any], probed: Probed, plan: ReembedPlan, progress: Progress
 ) -> Probed:
     """Build the indexes that an earlier run has left to build, before another model makes their definitions stale."""
     run = probed.open_run
-    if work.scope != "all" or not probed.saved_indexes or probed.model is None or (run and run["state"] != "applied"):
+    if not probed.saved_indexes or probed.model is None or (run and run["state"] != "applied"):
         return probed
     names = ", ".join(index["name"] for index in probed.saved_indexes)
     log.info("reembed: an earlier run has left %s to build, which comes first", names)
     pending = Work("index", 0, 0, 0)
-    with _run(conn, probed, probed.model, pending) as run_id:
-        job = _Job(conninfo, conn, probed, probed.model, _plan_for(pending, plan), pending, run_id, progress)
+    plan = _plan_for(pending, plan)
+    with _run(conn, probed, probed.model, pending, plan) as run_id:
+        job = _Job(conninfo, conn, probed, probed.model, plan, pending, run_id, progress)
         job.carry_out("index", "left by an earlier run")
     return probe(conn, probed.target)
 
@@ -409,7 +420,7 @@ def _open_if_empty(conn: psycopg.Connection[Any], probed: Probed, expect: ModelS
     if staged_for(probed) is None:
         # A run that has only an index left to build, which this one builds.
         steps.run(conn, steps.load("run/finish.sql"), probed.values)
-        _open_run(conn, probed, expect, work)
+        _open_run(conn, probed, expect, work, ReembedPlan())
     for step in steps.folder("stage/create"):
         steps.run(conn, step, step_values(probed, expect, work, ReembedPlan()))
     return probe(conn, probed.target)
@@ -461,7 +472,9 @@ def step_values(probed: Probed, signature: ModelSignature, work: Work, plan: Ree
 
 
 @contextmanager
-def _run(conn: psycopg.Connection[Any], probed: Probed, signature: ModelSignature, work: Work) -> Iterator[int]:
+def _run(
+    conn: psycopg.Connection[Any], probed: Probed, signature: ModelSignature, work: Work, plan: ReembedPlan
+) -> Iterator[int]:
     """Open the run in the audit, or go on with the open one, and keep the error that stops it."""
     run = probed.open_run
     goes_on = run is not None and (
@@ -470,8 +483,8 @@ def _run(conn: psycopg.Connection[Any], probed: Probed, signature: ModelSignatur
     )
     if run is not None and not goes_on:
         # A run whose vectors are in place and whose index this run builds or replaces, or an empty one.
-        _finish_open_run(conn, probed)
-    run_id: int = run["id"] if run is not None and goes_on else _open_run(conn, probed, signature, work)
+        finish_open_run(conn, probed)
+    run_id: int = run["id"] if run is not None and goes_on else _open_run(conn, probed, signature, work, plan)
     if goes_on:
         log.info(
             "reembed: going on with run %d, begun %s",
@@ -492,7 +505,9 @@ def literal(conn: psycopg.Connection[Any], value: str | int | None) -> str:
     return psycopg.sql.Literal(value).as_string(conn)
 
 
-def _open_run(conn: psycopg.Connection[Any], probed: Probed, signature: ModelSignature, work: Work) -> int:
+def _open_run(
+    conn: psycopg.Connection[Any], probed: Probed, signature: ModelSignature, work: Work, plan: ReembedPlan
+) -> int:
     model = probed.model
     values = probed.values | {
         "scope": work.scope,
@@ -502,6 +517,7 @@ def _open_run(conn: psycopg.Connection[Any], probed: Probed, signature: ModelSig
         "model_name": signature.name,
         "dimension": signature.dimension,
         "model_hash": signature.hash,
+        "way": literal(conn, "online" if plan.online else None),
         "rows_total": work.rows,
         "variables": json.dumps(
             probed.values | {"dimension": signature.dimension, "only_missing": work.scope == "missing"}
@@ -596,7 +612,7 @@ class _Job:
             try:
                 applier.build_concurrently(applied)
             except psycopg.Error as error:
-                raise _index_failed(error, self.probed) from error
+                raise index_failed(error, self.probed) from error
         if way not in ("online", "fill"):
             applied.recall = measure_recall(self.conn, self.values, self.plan.recall_sample)
         record_report(self.conn, self.run_id, applied, applied.facts.get("duration_secs", 0.0))
@@ -651,7 +667,8 @@ class _Job:
         )
 
 
-def _index_failed(error: psycopg.Error, probed: Probed) -> VestigeError:
+def index_failed(error: psycopg.Error, probed: Probed) -> VestigeError:
+    """Return the error of this package for one of CREATE INDEX CONCURRENTLY."""
     if error.sqlstate == steps.CHECK_FAILED:
         return IndexInvalid(error.diag.message_primary or str(error), error.diag.message_hint or "")
     return ServerError(

@@ -164,7 +164,10 @@ def load(name: str) -> Step:
 def folder(name: str) -> list[Step]:
     """Return the step files of ``sql/<name>``, in the order of their numbers. The folder is the plan."""
     path = resource_dir("sql") / name
-    return [load(file.relative_to(resource_dir("sql")).as_posix()) for file in sorted(path.glob("*.sql"))]
+    found = [load(file.relative_to(resource_dir("sql")).as_posix()) for file in sorted(path.glob("*.sql"))]
+    if not found:
+        raise FileNotFoundError(f"there is no step in sql/{name}")
+    return found
 
 
 def execute(conn: psycopg.Connection[Any], text: str) -> psycopg.Cursor[dict[str, Any]]:

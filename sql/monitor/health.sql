@@ -69,6 +69,8 @@ LEFT JOIN LATERAL (
         AS to_build
     FROM vestige_sql.saved_index s
     WHERE s.table_schema = t.table_schema AND s.table_name = t.table_name AND s.column_name = t.column_name
+      -- those of an online run are built beside the former ones
+      AND s.built_as = s.index_name
 ) s ON true
 LEFT JOIN LATERAL (
     SELECT

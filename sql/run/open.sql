@@ -1,4 +1,4 @@
--- Begin the audit of a run: one row in vestige_sql.run, with the signatures from and to.
+-- Begin the audit of a run: one row in vestige_sql.run, with the signatures from and to. way is online where it is meant to be.
 --
 -- Locks:        none on the target
 -- Transaction:  either
@@ -6,14 +6,14 @@
 -- Fires:        no triggers
 -- Run again:    refused, while the target has an open run
 -- Undo:         DELETE the row from vestige_sql.run
--- Variables:    schema, table, embedding_column, scope, from_name, from_dimension, from_hash, model_name, dimension, model_hash, rows_total, variables, package_version
+-- Variables:    schema, table, embedding_column, scope, from_name, from_dimension, from_hash, model_name, dimension, model_hash, way, rows_total, variables, package_version
 
 INSERT INTO vestige_sql.run (
     table_schema, table_name, column_name, scope, from_name, from_dimension, from_hash, to_name, to_dimension, to_hash,
-    rows_total, variables, package_version
+    way, rows_total, variables, package_version
 )
 VALUES (
     :'schema', :'table', :'embedding_column', :'scope', :from_name, :from_dimension, :from_hash,
-    :'model_name', :dimension, :'model_hash', :rows_total, :'variables', :'package_version'
+    :'model_name', :dimension, :'model_hash', :way, :rows_total, :'variables', :'package_version'
 )
 RETURNING id;
