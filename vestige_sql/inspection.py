@@ -107,13 +107,13 @@ def _phase(probed: Probed, run: dict[str, Any] | None) -> tuple[str, list[str], 
         return "staging", left, [go_on, f"{verb} apply{online}", f"{verb} abort"]
     left = []
     to_fill = run.get("rows_staged", 0) - run["rows_filled"]
-    if to_fill > 0 and not run["verified_at"]:
+    if to_fill > 0 and not run["verified"]:
         left.append(f"fill {to_fill:,} rows of the second column")
     built = bool(run["new_indexes"]) and all(index["valid"] for index in run["new_indexes"])
     if not built and index_possible(probed, run["dimension"]):
         left.append("build the new index")
     if run["changes_noted"]:
         left.append(f"catch up with {run['changes_noted']:,} changes")
-    if not run["verified_at"]:
+    if not run["verified"]:
         left.append("verify every row")
     return "filling", [*left, "switch"], [go_on, f"{verb} abort"]
