@@ -47,7 +47,10 @@ from vestige_sql import (
     ReembedPlan,
     Target,
     abort_reembed,
+    apply_reembed,
+    apply_staged,
     cli,
+    dry_run_reembed,
     embedded,
     finalize,
     online,
@@ -57,9 +60,10 @@ from vestige_sql import (
     stage_reembed,
     steps,
 )
-from vestige_sql.errors import CheckFailed, TargetError, VestigeError
+from vestige_sql.errors import CheckFailed, StagedForAnother, TargetError, UsageError, VestigeError
 from vestige_sql.inspection import status
 from vestige_sql.migrate import migrate_up
+from vestige_sql.reembed import script_staged
 from vestige_sql.resources import resource_dir
 
 OLD, NEW = FakeEmbedder("old", 24), FakeEmbedder("new", 32)
@@ -816,3 +820,229 @@ def test_finalize(db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (report.bytes_returned,) == index
     assert catalog(conn) == described
     check_space(conn, OLD)
+
+
+# --- Kept offline ---
+
+
+def kept(conn: Conn) -> list[Any]:
+    return conn.execute("SELECT place, model_name, dimension FROM vestige_sql.kept").fetchall()
+
+
+def test_offline_ways_keep_the_former_vectors(db: str, conn: Conn) -> None:
+    seed(conn, ROWS, OLD)
+    # Every row has text, so NOT NULL is no hindrance.
+    conn.execute(f"{ALTER} SET NOT NULL")
+    before, described, untouched = others(conn), catalog(conn), package(conn)
+    for way, there_and_back in (("rewrite", 3), ("widen", 1), ("swap", 1)):
+        run_reembed(db, new(), ReembedPlan(apply=way, keep_old=True))
+        check_space(conn, NEW)
+        assert kept(conn) == [("table", "old", 24)]
+        conn.execute(
+            "INSERT INTO knowledge_nodes (content, embedding) VALUES ('late', %s)", (literal(NEW.vector("late")),)
+        )
+        with pytest.raises(TargetError, match="NOT NULL, and 1 rows written since have no kept vector"):
+            rollback(db, ReembedPlan(apply=way))
+        check_space(conn, NEW)
+        conn.execute("DELETE FROM knowledge_nodes WHERE content = 'late'")
+        for model, former in ((OLD, NEW), (NEW, OLD), (OLD, NEW))[:there_and_back]:
+            report = rollback(db, ReembedPlan(apply=way))
+            assert (report.way, report.rows_missing) == (way, 0)
+            check_space(conn, model)
+            assert kept(conn) == [("table", former.model_name, former.dimension)]
+            assert index_definition(conn) == HNSW_DEFINITION
+        told = finalize(db)
+        assert told is not None
+        assert (told.model, told.vectors, told.bytes_left) == (NEW.signature(), ROWS, 0)
+        assert told.bytes_returned > ROWS * 32 * 4
+        assert (others(conn), catalog(conn), package(conn)) == (before, described, untouched)
+
+
+def test_rows_written_since_an_offline_run(db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch) -> None:
+    seed(conn, ROWS, OLD)
+    concurrently = ReembedPlan(keep_old=True, concurrent_index=True)
+    # It dies before its index, which a rollback ends first.
+    with monkeypatch.context() as patch, pytest.raises(Stopped):
+        Points(patch).after("index/concurrently/10_set_build_limits.sql", stop)
+        run_reembed(db, new(), concurrently)
+    assert index_definition(conn) is None
+    lacking = write_meanwhile(conn)
+    # Here a text that was there before has its vector, for they are kept with the hash of their text.
+    lacking -= {"memory number 2"}
+    before = others(conn)
+    report = rollback(db, ReembedPlan(concurrent_index=True))
+    assert (report.rows_missing, report.way) == (len(lacking), "rewrite")
+    assert report.index_rebuild_secs > 0
+    assert without_vector(conn) == {*lacking, " "}
+    assert space_of(conn, [OLD, NEW]) is OLD
+    assert index_definition(conn) == HNSW_DEFINITION
+    assert others(conn) == before
+    assert not package(conn)["open runs"]
+    again = old()
+    assert run_reembed(db, again).rows_encoded == len(lacking)
+    check_space(conn, OLD)
+    # Forward, to vectors that a row had when it was taken back.
+    assert rollback(db).rows_missing == len({"another text", "memory number 2", "without a vector"})
+    runs = status(db)["last_runs"]
+    assert [(r["scope"], r["way"], r["state"]) for r in runs[:3]] == [
+        ("back", "rewrite", "done"), ("missing", "fill", "done"), ("back", "rewrite", "done")
+    ]  # fmt: skip
+
+
+def test_another_table_of_halfvec(db: str, conn: Conn) -> None:
+    if conn.execute("SELECT to_regtype('halfvec')").fetchone() == (None,):
+        pytest.skip("halfvec came with pgvector 0.7")
+    target = Target('"My Notes"', "No", "Body", "Meaning")
+    conn.execute('CREATE TABLE "My Notes" ("No" int PRIMARY KEY, "Body" varchar, "Meaning" halfvec(24))')
+    conn.execute("INSERT INTO \"My Notes\" SELECT i, 'note ' || i FROM generate_series(1, 9) AS i")
+    run_reembed(db, OLD, target=target)
+    conn.execute('CREATE INDEX on_it ON "My Notes" USING hnsw ("Meaning" halfvec_l2_ops)')
+    untouched = package(conn), catalog(conn, '"My Notes"')
+    for plan, former, model in ((ONLINE, OLD, NEW), (ReembedPlan(keep_old=True), NEW, OLD)):
+        run_reembed(db, model, plan, target=target)
+        conn.execute('UPDATE "My Notes" SET "Body" = "Body" || \'!\', "Meaning" = NULL WHERE "No" = 1')
+        for live in (former, model):
+            assert rollback(db, target=target).rows_missing == 1
+            assert run_reembed(db, live, target=target).way == "fill"
+            check_space(conn, live, target)
+            assert conn.execute("SELECT model_name, dimension FROM vestige_sql.model").fetchall() == [
+                (live.model_name, live.dimension)
+            ]
+        assert finalize(db, target=target) is not None
+    assert (package(conn), catalog(conn, '"My Notes"')) == untouched
+
+
+def test_kept_in_the_transaction_of_another_tool(db: str, conn: Conn) -> None:
+    seed(conn, ROWS, OLD)
+    stage_reembed(db, NEW)
+    with psycopg.connect(db) as tool:
+        apply_reembed(tool, plan=ReembedPlan(keep_old=True))
+        tool.rollback()
+        assert kept(conn) == []
+        check_space(conn, OLD)
+        with pytest.raises(UsageError):
+            apply_reembed(tool, plan=ONLINE)
+        tool.rollback()
+        assert registered(conn) == (OLD.model_name, OLD.dimension, OLD.signature().hash)
+        apply_reembed(tool, plan=ReembedPlan(keep_old=True))
+    check_space(conn, NEW)
+    assert rollback(db).rows_missing == 0
+    check_space(conn, OLD)
+    with pytest.raises(UsageError):
+        script_staged(db, ONLINE)
+
+
+# --- Beside each other ---
+
+
+def test_one_run_at_a_time_and_in_one_mode(db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch) -> None:
+    seed(conn, ROWS, OLD)
+    third = FakeEmbedder("third", 8)
+    assert run_until(db, monkeypatch, FILL, new())
+    before = everything(conn)
+
+    def refused(what: Callable[[], object], match: str) -> None:
+        with pytest.raises(StagedForAnother, match=match) as stopped:
+            what()
+        assert "abort" in stopped.value.hint
+        assert everything(conn) == before
+
+    online = "run 1 on public.knowledge_nodes.embedding is changing the model online"
+    for offline in (ReembedPlan(), ReembedPlan(apply="swap"), ReembedPlan(concurrent_index=True)):
+        refused(lambda plan=offline: run_reembed(db, new(), plan), online)  # type: ignore[misc]
+        refused(lambda plan=offline: dry_run_reembed(db, new(), plan), online)  # type: ignore[misc]
+    refused(lambda: apply_staged(db), online)
+    refused(lambda: script_staged(db), online)
+    with psycopg.connect(db) as tool:
+        refused(lambda: apply_reembed(tool), online)
+    for model in (third, FakeEmbedder("new", 32, salt="tuned")):
+        both = f"{NEW.signature()}.*{model.signature()}".replace("(", r"\(").replace(")", r"\)")
+        refused(lambda model=model: run_reembed(db, model, ONLINE), both)  # type: ignore[misc]
+        refused(lambda model=model: stage_reembed(db, model), both)  # type: ignore[misc]
+        assert not model.calls
+    # For the registered model there is nothing to do, and nothing is done to the run.
+    assert run_reembed(db, old()).nothing_to_do
+    assert run_reembed(db, old(), ONLINE).nothing_to_do
+    assert everything(conn) == before
+
+    # What changed is staged by one command and put in place by another, without a model.
+    change(conn)
+    with pytest.raises(CheckFailed, match="changed and do not have their new vectors yet"):
+        apply_staged(db, ONLINE)
+    assert stage_reembed(db, new()).rows_encoded == 2
+    report = apply_staged(db, ONLINE)
+    assert (report.way, report.rows_encoded, report.rows_updated) == ("online", 0, ROWS)
+    check_space(conn, NEW)
+    finalize(db)
+
+    # Staged by a run that meant to go on offline, or by hand.
+    stage_reembed(db, third)
+    summary = dry_run_reembed(db, third, ONLINE)
+    assert (summary.way, summary.rows_staged) == ("online", ROWS)
+    staged = everything(conn)
+    again = FakeEmbedder("third", 8)
+    assert run_until(db, monkeypatch, "stage/analyze.sql", again)
+    assert everything(conn) == staged
+    assert run_reembed(db, again, ONLINE).rows_encoded == 0
+    check_space(conn, third)
+    assert not again.calls
+    rollback(db)
+    finalize(db)
+    stage_reembed(db, OLD)
+    assert apply_staged(db, ONLINE).lock_held_secs
+    check_space(conn, OLD)
+
+
+def test_online_where_only_vectors_or_the_index_are_missing(db: str, conn: Conn) -> None:
+    seed(conn, ROWS, OLD)
+    conn.execute(f"DROP INDEX {HNSW}")
+    before = catalog(conn)
+    report = run_reembed(db, old(), ONLINE)
+    assert (report.way, report.rows_encoded) == ("index", 0)
+    assert index_definition(conn) == HNSW_DEFINITION
+    conn.execute("UPDATE knowledge_nodes SET embedding = NULL WHERE content ~ '7'")
+    again = old()
+    assert run_reembed(db, again, ONLINE).way == "fill"
+    assert again.texts == ["memory number 7"]
+    check_space(conn, OLD)
+    assert run_reembed(db, old(), ONLINE).nothing_to_do
+    assert kept(conn) == []
+    conn.execute(f"DROP INDEX {HNSW}")
+    assert catalog(conn) == before
+
+    # One that is NOT NULL is refused by name, and nothing is encoded.
+    conn.execute(f"{ALTER} SET NOT NULL")
+    untouched = support.everything(conn)
+    for begin in (run_reembed, dry_run_reembed):
+        model = new()
+        with pytest.raises(TargetError, match=r"public\.knowledge_nodes\.embedding is NOT NULL"):
+            begin(db, model, ONLINE)
+        assert not model.calls
+    assert support.everything(conn) == untouched
+
+
+@pytest.mark.parametrize("staged", [False, True], ids=["run", "staged"])
+def test_an_index_that_was_left_to_build_is_built_before_its_definition_is_stale(
+    db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch, staged: bool
+) -> None:
+    """Above 2,000 dimensions an index is on halfvec, which the definition that was kept for fewer does not say."""
+    seed(conn, 3, OLD)
+    with monkeypatch.context() as patch, pytest.raises(Stopped):
+        Points(patch).after("index/concurrently/10_set_build_limits.sql", stop)
+        run_reembed(db, NEW, ReembedPlan(concurrent_index=True))
+    long = FakeEmbedder("long", 2_100)
+    if staged:
+        stage_reembed(db, long)
+        assert index_definition(conn) == HNSW_DEFINITION
+        apply_staged(db)
+    else:
+        run_reembed(db, long)
+    check_space(conn, long)
+    if conn.execute("SELECT to_regtype('halfvec')").fetchone() != (None,):
+        assert index_definition(conn) == HNSW_DEFINITION.replace(
+            "(embedding vector_cosine_ops)", "(((embedding)::halfvec(2100)) halfvec_cosine_ops)"
+        )
+    else:
+        assert index_definition(conn) is None
+    assert not package(conn)["indexes to build"]
+    assert not package(conn)["open runs"]
