@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import groupby
@@ -60,8 +61,8 @@ from vestige_sql import (
     stage_reembed,
     steps,
 )
-from vestige_sql.errors import CheckFailed, StagedForAnother, TargetError, UsageError, VestigeError
-from vestige_sql.inspection import status
+from vestige_sql.errors import CheckFailed, LockNotAvailable, StagedForAnother, TargetError, UsageError, VestigeError
+from vestige_sql.inspection import ask_gate, status
 from vestige_sql.migrate import migrate_up
 from vestige_sql.reembed import script_staged
 from vestige_sql.resources import resource_dir
@@ -86,8 +87,14 @@ def new() -> FakeEmbedder:
 
 
 @pytest.fixture(autouse=True)
-def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+def _surroundings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Small pages, and logging as it was after a command line."""
     monkeypatch.setattr(stage, "PAGE_ROWS", 5)
+    log = logging.getLogger("vestige_sql")
+    before = log.handlers, log.propagate, log.level
+    yield
+    log.handlers, log.propagate = before[:2]
+    log.setLevel(before[2])
 
 
 # --- Looking, with SQL that shares nothing with the runner's ---
@@ -434,8 +441,10 @@ def test_status_says_what_to_type_next(
     go_on = "vestige-sql migrate reembed --model .. --dimension 32 --online"
     abort, apply = "vestige-sql migrate abort", "vestige-sql migrate apply"
 
-    def phase() -> tuple[str, list[str], list[str]]:
+    def phase(*, printed: bool = False) -> tuple[str, list[str], list[str]]:
         found = status(db)
+        if not printed:
+            return found["phase"], found["left"], found["next"]
         # The command line says the same, to people and to programs; dates are text.
         as_json = json.loads(said(capsys, "status", "--json", "--postgres-url", db))
         lines = said(capsys, "status", "--postgres-url", db).splitlines()
@@ -453,12 +462,15 @@ def test_status_says_what_to_type_next(
 
     with pytest.raises(Stopped):
         run_reembed(db, FakeEmbedder("new", 32, hook=at_the_third), ONLINE)
-    found = phase()
-    assert found == ("staging", ["encode 2 rows", "put them in place"], [go_on, f"{apply} --online", abort])
+    assert phase(printed=True) == (
+        "staging",
+        ["encode 2 rows", "put them in place"],
+        [go_on, f"{apply} --online", abort],
+    )
 
     def at(step: str, when: str = "after") -> list[str]:
         assert run_until(db, monkeypatch, step, new(), when=when)
-        name, left, following = phase()
+        name, left, following = phase(printed=when == "before")
         assert (name, following) == ("filling", [go_on, abort])
         return left
 
@@ -476,7 +488,7 @@ def test_status_says_what_to_type_next(
         ["the former vectors are kept, to go back to or to let go"],
         ["vestige-sql migrate rollback", "vestige-sql migrate finalize"],
     )
-    assert phase() == ("kept", *back)
+    assert phase(printed=True) == ("kept", *back)
     rollback(db)
     assert phase() == ("kept", *back)
     finalize(db)
@@ -591,6 +603,13 @@ def test_there_and_back(db: str, conn: Conn) -> None:
     conn.execute(f"{ALTER} SET STORAGE EXTERNAL")
     now, rows = live(conn), others(conn)
 
+    # The lock is waited for as online.
+    with psycopg.connect(db) as other:
+        other.execute("LOCK TABLE knowledge_nodes IN ACCESS SHARE MODE")
+        pid = other.info.backend_pid
+        with pytest.raises(LockNotAvailable, match=rf"in 1 attempts of 0\.1 s; in the way: pid {pid} "):
+            rollback(db, ReembedPlan(lock_attempts=1))
+    assert space_of(conn, [OLD, NEW]) is NEW
     report = rollback(db)
     assert (report.model, report.previous_model, report.way) == (OLD.signature(), NEW.signature(), "back")
     assert report.rows_missing == 4
@@ -948,10 +967,11 @@ def test_one_run_at_a_time_and_in_one_mode(db: str, conn: Conn, monkeypatch: pyt
         assert everything(conn) == before
 
     online = "run 1 on public.knowledge_nodes.embedding is changing the model online"
-    for offline in (ReembedPlan(), ReembedPlan(apply="swap"), ReembedPlan(concurrent_index=True)):
+    for offline in (ReembedPlan(), ReembedPlan(concurrent_index=True)):
         refused(lambda plan=offline: run_reembed(db, new(), plan), online)  # type: ignore[misc]
-        refused(lambda plan=offline: dry_run_reembed(db, new(), plan), online)  # type: ignore[misc]
+    refused(lambda: dry_run_reembed(db, new()), online)
     refused(lambda: apply_staged(db), online)
+    refused(lambda: ask_gate(db), online)
     refused(lambda: script_staged(db), online)
     with psycopg.connect(db) as tool:
         refused(lambda: apply_reembed(tool), online)
@@ -979,14 +999,10 @@ def test_one_run_at_a_time_and_in_one_mode(db: str, conn: Conn, monkeypatch: pyt
     stage_reembed(db, third)
     summary = dry_run_reembed(db, third, ONLINE)
     assert (summary.way, summary.rows_staged) == ("online", ROWS)
-    staged = everything(conn)
     again = FakeEmbedder("third", 8)
-    assert run_until(db, monkeypatch, "stage/analyze.sql", again)
-    assert everything(conn) == staged
     assert run_reembed(db, again, ONLINE).rows_encoded == 0
-    check_space(conn, third)
     assert not again.calls
-    rollback(db)
+    check_space(conn, third)
     finalize(db)
     stage_reembed(db, OLD)
     assert apply_staged(db, ONLINE).lock_held_secs

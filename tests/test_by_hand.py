@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import psycopg
 import pytest
+from demo.minilm import build_tiny
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
-from support import FakeEmbedder, catalog, check_search, check_space, registered, rows, seed
+from support import FakeEmbedder, catalog, check_search, check_space, registered, rows, seed, vectors
 
-from vestige_sql import ReembedPlan, apply_staged, run_reembed, stage_reembed
+from vestige_sql import ReembedPlan, Target, abort_reembed, apply_staged, finalize, rollback, run_reembed, stage_reembed
 from vestige_sql.apply import phases
+from vestige_sql.encoder import load_embedder
 from vestige_sql.reembed import script_staged
 
 ROOT = Path(__file__).parent.parent
@@ -215,3 +220,156 @@ def test_the_runner_finds_nothing_to_do_after_psql(staged: str, psql: Path, tmp_
     again = FakeEmbedder(NEW.model_name, NEW.dimension)
     assert run_reembed(staged, again).nothing_to_do
     assert again.calls == 0
+
+
+# --- The manual's own commands ---
+
+DOCUMENTS = Target("app.documents")
+
+
+def blocks(heading: str) -> list[str]:
+    """The commands of a section of sql/README.md, a text a block."""
+    manual = (ROOT / "sql" / "README.md").read_text()
+    section = re.search(rf"^### {re.escape(heading)}.*?\n(.*?)(?=^##)", manual, re.MULTILINE | re.DOTALL)
+    assert section is not None
+    return [re.sub("(?m)^    ", "", block) for block in re.findall(r"(?m)(?:^    .*\n)+", section[1])]
+
+
+@pytest.fixture
+def bash(tmp_path: Path, psql: Path) -> Callable[[str, str], str]:
+    """Runs commands of the manual on a database, in the shell of its reader, and returns what they print."""
+    tiny = build_tiny(tmp_path / "tiny", dimension=32)
+    command = tmp_path / "bin" / "vestige-sql"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m vestige_sql.cli "$@"\n')
+    command.chmod(0o755)
+    manual = (ROOT / "sql" / "README.md").read_text()
+    functions = re.findall(r"(?m)^    (\w+\(\) \{.*(?:\n      .*)*\})$", manual)
+    assert [function.partition("(")[0] for function in functions] == ["sql", "again"]
+
+    def run(conninfo: str, commands: str) -> str:
+        commands = commands.replace("MODEL", str(tiny)).replace("--dimension N", "--dimension 32")
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", "\n".join([*functions, commands])],
+            cwd=ROOT,
+            env=os.environ
+            | {
+                "PATH": os.pathsep.join([str(command.parent), str(Path(psql).parent), os.environ["PATH"]]),
+                "DATABASE_URL": conninfo,
+                "PYTHONPATH": str(ROOT),
+                "HF_HUB_OFFLINE": "1",
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
+
+
+def described(conninfo: str) -> dict[str, object]:
+    """All that must be the same of app.documents, but for its vectors: what a run leaves, and how its audit ended."""
+    with psycopg.connect(conninfo, autocommit=True) as conn:
+        asked = {
+            "registry": "SELECT model_name, dimension, model_hash FROM vestige_sql.model",
+            "runs": "SELECT scope, state, from_name, to_name, rows_total, rows_written, rows_blank"
+            "  FROM vestige_sql.run WHERE state <> 'aborted' ORDER BY id",
+            "kept": "SELECT place, model_name, dimension, index_names FROM vestige_sql.kept",
+            "saved": "SELECT * FROM vestige_sql.saved_index",
+            "relations": "SELECT relname FROM pg_class WHERE relnamespace = 'vestige_sql'::regnamespace ORDER BY 1",
+            "functions": "SELECT proname FROM pg_proc WHERE pronamespace = 'vestige_sql'::regnamespace ORDER BY 1",
+        }
+        found: dict[str, object] = {what: conn.execute(query).fetchall() for what, query in asked.items()}
+        return found | {"catalog": catalog(conn, DOCUMENTS.table)}
+
+
+def check_same(one: str, other: str) -> None:
+    """Two databases are in the same state, and the vectors of app.documents are the same but for rounding."""
+    assert described(one) == described(other)
+    with psycopg.connect(one) as here, psycopg.connect(other) as there:
+        mine, theirs = vectors(here, DOCUMENTS), vectors(there, DOCUMENTS)
+    assert {key: text for key, (text, _) in mine.items()} == {key: text for key, (text, _) in theirs.items()}
+    for key, (_, vector) in mine.items():
+        expected = theirs[key][1]
+        assert (vector is None) == (expected is None)
+        assert vector is None or np.allclose(vector, expected, atol=1e-5)
+
+
+def change(conninfo: str) -> None:
+    """What an application does meanwhile."""
+    with psycopg.connect(conninfo, autocommit=True) as conn:
+        conn.execute("UPDATE app.documents SET content = 'another', embedding = NULL WHERE id = 3")
+        conn.execute("DELETE FROM app.documents WHERE id = 4")
+        conn.execute("UPDATE app.documents SET content = ' ' WHERE id = 5")
+        conn.execute("INSERT INTO app.documents VALUES (26, 'late')")
+
+
+def test_online_by_the_manual(
+    db: str, copy_of: CopyOf, psql: Path, bash: Callable[[str, str], str], tmp_path: Path
+) -> None:
+    with psycopg.connect(db, autocommit=True) as conn:
+        conn.execute("CREATE SCHEMA app")
+        conn.execute("CREATE TABLE app.documents (id int PRIMARY KEY, content text, embedding vector(24))")
+        conn.execute("INSERT INTO app.documents SELECT i, 'document ' || i FROM generate_series(1, 25) AS i")
+        conn.execute("COMMENT ON COLUMN app.documents.embedding IS 'what it means'")
+    run_reembed(db, OLD, target=DOCUMENTS)
+    _, prepare, fill, index, *rest = blocks("online")
+    # Several batches.
+    fill = fill.replace("batch_rows=500", "batch_rows=10")
+    untouched = described(db)
+    model = load_embedder(tmp_path / "tiny")
+    stage_reembed(db, model, target=DOCUMENTS)
+
+    runner = copy_of(undone := copy_of(db))
+    bash(undone, prepare)
+    bash(undone, fill)
+    bash(undone, index)
+    for block in blocks("Undo"):
+        bash(undone, block)
+    assert described(undone) == untouched
+
+    change(runner)
+    run_reembed(runner, model, ReembedPlan(online=True), target=DOCUMENTS)
+    for block in (prepare, fill, index):
+        bash(db, block)
+    change(db)
+    said = [bash(db, block) for block in rest]
+    assert re.search(r"documents_embedding_hnsw \| reembed_\w+ +\| +1 \|", said[0]), "the recall of the new index"
+    check_same(db, runner)
+
+    # Nothing is switched under the name of a run that is open.
+    with psycopg.connect(db, autocommit=True) as conn:
+        conn.execute("INSERT INTO app.documents VALUES (99, 'later')")
+        stage_reembed(db, model, target=DOCUMENTS)
+        files_of_back = files("lock/exclusive", "rollback/open", "rollback/column", "registry", "rollback/close")
+        variables = ["-v", "target=app.documents", "-f", str(ROOT / "sql" / "variables.psql")]
+        assert "a run is open on app.documents.embedding" in run_psql(
+            psql, db, "-1", *variables, *files_of_back, ok=False
+        )
+        abort_reembed(db, target=DOCUMENTS)
+        conn.execute("DELETE FROM app.documents WHERE id = 99")
+    check_same(db, runner)
+
+    back, let_go, back_from_table = blocks("Back, and for good")
+    for there in (False, True):
+        with psycopg.connect(db, autocommit=True) as here, psycopg.connect(runner, autocommit=True) as other:
+            for conn in (here, other):
+                conn.execute("UPDATE app.documents SET content = content || '!', embedding = NULL WHERE id = 7")
+        bash(db, back)
+        rollback(runner, target=DOCUMENTS)
+        check_same(db, runner)
+        assert there == (described(db)["registry"][0][1] == 32)  # type: ignore[index]
+    bash(db, let_go)
+    finalize(runner, target=DOCUMENTS)
+    check_same(db, runner)
+
+    # And where an offline run has kept them.
+    for conninfo in (db, runner):
+        run_reembed(conninfo, OLD, ReembedPlan(keep_old=True), target=DOCUMENTS)
+    bash(db, back_from_table)
+    rollback(runner, target=DOCUMENTS)
+    finalize(runner, target=DOCUMENTS)
+    check_same(db, runner)

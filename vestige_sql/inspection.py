@@ -10,8 +10,9 @@ import psycopg
 
 from . import steps
 from .errors import CheckFailed
+from .report import ReembedPlan
 from .target import VESTIGE, Probed, Target, blockers, connect, probe
-from .work import index_possible, triggers_fired_online
+from .work import check_goes_on_online, index_possible, triggers_fired_online
 
 
 @contextmanager
@@ -44,9 +45,11 @@ def probe_target(conninfo: str, *, target: Target = VESTIGE, dimension: int | No
 def ask_gate(conninfo: str, *, target: Target = VESTIGE) -> list[str]:
     """Run the gate's checks on what is staged and return the names of those that hold, which are all of them.
 
-    Raises :class:`CheckFailed` with the message of the first that does not.
+    Raises :class:`CheckFailed` with the message of the first that does not, and :class:`StagedForAnother` where an
+    online run has begun to fill its second column, which has checks of its own.
     """
     with _probed(conninfo, target) as (conn, probed):
+        check_goes_on_online(probed, ReembedPlan())
         run = probed.open_run
         if run is None or run["state"] != "staging" or not run["staging_exists"]:
             raise CheckFailed(f"nothing is staged for {probed.column}", "run vestige-sql migrate stage first")

@@ -122,6 +122,7 @@ def finalize(
         applier = Applier(conn, values, plan, probed.kept["run_id"], Progress(), conninfo)
         applied = Applied("finalize", "")
         if in_column:
+            log.info("finalize: dropping the former indexes, once the transactions that are open now have ended")
             applier.folder("finalize/index", applied)
 
         def drop() -> Applied:

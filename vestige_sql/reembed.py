@@ -341,6 +341,7 @@ def abort_reembed(conninfo: str, *, target: Target = VESTIGE) -> bool:
         applier = Applier(conn, values, plan, run["id"], Progress(), conninfo)
         applied = Applied("abort", "")
         if plan.online:
+            log.info("abort: dropping the new indexes, once the transactions that are open now have ended")
             applier.folder("abort/index", applied)
 
         def undo() -> Applied:
