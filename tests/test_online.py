@@ -7,15 +7,17 @@ import re
 import threading
 import time
 import uuid
+import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import psycopg
 import pytest
-from support import Conn, FakeEmbedder, Points, check_space, everything, literal, vectors
-from test_any_table import DOCUMENTS, GRANTS, Role, make, one, quoted, role, run_sql
+from support import Conn, FakeEmbedder, Points, catalog, check_space, everything, literal, vectors
+from test_any_table import DOCUMENTS, GRANTS, Role, make, one, quoted, role, run_sql, tablespaces
 
 from vestige_sql import (
     ReembedPlan,
@@ -29,11 +31,12 @@ from vestige_sql import (
     run_reembed,
     stage,
 )
-from vestige_sql.errors import CheckFailed, LockNotAvailable, TargetError, VestigeError
+from vestige_sql.embedder import Vectors
+from vestige_sql.errors import CheckFailed, LockNotAvailable, RecallTooLow, TargetError, VestigeError
 from vestige_sql.kept import finalize
 from vestige_sql.target import probe
 
-__all__ = ["role"]
+__all__ = ["role", "tablespaces"]
 
 OLD = FakeEmbedder("old", 8)
 NEW = FakeEmbedder("new", 12)
@@ -438,71 +441,63 @@ def columns_of(conn: Conn) -> list[str]:
     return [column.name for column in conn.execute("SELECT * FROM documents").description or ()]
 
 
-VERIFIED = ("before", "probe/recall.sql")
-FILLED = ("before", "index/save/10_save_definitions.sql")
-
-HEALED = {
-    "the second column is written by hand before it is verified": (
-        FILLED, "UPDATE documents SET {new_column} = array_fill(0.5, ARRAY[12]) WHERE id < 3"
-    ),
-    "the second column is written by hand afterwards": (
-        VERIFIED, "UPDATE documents SET {new_column} = array_fill(0.5, ARRAY[12]) WHERE id < 3"
-    ),
-    "the second column is emptied": (VERIFIED, "UPDATE documents SET {new_column} = NULL WHERE id < 3"),
-    "staged rows are deleted before they are filled": (
-        ("before", "online/fill/10_fill_batch.sql"), "DELETE FROM vestige_sql.{staging_table} WHERE id < 3"
-    ),
-    "staged rows are deleted afterwards": (FILLED, "DELETE FROM vestige_sql.{staging_table} WHERE id < 3"),
-    "staged rows are deleted once all is verified": (
-        VERIFIED, "DELETE FROM vestige_sql.{staging_table}; UPDATE documents SET body = 'other' WHERE id = 1"
-    ),
-    "notes are deleted": (
-        FILLED, "UPDATE documents SET body = 'other' WHERE id = 1; DELETE FROM vestige_sql.{changed_table}"
-    ),
-    "VACUUM FULL": (VERIFIED, "VACUUM FULL documents"),
-    "CLUSTER": (VERIFIED, "CLUSTER documents USING documents_pkey"),
-    "ALTER TABLE that rewrites": (VERIFIED, "ALTER TABLE documents SET UNLOGGED"),
-    "TRUNCATE": (
-        VERIFIED,
-        "CREATE TABLE copy AS SELECT id, body FROM documents; TRUNCATE documents;"
-        "INSERT INTO documents (id, body) SELECT id, body FROM copy; UPDATE documents SET body = 'other' WHERE id = 2",
-    ),
-}  # fmt: skip
+FILLED, VERIFIED = "index/save/10_save_definitions.sql", "probe/recall.sql"
+"""What runs next then."""
 
 
-@pytest.mark.parametrize("sabotage", HEALED.values(), ids=HEALED.keys())
-def test_no_vector_is_stale_whatever_is_done(
-    db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch, sabotage: tuple[tuple[str, str], str]
-) -> None:
-    make(conn)
-    (when, step), statements = sabotage
+def test_what_is_done_by_hand_to_single_rows(db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(conn, keys=range(10), texts=[f"document number {i}" for i in range(10)])
     points = Points(monkeypatch)
-    done = False
 
-    def act() -> None:
-        nonlocal done
-        done = True
-        run_sql(conn, *statements.format_map(names_of(conn)).split(";"))
+    def by_hand(*statements: str) -> Callable[[], None]:
+        return lambda: run_sql(conn, *(text.format_map(names_of(conn)) for text in statements))
 
-    getattr(points, when)(step, act)
-    assert go_online(db).way == "online"
-    assert done
+    points.before("online/fill/10_fill_batch.sql", by_hand("DELETE FROM vestige_sql.{staging_table} WHERE id = 0"))
+    points.before(
+        FILLED,
+        by_hand(
+            "UPDATE documents SET {new_column} = array_fill(0.5, ARRAY[12]) WHERE id = 1",
+            "DELETE FROM vestige_sql.{staging_table} WHERE id = 2",
+            "UPDATE documents SET body = 'other' WHERE id = 3",
+            "DELETE FROM vestige_sql.{changed_table}",
+        ),
+    )
+    points.before(
+        VERIFIED,
+        by_hand(
+            "UPDATE documents SET {new_column} = array_fill(0.5, ARRAY[12]) WHERE id = 4",
+            "UPDATE documents SET {new_column} = NULL WHERE id = 5",
+            "DELETE FROM vestige_sql.{staging_table} WHERE id IN (6, 7)",
+            "UPDATE documents SET body = 'another' WHERE id = 7",
+            "UPDATE documents SET body = '', {new_column} = array_fill(0.5, ARRAY[12]) WHERE id = 8",
+        ),
+    )
+    go_online(db)
     check_space(conn, NEW, DOCUMENTS)
 
 
+ANEW = {
+    "CLUSTER": "CLUSTER documents USING documents_pkey",
+    "TRUNCATE": "CREATE TABLE copy AS SELECT id, body FROM documents; TRUNCATE documents;"
+    "INSERT INTO documents (id, body) SELECT id, body FROM copy; UPDATE documents SET body = 'other' WHERE id = 2",
+}
+
+
+@pytest.mark.parametrize("statements", ANEW.values(), ids=ANEW.keys())
+def test_a_table_that_is_written_anew(db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch, statements: str) -> None:
+    make(conn)
+    points = Points(monkeypatch)
+    points.before(VERIFIED, lambda: run_sql(conn, *statements.split(";")))
+    go_online(db)
+    check_space(conn, NEW, DOCUMENTS)
+    assert points.ran.count("online/verify/10_note_unfilled.sql") == 2
+
+
 REFUSED = {
-    "a trigger is off": (
-        "ALTER TABLE documents DISABLE TRIGGER {update_trigger}; UPDATE documents SET body = 'other' WHERE id = 1",
-        "switched off",
-    ),
     "all triggers were off for a while": (
         "ALTER TABLE documents DISABLE TRIGGER ALL; UPDATE documents SET body = 'other' WHERE id = 1;"
         "ALTER TABLE documents ENABLE TRIGGER ALL",
         "switched off",
-    ),
-    "a trigger is dropped": (
-        "DROP TRIGGER {insert_trigger} ON documents; INSERT INTO documents VALUES (99, 'new')",
-        "dropped",
     ),
     "the type of the text changes": (
         "DROP TRIGGER {update_trigger} ON documents; ALTER TABLE documents ALTER body TYPE varchar USING upper(body)",
@@ -523,7 +518,7 @@ def test_the_switch_is_refused(db: str, conn: Conn, monkeypatch: pytest.MonkeyPa
         names = names_of(conn) | {"built_as": one(conn, "SELECT built_as FROM vestige_sql.saved_index")}
         run_sql(conn, *statements.format_map(names).split(";"))
 
-    Points(monkeypatch).after(VERIFIED[1], act)
+    Points(monkeypatch).after(VERIFIED, act)
     with pytest.raises(VestigeError, match=said):
         go_online(db)
     assert probe(conn, DOCUMENTS).model == OLD.signature()
@@ -541,7 +536,7 @@ def test_the_type_of_the_text_cannot_change_unnoticed(db: str, conn: Conn, monke
         with pytest.raises(psycopg.errors.FeatureNotSupported, match="used in a trigger definition"):
             run_sql(conn, "ALTER TABLE documents ALTER body TYPE varchar USING upper(body)")
 
-    points.before(VERIFIED[1], act)
+    points.before(VERIFIED, act)
     go_online(db)
     check_space(conn, NEW, DOCUMENTS)
 
@@ -555,7 +550,7 @@ def test_a_session_in_the_way_is_waited_for_named_and_left_alone(
     make(conn)
     register_model(db, OLD.signature(), target=DOCUMENTS)
     with psycopg.connect(db, application_name="a long report") as holder:
-        Points(monkeypatch).before(VERIFIED[1], lambda: run_sql(holder, "SELECT FROM documents"))
+        Points(monkeypatch).before(VERIFIED, lambda: run_sql(holder, "SELECT FROM documents"))
         stop = threading.Event()
         waits = {"read": [0.0], "write": [0.0]}
 
@@ -619,7 +614,7 @@ def test_writers_are_held_off_where_one_always_comes_between(
 ) -> None:
     make(conn)
     # It has to be verified again, too.
-    Points(monkeypatch).before(VERIFIED[1], lambda: run_sql(conn, "VACUUM FULL documents"))
+    Points(monkeypatch).before(VERIFIED, lambda: run_sql(conn, "VACUUM FULL documents"))
     changing = Changing(db, 1)
     embedder = FakeEmbedder("new", 12, hook=changing)
     with changing.conn:
@@ -766,7 +761,7 @@ def test_a_trigger_that_takes_redundant_updates_for_none(db: str, conn: Conn, mo
     )
     change = [f"UPDATE documents SET body = body || '!' WHERE id = {i}" for i in (1, 2)]
     back = ["UPDATE documents SET body = rtrim(body, '!')"]
-    Points(monkeypatch).before(FILLED[1], lambda: run_sql(conn, *change, *back))
+    Points(monkeypatch).before(FILLED, lambda: run_sql(conn, *change, *back))
     go_online(db, fire_triggers=True)
     check_space(conn, NEW, DOCUMENTS)
 
@@ -784,3 +779,247 @@ def test_a_trigger_that_alters_the_text_whenever_it_fires(db: str, conn: Conn) -
     with pytest.raises(CheckFailed, match="do not have their new vectors yet"):
         go_online(db, fire_triggers=True)
     assert one(conn, "SELECT count(*) FROM documents WHERE vector_dims(embedding) <> 8") == 0
+
+
+# --- The recall of the new index ---
+
+
+class Clustered(FakeEmbedder):
+    """Vectors in a few close clusters, among which a poor graph loses its way."""
+
+    def vector(self, text: str) -> Vectors:
+        near, far = (
+            np.random.default_rng(seed) for seed in (zlib.crc32(text.encode()), zlib.crc32(text.encode()) % 20)
+        )
+        found: Vectors = (far.normal(size=self.dimension) + 0.15 * near.normal(size=self.dimension)).astype(np.float32)
+        return found
+
+
+def test_a_poor_index_is_not_switched_to(db: str, conn: Conn) -> None:
+    make(conn, texts=())
+    run_sql(
+        conn,
+        "INSERT INTO documents SELECT i, 'document number ' || i FROM generate_series(1, 1500) AS i",
+        "CREATE INDEX poor ON documents USING hnsw (embedding vector_l2_ops) WITH (m = 2, ef_construction = 4)",
+    )
+    embedder = Clustered("clustered", 8)
+    said = r"new index poor .* finds (0\.[0-8]\d*) of .*\(recall@10, 30 questions, hnsw.ef_search = 40\), less than 0.9"
+    with pytest.raises(RecallTooLow, match=said) as caught:
+        go_online(db, embedder)
+    assert all(what in caught.value.hint for what in ("hnsw.ef_search", "ef_construction", "--min-recall"))
+    assert probe(conn, DOCUMENTS).model is None
+    assert one(conn, "SELECT count(embedding) FROM documents") == 0
+
+    calls = embedder.calls
+    report = go_online(db, embedder, min_recall=0)
+    assert embedder.calls == calls
+    found = re.search(said, str(caught.value))
+    assert found is not None
+    assert report.recall[0]["name"] == "poor"
+    assert report.recall[0]["recall"] == pytest.approx(float(found[1]), abs=0.001)
+    check_space(conn, embedder, DOCUMENTS)
+    finalize(db, target=DOCUMENTS)
+
+    # Offline it is said, and nothing more.
+    report = run_reembed(db, Clustered("offline", 8), target=DOCUMENTS)
+    assert 0 < report.recall[0]["recall"] < 0.9
+    assert run_reembed(db, NEW, ReembedPlan(recall_sample=0), target=DOCUMENTS).recall == []
+
+
+def test_the_roles_own_ef_search_counts(db: str, conn: Conn) -> None:
+    make(conn)
+    setting = f"ALTER ROLE CURRENT_USER IN DATABASE {conn.info.dbname} SET hnsw.ef_search"
+    run_sql(conn, "LOAD 'vector'", f"{setting} = 1")
+    with pytest.raises(RecallTooLow, match=r"finds 0.000 of .*hnsw.ef_search = 1\)"):
+        go_online(db)
+    run_sql(conn, f"{setting} = 40")
+    assert go_online(db).recall[0]["recall"] == 1
+    check_space(conn, NEW, DOCUMENTS)
+
+
+@dataclass(frozen=True)
+class Index:
+    key: str
+    opclass: str
+    operator: str
+    distance: Callable[[Any, Any], Any]
+    """From one vector to the rows of a matrix."""
+    method: str = "hnsw"
+    options: str = "m = 2, ef_construction = 4"
+    where: str = "true"
+    more: str = ""
+
+
+def _l2(question: Any, matrix: Any) -> Any:
+    return np.linalg.norm(matrix - question, axis=1)
+
+
+def _cosine(question: Any, matrix: Any) -> Any:
+    return 1 - matrix @ question / np.linalg.norm(matrix, axis=1) / np.linalg.norm(question)
+
+
+INDEXES = {
+    "cosine": Index("{v}", "vector_cosine_ops", "<=>", _cosine),
+    "inner product": Index("{v}", "vector_ip_ops", "<#>", lambda question, matrix: -matrix @ question),
+    "l2": Index("{v}", "vector_l2_ops", "<->", _l2, options="m = 3, ef_construction = 8"),
+    "ivfflat": Index("{v}", "vector_l2_ops", "<->", _l2, "ivfflat", "lists = 12"),
+    "part of the vector": Index("(subvector({v}, 1, 5)::vector(5))", "vector_l2_ops", "<->", _l2),
+    "partial": Index(
+        "{v}", "vector_cosine_ops", "<=>", _cosine, where="kind = 'rare'", more="CREATE INDEX ON {t} (kind)"
+    ),
+    "l1": Index("{v}", "vector_l1_ops", "<+>", lambda question, matrix: np.abs(matrix - question).sum(axis=1)),
+    "halfvec": Index("({v}::halfvec(8))", "halfvec_cosine_ops", "<=>", _cosine),
+    "bits": Index(
+        "(binary_quantize({v})::bit(8))",
+        "bit_hamming_ops",
+        "<~>",
+        lambda question, matrix: (matrix != question).sum(axis=1),
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def clustered(databases: Callable[[], AbstractContextManager[str]]) -> Iterator[Conn]:
+    """A database with a table of odd names, full of clustered vectors."""
+    with databases() as db, psycopg.connect(db, autocommit=True) as conn:
+        run_sql(conn, f'CREATE TABLE {ODD.table} ("se""lect" text PRIMARY KEY, kind text, "ve:ctor" vector(8))')
+        vector = Clustered("clustered", 8).vector
+        with conn.cursor() as cursor:
+            cursor.executemany(
+                f"INSERT INTO {escaped(ODD.table)} VALUES (%s, %s, %s)".encode(),
+                [(f"'{n}'", "usual" if n % 5 else "rare", literal(vector(str(n)))) for n in range(160)],
+            )
+        run_sql(conn, f"ANALYZE {ODD.table}")
+        yield conn
+
+
+ODD = Target(quoted("ta'b%s le"), 'se"lect', "text", "ve:ctor")
+
+
+@pytest.mark.parametrize("index", INDEXES.values(), ids=INDEXES.keys())
+def test_recall_is_what_python_finds_it_to_be(clustered: Conn, index: Index) -> None:
+    conn = clustered
+    names = {"v": quoted(ODD.embedding_column), "t": ODD.table}
+    key, ident = index.key.format_map(names), quoted(ODD.id_column)
+    with conn.transaction(force_rollback=True):
+        try:
+            run_sql(
+                conn,
+                f"CREATE INDEX measured ON {ODD.table} USING {index.method} ({key} {index.opclass})"
+                f" WITH ({index.options}) WHERE {index.where}",
+                *([index.more.format_map(names)] if index.more else []),
+            )
+        except psycopg.errors.UndefinedObject as error:
+            pytest.skip(str(error))
+        # What a role may have set is no way around the index.
+        run_sql(conn, "SET LOCAL enable_indexscan = off", "SET LOCAL hnsw.ef_search = 15")
+        found = conn.execute(
+            "SELECT * FROM vestige_sql.index_recall('measured', %s, 1000)", (ODD.id_column,)
+        ).fetchone()
+
+        run_sql(
+            conn,
+            *(f"SET LOCAL {plan}" for plan in ("enable_indexscan = on", "enable_seqscan = off", "enable_sort = off")),
+        )
+        rows = conn.execute(f"SELECT {ident}, ({key})::text FROM {ODD.table} WHERE {index.where}".encode()).fetchall()
+        kind = "bit(8)" if index.key.endswith("bit(8))") else ""
+        matrix = np.array([[float(x) for x in (v if kind else v[1:-1].split(","))] for _, v in rows])
+        place = {key: i for i, (key, _) in enumerate(rows)}
+        shares = []
+        for i, (row, question) in enumerate(rows):
+            distances = index.distance(matrix[i], matrix)
+            farthest = np.sort(np.delete(distances, i))[9]
+            cast = kind or ("halfvec" if "halfvec" in index.key else "vector")
+            nearest = conn.execute(
+                escaped(
+                    f"SELECT {ident} FROM {ODD.table} WHERE {index.where} AND {ident} <> $1"
+                    f" ORDER BY {key} {index.operator} $2::{cast} LIMIT 10"
+                )
+                .replace("$1", "%s")
+                .replace("$2", "%s")
+                .encode(),
+                (row, question),
+            ).fetchall()
+            shares.append(sum(distances[place[key]] <= farthest + 1e-6 for (key,) in nearest) / 10)
+        assert found == (pytest.approx(np.mean(shares), abs=0.002), len(rows))
+        assert 0 < np.mean(shares) < 0.999
+
+
+# --- The index is as it was ---
+
+NAMED_LIKE_A_TYPE = Target(quoted("sch:ema", "ta'b%s le"), 'se"lect', "text", "vector")
+
+
+def live_indexes(conn: Conn, target: Target) -> list[Any]:
+    """Name, definition, validity, comment and tablespace of the table's indexes, but for those of kept vectors."""
+    return [
+        (name, definition, valid, comment, tablespace)
+        for name, definition, valid, *_, comment, tablespace, _ in catalog(conn, target.table)["indexes"]
+        if "former_embedding_" not in definition
+    ]
+
+
+def test_every_index_comes_along(tablespaces: tuple[str, str], db: str, conn: Conn) -> None:
+    run_sql(conn, 'CREATE SCHEMA "sch:ema"')
+    target = NAMED_LIKE_A_TYPE
+    make(
+        conn,
+        target,
+        more=", note text DEFAULT 'vector', vector2 vector(8) DEFAULT array_fill(0.5, ARRAY[8])::vector(8)",
+    )
+    on = f"ON {target.table} USING"
+    run_sql(
+        conn,
+        f"CREATE INDEX {quoted('x' * 63)} {on} hnsw (vector vector_cosine_ops) WITH (m = 7, ef_construction = 33)",
+        f"COMMENT ON INDEX {quoted('sch:ema', 'x' * 63)} IS 'it''s asked'",
+        f"CREATE INDEX {quoted('x' * 62)} {on} hnsw (vector vector_l2_ops) TABLESPACE {tablespaces[0]}",
+        f"CREATE INDEX {quoted('x' * 62 + '_')} {on} ivfflat (vector vector_ip_ops) WITH (lists = 2)",
+        f"CREATE INDEX {quoted('pa rt')} {on} hnsw (vector vector_ip_ops)"
+        " WHERE note = 'vector' AND vector IS NOT NULL AND vector_dims(vector) = 8",
+        f"CREATE INDEX part_of_it {on} hnsw ((subvector(vector, 1, 4)::vector(4)) vector_cosine_ops)",
+        f"CREATE INDEX whole {on} hnsw (((vector + vector)::vector(8)) vector_l2_ops)",
+        f"CREATE INDEX other {on} hnsw (((vector2 + vector2)::vector(8)) vector_l2_ops) WHERE vector IS NOT NULL",
+        f"CREATE INDEX plain {on} btree (note)",
+    )
+    if one(conn, "SELECT to_regtype('halfvec') IS NOT NULL"):
+        run_sql(
+            conn,
+            f"CREATE INDEX half {on} hnsw ((vector::halfvec(8)) halfvec_l2_ops) WITH (m = 5)",
+            f"CREATE INDEX bits {on} hnsw ((binary_quantize(vector)::bit(8)) bit_hamming_ops)",
+        )
+    before = live_indexes(conn, target)
+    go_online(db, NEW, target, min_recall=0)
+    check_space(conn, NEW, target)
+    expected = [
+        (
+            index[0],
+            index[1] if "vector2" in index[1] else re.sub(r"\b(vector|halfvec|bit)\(8\)|= 8\b", grown, index[1]),
+            *index[2:],
+        )
+        for index in before
+    ]
+    assert live_indexes(conn, target) == expected
+
+
+def grown(match: re.Match[str]) -> str:
+    return match[0].replace("8", "12")
+
+
+def test_a_first_index_and_dimensions_that_no_index_takes(db: str, conn: Conn) -> None:
+    """Above 2,000 dimensions the index is one on halfvec, above 4,000 there is none, and below there is one again."""
+    make(conn)
+    halfvec = one(conn, "SELECT to_regtype('halfvec') IS NOT NULL")
+    definitions = {
+        12: "(embedding vector_cosine_ops)",
+        2001: "(((embedding)::halfvec(2001)) halfvec_cosine_ops)" if halfvec else None,
+        4001: None,
+        16: "(embedding vector_cosine_ops)",
+    }
+    for dimension, definition in definitions.items():
+        embedder = FakeEmbedder("new", dimension)
+        report = go_online(db, embedder)
+        check_space(conn, embedder, DOCUMENTS)
+        assert bool(report.recall) == (definition is not None)
+        expected = [f"CREATE INDEX documents_embedding_hnsw ON public.documents USING hnsw {definition}"]
+        assert [i[1] for i in live_indexes(conn, DOCUMENTS) if i[0] != "documents_pkey"] == expected * bool(definition)
+        finalize(db, target=DOCUMENTS)

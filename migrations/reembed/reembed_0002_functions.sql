@@ -429,6 +429,8 @@ LANGUAGE plpgsql
 STABLE
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = on
+SET enable_sort = on
+SET enable_indexscan = on
 AS $function$
 DECLARE
     v_table text;
@@ -456,17 +458,18 @@ BEGIN
     JOIN pg_namespace n ON n.oid = o.oprnamespace
     WHERE i.indexrelid = p_index;
 
+    -- the sample is drawn before its vectors are read
     EXECUTE format(
-        'SELECT array_agg(s.id), array_agg(s.question) FROM ('
-        '  SELECT %1$I::text AS id, (%2$s)::text AS question FROM %3$s WHERE (%2$s) IS NOT NULL AND (%4$s)'
-        '  ORDER BY hashtextextended(%1$I::text, 0) LIMIT $1) s',
+        'SELECT array_agg(%1$I::text), array_agg((%2$s)::text) FROM %3$s WHERE ctid = ANY (ARRAY('
+        '  SELECT ctid FROM %3$s WHERE (%2$s) IS NOT NULL AND (%4$s)'
+        '  ORDER BY hashtextextended(%1$I::text, 0) LIMIT $1))',
         p_id, v_key, v_table, v_predicate)
     INTO v_ids, v_questions USING p_sample;
 
     sampled := 0;
     FOR i IN 1 .. coalesce(cardinality(v_questions), 0) LOOP
         -- the index does not serve an order by the distance and nought
-        PERFORM set_config('enable_seqscan', 'on', true);
+        PERFORM set_config('enable_seqscan', 'on', true), set_config('enable_sort', 'on', true);
         EXECUTE format(
             'SELECT array_agg(n.distance ORDER BY n.distance) FROM ('
             '  SELECT %1$s AS distance FROM %2$s WHERE (%3$s) IS NOT NULL AND (%4$s) AND %5$I::text <> $2'
@@ -475,7 +478,8 @@ BEGIN
         INTO v_exact USING v_questions[i], v_ids[i], p_k;
         CONTINUE WHEN v_exact IS NULL;
 
-        PERFORM set_config('enable_seqscan', 'off', true);
+        -- nor may another index find the rows of the predicate, to be sorted
+        PERFORM set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true);
         EXECUTE format(
             'SELECT count(*) FROM ('
             '  SELECT %1$s AS distance FROM %2$s WHERE (%3$s) AND %4$I::text <> $2 ORDER BY %1$s LIMIT $3) n'
