@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import struct
 import threading
 import time
 import uuid
@@ -30,6 +31,7 @@ from vestige_sql import (
     register_model,
     run_reembed,
     stage,
+    steps,
 )
 from vestige_sql.embedder import Vectors
 from vestige_sql.errors import CheckFailed, LockNotAvailable, RecallTooLow, TargetError, VestigeError
@@ -1010,16 +1012,76 @@ def test_a_first_index_and_dimensions_that_no_index_takes(db: str, conn: Conn) -
     make(conn)
     halfvec = one(conn, "SELECT to_regtype('halfvec') IS NOT NULL")
     definitions = {
-        12: "(embedding vector_cosine_ops)",
         2001: "(((embedding)::halfvec(2001)) halfvec_cosine_ops)" if halfvec else None,
         4001: None,
-        16: "(embedding vector_cosine_ops)",
+        12: "(embedding vector_cosine_ops)",
     }
     for dimension, definition in definitions.items():
         embedder = FakeEmbedder("new", dimension)
         report = go_online(db, embedder)
         check_space(conn, embedder, DOCUMENTS)
         assert bool(report.recall) == (definition is not None)
-        expected = [f"CREATE INDEX documents_embedding_hnsw ON public.documents USING hnsw {definition}"]
+        expected = [
+            f"CREATE INDEX idx_documents_embedding_hnsw ON public.documents USING hnsw {definition}"
+            " WITH (m='16', ef_construction='64')"
+        ]
         assert [i[1] for i in live_indexes(conn, DOCUMENTS) if i[0] != "documents_pkey"] == expected * bool(definition)
         finalize(db, target=DOCUMENTS)
+
+
+# --- Replicas ---
+
+
+class Replica:
+    """What a standby is to its primary: a session that takes WAL by a slot, and says how far it is when told to."""
+
+    def __init__(self, db: str, conn: Conn) -> None:
+        # libpq's own, for psycopg has no streaming replication
+        self.pgconn = psycopg.pq.PGconn.connect(psycopg.conninfo.make_conninfo(db, replication="true").encode())
+        if self.pgconn.status != psycopg.pq.ConnStatus.OK:
+            pytest.skip(self.pgconn.get_error_message())
+        made = self.pgconn.exec_(b"CREATE_REPLICATION_SLOT behind TEMPORARY PHYSICAL RESERVE_WAL")
+        assert made.status == psycopg.pq.ExecStatus.TUPLES_OK, made.error_message
+        restart = one(conn, "SELECT restart_lsn FROM pg_replication_slots WHERE slot_name = 'behind'")
+        started = self.pgconn.exec_(f"START_REPLICATION SLOT behind PHYSICAL {restart}".encode())
+        assert started.status == psycopg.pq.ExecStatus.COPY_BOTH, started.error_message
+
+    def says_it_has(self, lsn: int) -> None:
+        """Send a standby status update: written, flushed and applied up to ``lsn``."""
+        self.pgconn.put_copy_data(struct.pack("!cqqqqb", b"r", lsn, lsn, lsn, 0, 0))
+        self.pgconn.flush()
+
+
+def test_filling_waits_for_a_replica_that_is_behind(db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(conn)
+    monkeypatch.setattr(online, "_FIRST_ROWS", 2)
+    monkeypatch.setattr(online, "_FEWEST_ROWS", 2)
+    monkeypatch.setattr(online, "_MOST_ROWS", 2)
+    monkeypatch.setattr(online, "_LAG_POLL_SECS", 0.02)
+    replica = Replica(db, conn)
+    seen: list[int] = []
+
+    def catches_up() -> None:
+        """As soon as a batch is written, and it has been asked for ten times how far it is."""
+        filled = one(conn, "SELECT rows_filled FROM vestige_sql.run")
+        seen.append(filled)
+        if len(seen) > 10:
+            replica.says_it_has(int(one(conn, "SELECT pg_current_wal_lsn() - '0/0'")))
+
+    def falls_behind() -> None:
+        run_sql(conn, "SELECT pg_logical_emit_message(false, '', repeat('x', 300000))")
+
+    run = steps.run
+
+    def watched(run_on: Conn, step: steps.Step, values: Any) -> steps.StepRun:
+        if step.name == "probe/replication.sql":
+            catches_up()
+        return run(run_on, step, values)
+
+    falls_behind()
+    monkeypatch.setattr(steps, "run", watched)
+    go_online(db, max_lag_bytes=200_000)
+    replica.pgconn.finish()
+    assert seen[:11] == [2] * 11
+    assert seen[-1] == 6
+    check_space(conn, NEW, DOCUMENTS)

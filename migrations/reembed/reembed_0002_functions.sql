@@ -63,7 +63,8 @@ AS $function$
         pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(p_index, 'UTF8')), 'hex'), 16)
 $function$;
 
--- An expression as pg_get_expr() prints it, with one column's name in place of another's. What stands in strings stays.
+-- An expression as pg_get_expr() prints it, with one column's name in place of another's. What stands in strings stays, and the
+-- names of types, functions, schemas and collations, which may be the same.
 CREATE OR REPLACE FUNCTION vestige_sql.rename_column(p_expression text, p_from name, p_to name)
 RETURNS text
 LANGUAGE sql
@@ -71,8 +72,11 @@ IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 AS $function$
     SELECT string_agg(CASE WHEN token[1] = quote_ident(p_from) THEN quote_ident(p_to) ELSE token[1] END, '' ORDER BY place)
-    FROM regexp_matches(p_expression, $token$('(?:[^']|'')*'|"(?:[^"]|"")*"|\w+|[^\w'"]+)$token$, 'g')
-        WITH ORDINALITY AS t (token, place)
+    FROM regexp_matches(
+        p_expression,
+        -- a string; a name with what says that it is no column's; any other character
+        $token$('(?:[^']|'')*'|(?:::|\.|COLLATE )?(?:\w+|"(?:[^"]|"")*")(?:\.(?:\w+|"(?:[^"]|"")*"))*[(.]?|[^\w'"])$token$,
+        'g') WITH ORDINALITY AS t (token, place)
 $function$;
 
 -- The HNSW and IVFFlat indexes that depend on a column, each as the statement that builds it again for a new
@@ -118,7 +122,7 @@ BEGIN
 
     FOR v_index IN
         SELECT
-            i.indexrelid, i.indrelid, i.indkey[0] AS keyattnum, i.indpred, nullif(k.atttypmod, -1) AS key_dimension,
+            i.indexrelid, i.indrelid, i.indkey[0] AS keyattnum, i.indexprs, i.indpred, nullif(k.atttypmod, -1) AS key_dimension,
             c.relname, c.reloptions, c.reltablespace,
             am.amname, op.opcname, opn.nspname AS opcschema,
             it.typname AS keytype, itn.nspname AS typeschema
@@ -146,7 +150,7 @@ BEGIN
         v_type := v_index.keytype;
         -- the key may be another column, and this one stand in the predicate alone
         v_on_column := v_index.keyattnum = v_attnum
-            OR v_index.keyattnum = 0 AND position(quote_ident(p_column) IN v_key) > 0;
+            OR v_index.keyattnum = 0 AND v_index.indexprs::text ~ (':varattno ' || v_attnum || '\M');
         -- in a column that is empty and has no typmod, the index alone knows
         v_old_dimension := coalesce(v_old, CASE WHEN v_on_column THEN v_index.key_dimension END);
         v_new_dimension := coalesce(p_dimension, v_old_dimension);

@@ -50,7 +50,7 @@ described AS (
         am.amname,
         -- of an index on a part of the vector, or on all of it
         CASE WHEN i.indkey[0] = 0
-                AND position(pg_catalog.quote_ident(:'embedding_column') IN pg_catalog.pg_get_indexdef(i.indexrelid, 1, false)) > 0
+                AND i.indexprs::text ~ (':varattno ' || e.attnum || '\M')
             THEN k.atttypmod END AS key_dimension,
         (e.attnum = ANY (i.indkey::smallint[])) AND am.amname = 'btree' AND e.bytes + 8 > 2704 AS too_large,
         r.ev_class,
