@@ -343,7 +343,6 @@ def working(workers: Sequence[Writer | Reader], writers: Sequence[Writer]) -> It
 
 
 LAYOUTS = {
-    "plain": Layout(),
     "hot, repeatable read": Layout(
         isolation=psycopg.IsolationLevel.REPEATABLE_READ, asks_first=True, pause=0, key="bigint", content="varchar(60)"
     ),
@@ -415,19 +414,6 @@ def twin_run(db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch, layout: Layou
             time.sleep(0.01)
     assert report.way == "online"
     assert min(reader.searches["old"], reader.searches["new"]) > 0
-    print(
-        "commits",
-        [w.commits for w in writers],
-        "searches",
-        reader.searches,
-        "calls",
-        embedder.calls,
-        "attempts",
-        points.ran.count("lock/exclusive/10_set_lock_timeout.sql"),
-        points.ran.count("lock/writers/10_set_lock_timeout.sql"),
-        "lock",
-        report.lock_held_secs,
-    )
     twins.check_same(db)
 
 
@@ -506,7 +492,6 @@ REFUSED = {
         "dropped",
     ),
     "the new index is dropped": ("DROP INDEX {built_as}", "is not built"),
-    "the second column is dropped": ("ALTER TABLE documents DROP {new_column} CASCADE", "dropped"),
 }
 
 
@@ -768,9 +753,10 @@ def test_a_trigger_that_takes_redundant_updates_for_none(db: str, conn: Conn, mo
     check_space(conn, NEW, DOCUMENTS)
 
 
-def test_a_trigger_that_alters_the_text_whenever_it_fires(db: str, conn: Conn) -> None:
+def test_a_trigger_that_alters_the_text_whenever_it_fires(db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each row that is written gets another text at once, and no vector of it: that is no end, and no switch."""
     make(conn)
+    monkeypatch.setattr(online, "_ROUNDS", 2)
     run_sql(
         conn,
         "CREATE FUNCTION alter_text() RETURNS trigger LANGUAGE plpgsql AS"
@@ -801,7 +787,7 @@ def test_a_poor_index_is_not_switched_to(db: str, conn: Conn) -> None:
     make(conn, texts=())
     run_sql(
         conn,
-        "INSERT INTO documents SELECT i, 'document number ' || i FROM generate_series(1, 1500) AS i",
+        "INSERT INTO documents SELECT i, 'document number ' || i FROM generate_series(1, 800) AS i",
         "CREATE INDEX poor ON documents USING hnsw (embedding vector_l2_ops) WITH (m = 2, ef_construction = 4)",
     )
     embedder = Clustered("clustered", 8)
