@@ -42,6 +42,7 @@ from support import (
     wait_for,
     writing,
 )
+from test_any_table import GRANTS, Role, role, run_sql
 
 from vestige_sql import (
     VESTIGE,
@@ -66,6 +67,8 @@ from vestige_sql.inspection import ask_gate, status
 from vestige_sql.migrate import migrate_up
 from vestige_sql.reembed import script_staged
 from vestige_sql.resources import resource_dir
+
+__all__ = ["role"]
 
 OLD, NEW = FakeEmbedder("old", 24), FakeEmbedder("new", 32)
 ONLINE_FIELDS = {"online": True, "recall_sample": 5}
@@ -678,6 +681,48 @@ def test_a_default_and_not_null_stay_with_the_live_column(db: str, conn: Conn) -
         assert conn.execute(insert, ("two",)).fetchone() == ([0.5] * 24,)
         conn.execute("UPDATE knowledge_nodes SET content = 'three' WHERE content = 'two'")
         conn.execute("DELETE FROM knowledge_nodes WHERE content = 'three'")
+
+
+def test_a_reader_with_grants_on_columns_alone(
+    db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch, role: Role
+) -> None:
+    """It reads the table with all columns that there are, at any time, until the grants are taken from it."""
+    seed(conn, 3, OLD)
+    columns = ", ".join(name for name, *_ in catalog(conn)["columns"])
+    conn.execute(f"GRANT SELECT ({columns}) ON knowledge_nodes TO {role.name}")  # type: ignore[arg-type]
+
+    def read() -> int:
+        with psycopg.connect(role.conninfo) as reader:
+            return len(reader.execute("SELECT * FROM knowledge_nodes").fetchall())
+
+    assert run_until(db, monkeypatch, FILL, new())
+    assert read() == 3
+    run_reembed(db, new(), ONLINE)
+    assert read() == 3
+    rollback(db)
+    assert read() == 3
+    conn.execute(f"REVOKE SELECT (embedding) ON knowledge_nodes FROM {role.name}")  # type: ignore[arg-type]
+    rollback(db)
+    with pytest.raises(psycopg.errors.InsufficientPrivilege), psycopg.connect(role.conninfo) as reader:
+        reader.execute("SELECT embedding FROM knowledge_nodes")
+
+
+def test_a_plain_owner_goes_there_and_back(db: str, conn: Conn, role: Role) -> None:
+    conn.execute("CREATE TABLE public.documents (id int PRIMARY KEY, content text, embedding vector(24))")
+    conn.execute("INSERT INTO documents SELECT i, 'document ' || i FROM generate_series(1, 9) AS i")
+    conn.execute(f"ALTER TABLE documents OWNER TO {role.name}; GRANT CREATE ON SCHEMA public TO {role.name}")  # type: ignore[arg-type]
+    run_sql(conn, *(grant.format(role=role.name) for grant in GRANTS))
+    target = Target("documents")
+    run_reembed(role.conninfo, OLD, target=target)
+    for plan in (ONLINE, ReembedPlan(keep_old=True)):
+        run_reembed(role.conninfo, NEW, plan, target=target)
+        # Another role writes, who has no right to anything of the package's.
+        conn.execute("UPDATE documents SET content = 'other', embedding = NULL WHERE id = 1")
+        assert rollback(role.conninfo, target=target).rows_missing == 1
+        assert finalize(role.conninfo, target=target) is not None
+        run_reembed(role.conninfo, OLD, target=target)
+        check_space(conn, OLD, target)
+        conn.execute("UPDATE documents SET content = 'document 1', embedding = NULL WHERE id = 1")
 
 
 def test_writers_notice_nothing(db: str, conn: Conn) -> None:

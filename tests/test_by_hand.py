@@ -167,7 +167,7 @@ def test_the_gate_stops_psql_and_says_what_to_do(staged: str, psql: Path) -> Non
 def test_the_printed_script_does_what_the_runner_does(
     staged: str, copy_of: CopyOf, psql: Path, tmp_path: Path, way: str, concurrent: bool
 ) -> None:
-    plan = ReembedPlan(apply=way, concurrent_index=concurrent)
+    plan = ReembedPlan(apply=way, concurrent_index=concurrent, keep_old=concurrent)
     script = tmp_path / "reembed.sql"
     script.write_text(script_staged(staged, plan))
     by_script = copy_of(staged)

@@ -16,5 +16,6 @@ DROP FUNCTION IF EXISTS vestige_sql.index_definitions(regclass, name, integer, n
 DROP FUNCTION IF EXISTS vestige_sql.other_index_name(text);
 DROP FUNCTION IF EXISTS vestige_sql.rename_column(text, name, name);
 DROP FUNCTION IF EXISTS vestige_sql.column_properties(regclass, name, name);
+DROP FUNCTION IF EXISTS vestige_sql.column_grants(regclass, name, name);
 DROP FUNCTION IF EXISTS vestige_sql.registered_model(regclass, name);
 DROP FUNCTION IF EXISTS vestige_sql.set_model(regclass, name, text, integer, text);

@@ -202,9 +202,44 @@ BEGIN
 END
 $function$;
 
+-- The statements that give one column the very grants of another.
+CREATE OR REPLACE FUNCTION vestige_sql.column_grants(p_table regclass, p_from name, p_to name)
+RETURNS SETOF text
+LANGUAGE sql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+    WITH grants AS (
+        SELECT
+            a.attname, acl.privilege_type, acl.is_grantable,
+            CASE acl.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(acl.grantee)) END AS grantee
+        FROM pg_attribute a
+        CROSS JOIN LATERAL aclexplode(a.attacl) acl
+        WHERE a.attrelid = p_table AND NOT a.attisdropped
+    ),
+    wanted AS (
+        SELECT grantee, privilege_type, bool_or(is_grantable) AS is_grantable
+        FROM grants WHERE attname = p_from GROUP BY grantee, privilege_type
+    ),
+    there AS (
+        SELECT grantee, privilege_type, bool_or(is_grantable) AS is_grantable
+        FROM grants WHERE attname = p_to GROUP BY grantee, privilege_type
+    )
+    SELECT s.statement
+    FROM wanted w
+    FULL JOIN there t ON (t.grantee, t.privilege_type) = (w.grantee, w.privilege_type)
+    CROSS JOIN LATERAL (VALUES
+        (1, t.grantee IS NOT NULL, format('REVOKE %s (%I) ON %s FROM %s CASCADE', t.privilege_type, p_to, p_table, t.grantee)),
+        (2, w.grantee IS NOT NULL, format('GRANT %s (%I) ON %s TO %s%s', w.privilege_type, p_to, p_table, w.grantee,
+            CASE WHEN w.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END))
+    ) AS s (step, is_due, statement)
+    WHERE s.is_due AND t.is_grantable IS DISTINCT FROM w.is_grantable
+    ORDER BY s.step, s.statement
+$function$;
+
 -- The statements that move to one column what another has: default, NOT NULL, storage, statistics target, options, comment,
--- grants, labels. The other column is left without them: a kept column with a default or NOT NULL would get vectors that are
--- not of its rows' texts, or refuse rows.
+-- labels. The other column is left without them: a kept column with a default or NOT NULL would get vectors that are not of its
+-- rows' texts, or refuse rows. Grants are given to both, for SELECT * by a role that has no more than these.
 CREATE OR REPLACE FUNCTION vestige_sql.column_properties(p_table regclass, p_from name, p_to name)
 RETURNS SETOF text
 LANGUAGE plpgsql
@@ -217,7 +252,6 @@ DECLARE
     v_alter_from text;
     v_alter_to text;
     v_name text;
-    v_grant record;
 BEGIN
     SELECT * INTO STRICT v_from FROM pg_attribute
     WHERE attrelid = p_table AND attname = p_from AND NOT attisdropped;
@@ -268,17 +302,7 @@ BEGIN
         RETURN NEXT format('COMMENT ON COLUMN %s.%I IS NULL', p_table, p_from);
     END IF;
 
-    FOR v_grant IN
-        SELECT
-            acl.privilege_type, acl.is_grantable,
-            CASE acl.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(grantee.rolname) END AS grantee
-        FROM aclexplode(v_from.attacl) acl
-        LEFT JOIN pg_roles grantee ON grantee.oid = acl.grantee
-    LOOP
-        RETURN NEXT format('GRANT %s (%I) ON %s TO %s%s', v_grant.privilege_type, p_to, p_table, v_grant.grantee,
-            CASE WHEN v_grant.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END);
-        RETURN NEXT format('REVOKE %s (%I) ON %s FROM %s CASCADE', v_grant.privilege_type, p_from, p_table, v_grant.grantee);
-    END LOOP;
+    RETURN QUERY SELECT vestige_sql.column_grants(p_table, p_from, p_to);
 
     -- A label of a security module, such as those of pgaudit or anonymizer extensions.
     RETURN QUERY

@@ -1,5 +1,5 @@
 -- Give the new column what the former one has: default, NOT NULL, storage, statistics target, options, comment,
--- grants. The other is left without them.
+-- grants. The other is left without them, but for the grants.
 --
 -- Locks:        ACCESS EXCLUSIVE on the target, to the end of the transaction
 -- Transaction:  required

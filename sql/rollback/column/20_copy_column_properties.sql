@@ -1,5 +1,5 @@
 -- Give the kept column what the live one has by now: default, NOT NULL, storage, statistics target, options, comment,
--- grants. The other is left without them.
+-- grants. The other is left without them, but for the grants.
 --
 -- Locks:        ACCESS EXCLUSIVE on the target, to the end of the transaction
 -- Transaction:  required

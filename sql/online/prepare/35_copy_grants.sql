@@ -1,0 +1,12 @@
+-- Give the second column the grants of the live one, for SELECT * by a role that may read its columns one by one.
+--
+-- Locks:        ACCESS SHARE on the target
+-- Transaction:  required
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, they are given
+-- Undo:         ROLLBACK, while the transaction is open
+-- Variables:    schema, table, embedding_column, new_column
+
+SELECT *
+FROM vestige_sql.column_grants(pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass, :'embedding_column', :'new_column') \gexec
