@@ -45,6 +45,7 @@ SECTIONS: dict[str, list[str]] = {
         "online/catch_up",
         "online/write_changed",
         "online/verify",
+        "lock/briefly",
         "online/switch",
         "online/close",
         "online/clean_up",

@@ -169,6 +169,7 @@ def scenarios() -> list[Scenario]:
             "online",
             _expand(
                 "online/quiet",
+                "lock/briefly",
                 "lock/exclusive",
                 "online/prepare",
                 "online/fill",
@@ -202,6 +203,7 @@ def scenarios() -> list[Scenario]:
             "online",
             _expand(
                 "online/quiet",
+                "lock/briefly",
                 "lock/exclusive",
                 "online/prepare",
                 "online/fill",
@@ -228,6 +230,7 @@ def scenarios() -> list[Scenario]:
             _expand(
                 "probe/kept_column_size.sql",
                 "probe/kept_column_missing.sql",
+                "lock/briefly",
                 "lock/exclusive",
                 "rollback/open",
                 "rollback/column",

@@ -14,6 +14,7 @@ from . import steps
 from .apply import Applied, Applier, choose_way, phases, record_report
 from .embedder import ModelSignature
 from .errors import CheckFailed, TargetError
+from .online import LOCK
 from .progress import Progress
 from .reembed import (
     Notice,
@@ -228,21 +229,22 @@ class _Back:
                 self.applier.build_concurrently(applied)
             except psycopg.Error as error:
                 raise index_failed(error, self.probed) from error
-            record_report(self.conn, self.applier.run_id, applied, lock_held_secs)
             steps.run(self.conn, steps.load("run/finish.sql"), self.applier.values)
+        # Also for its COMMIT, which waits for the disk, and so for that of lock/briefly/ before it.
+        record_report(self.conn, self.applier.run_id, applied, lock_held_secs)
         return applied, lock_held_secs
 
     def _go(self) -> Applied:
         applied = Applied(self.way, self.reason)
-        for step in steps.folder("lock/exclusive"):
-            steps.run(self.conn, step, self.applier.values)
+        for folder in LOCK if self.way == "back" else LOCK[1:]:
+            for step in steps.folder(folder):
+                steps.run(self.conn, step, self.applier.values)
         self.locked_at = time.monotonic()
         # Every step is recorded under the run that these open.
         opened = [steps.run(self.conn, step, self.applier.values) for step in steps.folder("rollback/open")]
         self.applier.run_id = opened[-1].result[0]["id"]
         for done in opened:
             self.applier.record(done)
-        for folder in self.folders:
-            self.applier.folder(folder, applied)
+        self.applier.folders_briefly(self.folders, applied)
         record_report(self.conn, self.applier.run_id, applied, time.monotonic() - self.locked_at)
         return applied

@@ -22,6 +22,9 @@ from .target import connect
 
 log = logging.getLogger("vestige_sql")
 
+LOCK = ("lock/briefly", "lock/exclusive")
+"""The folders that keep everybody off, for as short as can be."""
+
 SWITCH = ("online/switch", "registry", "online/close")
 """The folders that run under the lock."""
 
@@ -93,7 +96,7 @@ class Online:
                 self._folder("gate", applied)
 
         def prepare() -> Applied:
-            for folder in ("lock/exclusive", "online/prepare"):
+            for folder in (*LOCK, "online/prepare"):
                 self._folder(folder, applied)
             return applied
 
@@ -188,7 +191,7 @@ class Online:
         """Lock the table, see that nothing is stale, and let the columns change names."""
         failed = None
         for attempt in range(_FREE_ATTEMPTS + _ROUNDS):
-            work = self._switch_freely if attempt < _FREE_ATTEMPTS else self._switch_holding_writers_off
+            work = self._switch_now if attempt < _FREE_ATTEMPTS else self._switch_holding_writers_off
             try:
                 self.applier.retrying(lambda work=work: work(applied), before=lambda: self._get_ready(applied))  # type: ignore[misc]
             except TooManyPending:
@@ -228,10 +231,6 @@ class Online:
         run = steps.query_one(self.conn, "probe/open_run.sql", self.values)
         return run is not None and run["verified"]
 
-    def _switch_freely(self, applied: Applied) -> Applied:
-        self._folder("lock/exclusive", applied)
-        return self._switch_locked(applied)
-
     def _switch_holding_writers_off(self, applied: Applied) -> Applied:
         """With so many changes that one always comes between, writers wait while the last of them are encoded."""
         self._folder("lock/writers", applied)
@@ -239,13 +238,13 @@ class Online:
             self._folder("online/catch_up", applied)
             self.applier.stager.stage_inside(self.conn, self.plan.batch_size, page_step=CHANGED_ROWS)
         self._write_changed()
-        self._folder("lock/exclusive", applied)
-        return self._switch_locked(applied)
+        return self._switch_now(applied)
 
-    def _switch_locked(self, applied: Applied) -> Applied:
-        self._locked_at = time.monotonic()
-        for folder in SWITCH:
+    def _switch_now(self, applied: Applied) -> Applied:
+        for folder in LOCK:
             self._folder(folder, applied)
+        self._locked_at = time.monotonic()
+        self.applier.folders_briefly(SWITCH, applied)
         return applied
 
 
