@@ -46,6 +46,7 @@ SECTIONS: dict[str, list[str]] = {
         "online/write_changed",
         "online/verify",
         "lock/briefly",
+        "lock/at_once",
         "online/switch",
         "online/close",
         "online/clean_up",

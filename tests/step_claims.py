@@ -204,6 +204,7 @@ def scenarios() -> list[Scenario]:
             _expand(
                 "online/quiet",
                 "lock/briefly",
+                "lock/at_once",
                 "lock/exclusive",
                 "online/prepare",
                 "online/fill",

@@ -5,13 +5,15 @@ The load and the checks are those of bench/online.py: pgbench with the scripts i
 
 from __future__ import annotations
 
+import threading
 import time
 
 import psycopg
 import pytest
 from online import Changes, HashEncoder, load, make_table, pgbench
+from support import Conn, FakeEmbedder, Points, check_space, seed
 
-from vestige_sql import ReembedPlan
+from vestige_sql import ReembedPlan, apply, online, run_reembed
 from vestige_sql.errors import UsageError
 
 OLD = HashEncoder("old", 16)
@@ -19,15 +21,11 @@ NEW = HashEncoder("new", 24)
 ROWS, KNOWN = 5_000, 300
 
 
-@pytest.fixture(autouse=True)
-def _pgbench() -> None:
+def test_forth_back_and_forth_again_under_load(db: str) -> None:
     try:
         pgbench()
     except UsageError as error:
         pytest.skip(str(error))
-
-
-def test_forth_back_and_forth_again_under_load(db: str) -> None:
     make_table(db, OLD, NEW, ROWS, KNOWN)
     changes = Changes(db, ReembedPlan(online=True))
     with load(db, ROWS, KNOWN, clients=3, rate=200) as work:
@@ -61,3 +59,31 @@ def test_an_autovacuum_gives_way(db: str) -> None:
     changes = Changes(db, ReembedPlan(online=True, lock_attempts=1))
     changes.online(NEW)
     changes.back(OLD, "the rollback")
+
+
+def test_a_writer_that_has_read_before_is_in_no_deadlock(db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waits while writers are held off, and the switch must not wait for it in turn."""
+    seed(conn, 20, FakeEmbedder("old", 8))
+    # Nothing is caught up with before writers are held off.
+    monkeypatch.setattr(online, "_ROUNDS", 0)
+    monkeypatch.setattr(apply, "_FIRST_PAUSE_SECS", 0.1)
+    failed: list[str] = []
+
+    def write() -> None:
+        time.sleep(0.1)
+        try:
+            writer.execute("UPDATE knowledge_nodes SET content = 'read, then written' WHERE content LIKE '%number 1'")
+        except psycopg.Error as error:
+            failed.append(str(error))
+        writer.rollback()
+
+    points = Points(monkeypatch)
+    writes = threading.Thread(target=write)
+    points.before("lock/writers/20_lock_target.sql", lambda: writer.execute("SELECT FROM knowledge_nodes FOR UPDATE"))
+    points.after("online/write_changed/10_write_changed.sql", writes.start)
+    new = FakeEmbedder("new", 12)
+    with psycopg.connect(db) as writer:
+        run_reembed(db, new, ReembedPlan(online=True, lock_timeout_secs=0.5))
+        writes.join()
+    assert failed == []
+    check_space(conn, new)

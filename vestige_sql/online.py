@@ -38,8 +38,8 @@ _LOG_EVERY_SECS = 10.0
 # Catching up converges by the ratio of the rates of change and of encoding, so that a few rounds are enough or none is.
 _ROUNDS = 8
 
-# How often the switch is tried with writers going on before they are held off while the last rows are encoded.
-_FREE_ATTEMPTS = 3
+_SWITCH_ATTEMPTS = 20
+_LOCK_POLL_SECS = 0.005
 
 
 @dataclass
@@ -60,6 +60,7 @@ class Online:
         self.values = self.applier.values
         self.plan = self.applier.plan
         self._locked_at = 0.0
+        self._caught_up = self._switched = False
 
     def carry_out(self, reason: str) -> Applied:
         """Run every phase that is left, the switch included.
@@ -79,7 +80,7 @@ class Online:
         started = time.monotonic()
         self._build_indexes(applied)
         applied.index_secs = time.monotonic() - started
-        self._catch_up(applied)
+        self._catch_up(self.plan.batch_size)
         self._verify(applied)
         self._check_recall(applied)
         self._switch(applied)
@@ -143,18 +144,27 @@ class Online:
         changes: int = steps.query(self.conn, "probe/changed.sql", self.values)[0]["changes"]
         return changes
 
-    def _catch_up(self, applied: Applied) -> None:
-        """Encode and write changed rows until no more than a handful are left, with readers and writers going on."""
+    def _catch_up(self, most: int) -> bool:
+        """Encode and write changed rows, with readers and writers going on, and say whether no more than ``most`` are
+        left.
+        """
         for _ in range(_ROUNDS):
             if not self._changes():
-                return
-            self._folder("online/catch_up", applied)
-            if self.applier.stager is not None and self.applier.conninfo is not None:
-                with connect(self.applier.conninfo) as reader, connect(self.applier.conninfo) as writer:
-                    self.applier.stager.run(reader, writer, page_step=CHANGED_ROWS)
+                return True
+            self._stage_changed()
             self._write_changed()
-            if self._changes() <= self.plan.batch_size:
-                return
+            if self._changes() <= most:
+                return True
+        return False
+
+    def _stage_changed(self) -> None:
+        """Stage changed rows on connections of their own: what they commit stays, whatever becomes of a switch."""
+        assert self.applier.conninfo is not None
+        with connect(self.applier.conninfo) as reader, connect(self.applier.conninfo) as writer:
+            for step in steps.folder("online/catch_up"):
+                self.applier.record(steps.run(writer, step, self.values))
+            if self.applier.stager is not None:
+                self.applier.stager.run(reader, writer, page_step=CHANGED_ROWS)
 
     def _write_changed(self) -> None:
         step = steps.load("online/write_changed/10_write_changed.sql")
@@ -190,10 +200,9 @@ class Online:
     def _switch(self, applied: Applied) -> None:
         """Lock the table, see that nothing is stale, and let the columns change names."""
         failed = None
-        for attempt in range(_FREE_ATTEMPTS + _ROUNDS):
-            work = self._switch_now if attempt < _FREE_ATTEMPTS else self._switch_holding_writers_off
+        for _ in range(_SWITCH_ATTEMPTS):
             try:
-                self.applier.retrying(lambda work=work: work(applied), before=lambda: self._get_ready(applied))  # type: ignore[misc]
+                self.applier.retrying(lambda: self._try(applied), before=lambda: self._get_ready(applied))
             except TooManyPending:
                 failed = None
                 continue
@@ -205,6 +214,9 @@ class Online:
                     raise
                 failed = error
                 continue
+            if not self._switched:
+                failed = None
+                continue
             self.lock_held_secs = time.monotonic() - self._locked_at
             applied.facts["lock_held_secs"] = self.lock_held_secs
             log.info("reembed: switched; the table was locked for %.0f ms", 1000 * self.lock_held_secs)
@@ -213,15 +225,15 @@ class Online:
             raise failed
         raise CheckFailed(
             f"{self.values['name']} changes faster than its rows are encoded: more than {self.plan.batch_size} rows "
-            "were new each time it was to be switched",
-            "search goes on in the former vectors and nothing is lost: run the same command again when it changes less",
+            "were new when it was to be switched, or with fewer there was no moment without a reader",
+            "search goes on in the former vectors and nothing is lost: run the same command again when it is used less",
         )
 
     def _get_ready(self, applied: Applied) -> None:
         if not self._verified():
             # VACUUM FULL, CLUSTER and the like have written the table anew.
             self._verify(applied)
-        self._catch_up(applied)
+        self._caught_up = self._catch_up(0)
 
     def _is_ready(self) -> bool:
         return self._verified() and not self._changes()
@@ -231,21 +243,38 @@ class Online:
         run = steps.query_one(self.conn, "probe/open_run.sql", self.values)
         return run is not None and run["verified"]
 
-    def _switch_holding_writers_off(self, applied: Applied) -> Applied:
-        """With so many changes that one always comes between, writers wait while the last of them are encoded."""
-        self._folder("lock/writers", applied)
-        if self.applier.stager is not None:
-            self._folder("online/catch_up", applied)
-            self.applier.stager.stage_inside(self.conn, self.plan.batch_size, page_step=CHANGED_ROWS)
-        self._write_changed()
-        return self._switch_now(applied)
-
-    def _switch_now(self, applied: Applied) -> Applied:
-        for folder in LOCK:
-            self._folder(folder, applied)
+    def _try(self, applied: Applied) -> Applied:
+        if self._caught_up:
+            for folder in LOCK:
+                self._folder(folder, applied)
+        elif not self._lock_holding_writers_off(applied):
+            return applied
         self._locked_at = time.monotonic()
         self.applier.folders_briefly(SWITCH, applied)
+        self._switched = True
         return applied
+
+    def _lock_holding_writers_off(self, applied: Applied) -> bool:
+        """Lock the table where a change always comes between: writers wait while the last rows are encoded.
+
+        Returns False where readers left no moment for it. What was encoded is done all the same.
+        """
+        self._folder("lock/writers", applied)
+        if self._changes() > self.plan.batch_size:
+            raise TooManyPending
+        self._stage_changed()
+        self._write_changed()
+        self._folder("lock/briefly", applied)
+        deadline = time.monotonic() + self.plan.lock_wait_secs
+        while True:
+            try:
+                with self.conn.transaction():
+                    self._folder("lock/at_once", applied)
+                return True
+            except psycopg.errors.LockNotAvailable:
+                if time.monotonic() > deadline:
+                    return False
+            time.sleep(_LOCK_POLL_SECS)
 
 
 def _next_size(rows: int, seconds: float) -> int:

@@ -108,28 +108,24 @@ class Stager:
         return met
 
     def catch_up(self, conn: psycopg.Connection[Any], most: int) -> None:
-        """Drop what is stale and stage what is pending on ``conn`` alone, inside its transaction."""
-        steps.run(conn, steps.load("stage/discard_stale.sql"), self.values)
-        self.stage_inside(conn, most)
+        """Drop what is stale and stage what is pending on ``conn`` alone, inside its transaction.
 
-    def stage_inside(self, conn: psycopg.Connection[Any], most: int, page_step: str = EVERY_ROW) -> None:
-        """Stage what is pending on ``conn`` alone, inside its transaction.
-
-        Raises :class:`TooManyPending` once more than ``most`` rows are, before those are encoded.
+        Raises :class:`TooManyPending` once more than ``most`` rows are pending, before those are encoded.
         """
+        steps.run(conn, steps.load("stage/discard_stale.sql"), self.values)
         left = most
-        for page in self._pages(conn, page_step):
+        for page in self._pages(conn):
             left -= len(page.ids)
             if left < 0:
                 raise TooManyPending
             if page.ids:
                 self._write(conn, page, self._encode(page))
 
-    def _pages(self, conn: psycopg.Connection[Any], page_step: str) -> Iterator[Page]:
-        page = self._read(conn, None, None, page_step)
+    def _pages(self, conn: psycopg.Connection[Any]) -> Iterator[Page]:
+        page = self._read(conn, None, None, EVERY_ROW)
         while page.last_key is not None:
             yield page
-            page = self._read(conn, page.last_key, None, page_step)
+            page = self._read(conn, page.last_key, None, EVERY_ROW)
 
     def _read(self, conn: psycopg.Connection[Any], after: str | None, until: str | None, page_step: str) -> Page:
         values = self.values | {
