@@ -195,7 +195,7 @@ def _applies() -> argparse.ArgumentParser:
         "--keep-old", action="store_true", help="keep the former vectors for a rollback (online they always are)"
     )
     group.add_argument("--recall-sample", type=int, default=ReembedPlan.recall_sample, metavar="N",
-                         help="rows to measure the new index's recall@10 on, 0 for none (%(default)s)")  # fmt: skip
+                       help="rows to measure the new index's recall@10 on, 0 for none (%(default)s)")  # fmt: skip
     return group
 
 
@@ -215,11 +215,11 @@ def _switches() -> argparse.ArgumentParser:
         "--online", action="store_true", help="fill a second column while search goes on, and switch in milliseconds"
     )
     group.add_argument("--pause", dest="pause_secs", type=float, default=ReembedPlan.pause_secs, metavar="SECS",
-                          help="online: rest this long after each batch (%(default)s)")  # fmt: skip
+                       help="online: rest this long after each batch (%(default)s)")  # fmt: skip
     group.add_argument("--max-lag", dest="max_lag_bytes", type=_megabytes, default=ReembedPlan.max_lag_bytes,
-                          metavar="MB", help="online: wait while a replica is further behind (64)")  # fmt: skip
+                       metavar="MB", help="online: wait while a replica is further behind (64)")  # fmt: skip
     group.add_argument("--min-recall", type=float, default=ReembedPlan.min_recall, metavar="SHARE",
-                          help="online: refuse the switch below this recall@10 (%(default)s)")  # fmt: skip
+                       help="online: refuse the switch below this recall@10 (%(default)s)")  # fmt: skip
     group.add_argument(
         "--fire-triggers",
         action="store_true",

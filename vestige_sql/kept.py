@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from dataclasses import dataclass, replace
@@ -22,8 +21,7 @@ from .reembed import (
     claimed_session,
     finish_open_run,
     index_failed,
-    literal,
-    package_version,
+    opening_values,
     step_values,
 )
 from .report import ReembedPlan
@@ -198,14 +196,7 @@ class _Back:
                 "keep",
                 *(folder for folder in phases(self.way, plan) if folder not in left_out),
             ]
-        former = probed.model
-        values = step_values(probed, model, work, plan) | {
-            "variables": json.dumps(probed.values | {"dimension": model.dimension, "only_missing": False}),
-            "package_version": package_version(),
-            "from_name": literal(conn, former.name if former else None),
-            "from_dimension": literal(conn, former.dimension if former else None),
-            "from_hash": literal(conn, former.hash if former else None),
-        }
+        values = step_values(probed, model, work, plan) | opening_values(conn, probed, model)
         self.applier = Applier(conn, values, plan, 0, Progress(), conninfo)
         self.locked_at = 0.0
 

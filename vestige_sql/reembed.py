@@ -506,24 +506,33 @@ def literal(conn: psycopg.Connection[Any], value: str | int | None) -> str:
     return psycopg.sql.Literal(value).as_string(conn)
 
 
-def _open_run(
-    conn: psycopg.Connection[Any], probed: Probed, signature: ModelSignature, work: Work, plan: ReembedPlan
-) -> int:
+def opening_values(
+    conn: psycopg.Connection[Any], probed: Probed, signature: ModelSignature, *, only_missing: bool = False
+) -> dict[str, Value]:
+    """Return the step variables that every run is opened with: the model that it leaves, NULL where none is registered,
+    and the variables that sql/variables.psql gives to psql.
+    """
     model = probed.model
-    values = probed.values | {
-        "scope": work.scope,
+    return {
         "from_name": literal(conn, model.name if model else None),
         "from_dimension": literal(conn, model.dimension if model else None),
         "from_hash": literal(conn, model.hash if model else None),
+        "variables": json.dumps(probed.values | {"dimension": signature.dimension, "only_missing": only_missing}),
+        "package_version": package_version(),
+    }
+
+
+def _open_run(
+    conn: psycopg.Connection[Any], probed: Probed, signature: ModelSignature, work: Work, plan: ReembedPlan
+) -> int:
+    values = probed.values | opening_values(conn, probed, signature, only_missing=work.scope == "missing")
+    values |= {
+        "scope": work.scope,
         "model_name": signature.name,
         "dimension": signature.dimension,
         "model_hash": signature.hash,
         "way": literal(conn, "online" if plan.online else None),
         "rows_total": work.rows,
-        "variables": json.dumps(
-            probed.values | {"dimension": signature.dimension, "only_missing": work.scope == "missing"}
-        ),
-        "package_version": package_version(),
     }
     done = steps.run(conn, steps.load("run/open.sql"), values)
     run_id: int = done.result[0]["id"]

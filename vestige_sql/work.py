@@ -68,16 +68,14 @@ def warning(probed: Probed, signature: ModelSignature, work: Work, plan: Reembed
         lines.append("While rows are encoded, readers and writers notice nothing; search goes on in the old space.")
     if work.scope == "all" and plan.online:
         lines.append(
-            "Then a second column is added, filled in short batches, and indexed, with readers and writers going "
-            "on; at last the "
-            "columns change names under a lock of some milliseconds. SELECT * and COPY without a list of columns see a "
-            "column more from the first of that on."
+            "Then a second column is added, filled in short batches, and indexed, with readers and writers going on; at "
+            "last the columns change names under a lock of some milliseconds. SELECT * and COPY without a list of "
+            "columns see a column more from the first of that on."
         )
         lines.append(
             "Clients' prepared statements that select the column fail after the switch until they reconnect, and "
-            "queries "
-            "must be encoded with the new model from then on. The former vectors are kept until vestige-sql migrate "
-            "finalize."
+            "queries must be encoded with the new model from then on. The former vectors are kept until vestige-sql "
+            "migrate finalize."
         )
     elif work.scope == "all":
         if plan.concurrent_index:
