@@ -68,8 +68,8 @@ def warning(probed: Probed, signature: ModelSignature, work: Work, plan: Reembed
         lines.append("While rows are encoded, readers and writers notice nothing; search goes on in the old space.")
     if work.scope == "all" and plan.online:
         lines.append(
-            "Then a second column is added, filled in short batches, and indexed, with readers and writers going on; at "
-            "last the columns change names under a lock of some milliseconds. SELECT * and COPY without a list of "
+            "Then a second column is added, filled in short batches, and indexed, with readers and writers going on; "
+            "at last the columns change names under a lock of some milliseconds. SELECT * and COPY without a list of "
             "columns see a column more from the first of that on."
         )
         lines.append(
