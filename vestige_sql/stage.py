@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
@@ -83,28 +83,20 @@ class Stager:
     ) -> int:
         """Stage the pending rows with keys in (after, until], the whole table by default.
 
-        One page is read ahead and one chunk written behind while the embedder is at work. Returns how many
-        pending rows this pass met. Raises :class:`BadEmbedding` naming the row where the model gives a vector
-        that cannot be searched; what was committed before stays staged.
+        The next page is read while the embedder is at work on this one. It is not encoded before this one's chunk is
+        committed, so that whoever is killed loses one chunk and not two. Returns how many pending rows this pass met.
+        Raises :class:`BadEmbedding` naming the row where the model gives a vector that cannot be searched; what was
+        committed before stays staged.
         """
         met = 0
-        written: Future[None] | None = None
         with ThreadPoolExecutor(2, thread_name_prefix="vestige-sql") as pool:
             coming = pool.submit(self._read, reader, after, until, page_step)
-            try:
-                while (page := coming.result()).last_key is not None:
-                    coming = pool.submit(self._read, reader, page.last_key, until, page_step)
-                    if not page.ids:
-                        continue
+            while (page := coming.result()).last_key is not None:
+                coming = pool.submit(self._read, reader, page.last_key, until, page_step)
+                if page.ids:
                     met += len(page.ids)
-                    buffer = self._encode(page)
-                    if written is not None:
-                        written.result()
-                    written = pool.submit(self._write, writer, page, buffer)
-            finally:
-                # Also after an error or Ctrl-C: a chunk on its way is paid for, so let it commit.
-                if written is not None:
-                    written.result()
+                    # In a thread, for Ctrl-C does not get there: the chunk is paid for, so let it commit.
+                    pool.submit(self._write, writer, page, self._encode(page)).result()
         return met
 
     def catch_up(self, conn: psycopg.Connection[Any], most: int) -> None:
