@@ -12,7 +12,7 @@ SHELL       := /bin/sh
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv reembed probe stage gate apply sql status test bench docs lint clean clean-demo
+.PHONY: help venv reembed probe stage gate apply sql status test torture bench docs lint clean clean-demo
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -83,6 +83,11 @@ status: $(STAMP) ## what is registered, what is under way, what was done
 JOBS ?= 2
 test: $(STAMP) ## run the tests against the embedded PostgreSQL, JOBS=2 files at a time; more to pytest in ARGS
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+
+# Each of the JOBS has a server of its own, which it shuts down as it likes.
+KILLS ?= 500
+torture: $(STAMP) ## kill re-embeddings anywhere, KILLS=500 times, and check; SEED=.. chooses where
+	$(BIN)/python tests/torture.py --kills $(KILLS) --jobs $(JOBS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 bench: $(STAMP) ## measure the ways of putting vectors in place, the index build, the batching of texts and the searches
 	PYTHONPATH=examples $(BIN)/python bench/apply.py $(ARGS)
