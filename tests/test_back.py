@@ -318,6 +318,42 @@ def test_aborted_after_each_step_it_is_as_before(
     assert package(conn) == before["package"]
 
 
+def test_undoing_that_is_stopped(db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch) -> None:
+    seed(conn, ROWS, OLD)
+    before = everything(conn)
+
+    def stopped(undo: Callable[[str], object], folder: str) -> None:
+        """It dies after the last step that it runs."""
+        with monkeypatch.context() as patch, pytest.raises(Stopped):
+            Points(patch).after(steps.folder(folder)[-1].name, stop)
+            undo(db)
+
+    for goes_on in (False, True):
+        assert run_until(db, monkeypatch, "index/concurrently/60_analyze.sql", new())
+        # What has been dropped by itself is gone, and nothing of what goes in one transaction.
+        stopped(abort_reembed, "abort")
+        assert status(db)["left"] == ["build the new index", "verify every row", "switch"]
+        assert space_of(conn, [OLD, NEW]) is OLD
+        if not goes_on:
+            assert abort_reembed(db)
+            assert everything(conn) == before
+    again = new()
+    run_reembed(db, again, ONLINE)
+    assert not again.texts
+    switched = everything(conn)
+    stopped(rollback, "rollback/close")
+    assert everything(conn) == switched
+    rollback(db)
+    stopped(finalize, "finalize")
+    check_space(conn, OLD)
+    # Its index is gone, and the way back is there.
+    rollback(db)
+    check_space(conn, NEW)
+    rollback(db)
+    finalize(db)
+    assert everything(conn) == before
+
+
 # --- Killed ---
 
 
