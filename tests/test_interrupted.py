@@ -265,6 +265,20 @@ def test_killed_while_rows_that_lack_a_vector_are_filled(
         assert rows(conn) == before
 
 
+def test_killed_while_filling_what_somebody_else_fills_then(victims: Any, db: str, conn: Conn) -> None:
+    seed(conn, ROWS, OLD)
+    seed(conn, texts=["late 1", "late 2"])
+    kill(victims, db, OLD, {}, Point("chunk"))
+    for text in ("late 1", "late 2"):
+        conn.execute("UPDATE knowledge_nodes SET embedding = %s WHERE content = %s", (literal(OLD.vector(text)), text))
+    again = FakeEmbedder("old", 64)
+    report = run_reembed(db, again)
+    assert (report.rows_updated, again.texts) == (0, [])
+    # Nothing is left of the run that died.
+    check_done(conn, OLD)
+    assert run_reembed(db, again).nothing_to_do
+
+
 @pytest.fixture
 def held_up(monkeypatch: pytest.MonkeyPatch, db: str, conn: Conn) -> Iterator[Callable[[], None]]:
     """Lets an open transaction hold up the concurrent build; what is returned ends it."""

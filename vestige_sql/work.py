@@ -158,7 +158,8 @@ def find_work(conn: psycopg.Connection[Any], probed: Probed, signature: ModelSig
     scope: str | None
     if probed.model != signature or probed.typmod != signature.dimension:
         scope, rows = "all", with_text
-    elif counts["rows_missing"]:
+    elif counts["rows_missing"] or staged_for(probed) == signature:
+        # Also where somebody else has filled them since: the run that is open is to come to its end.
         scope, rows = "missing", counts["rows_missing"]
     elif not probed.index_is_there and (probed.indexes or index_possible(probed, signature.dimension)):
         scope, rows = "index", 0
