@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 import psycopg
 import pytest
 import torture
+from psycopg.rows import dict_row
 from support import HNSW, Conn, FakeEmbedder, dsn, literal, seed, wait_for
 from torture import OTHERS, STEP, Case, Server
 from torture_check import Checker, Model, Table
@@ -75,14 +77,28 @@ def matches(pattern: str, text: str) -> bool:
     return re.search(pattern, text, re.DOTALL) is not None
 
 
-@pytest.fixture
-def checker(db: str, conn: Conn) -> Checker:
-    """Of a table of twelve rows, of which nothing is wrong."""
-    seed(conn, embedder=FakeEmbedder("old", 24), texts=[*(f"memory number {i}" for i in range(11)), "\t"])
+def made(db: str) -> Checker:
+    """The checker of a table of twelve rows, of which nothing is wrong."""
+    with psycopg.connect(db, autocommit=True) as conn:
+        seed(conn, embedder=FakeEmbedder("old", 24), texts=[*(f"memory number {i}" for i in range(11)), "\t"])
     checker = Checker(db, TABLE, [OLD, NEW])
     seen = checker.look(at_rest=True, lacking="none")
     assert (seen.complaints, seen.model, seen.texts) == ([], OLD, 11)
     return checker
+
+
+@pytest.fixture
+def checker(db: str) -> Checker:
+    return made(db)
+
+
+@pytest.fixture(scope="module")
+def shared(databases: Callable[[], AbstractContextManager[str]]) -> Iterator[tuple[Checker, Conn]]:
+    """A checker and a connection, for tests that take back what they do."""
+    with databases() as db:
+        checker = made(db)
+        with psycopg.connect(db, row_factory=dict_row) as conn:
+            yield checker, conn
 
 
 def test_the_formula_is_that_of_the_other_tests() -> None:
@@ -164,11 +180,14 @@ CORRUPT = {
 
 
 @pytest.mark.parametrize("what", CORRUPT)
-def test_the_checker_sees(checker: Checker, conn: Conn, what: str) -> None:
+def test_the_checker_sees(shared: tuple[Checker, Conn], what: str) -> None:
     statement, complaint = CORRUPT[what]
-    conn.execute(statement)  # type: ignore[arg-type]
-    said = checker.look(at_rest=True).complaints
+    checker, conn = shared
+    with conn.transaction(force_rollback=True):
+        conn.execute(statement)  # type: ignore[arg-type]
+        said = checker.look_on(conn, at_rest=True).complaints
     assert any(matches(complaint, one) for one in said), said
+    assert checker.look(at_rest=True, lacking="none").complaints == []
 
 
 def test_the_checker_goes_by_what_writers_did(checker: Checker, conn: Conn) -> None:

@@ -121,25 +121,30 @@ class Checker:
 
     # --- Looking ---
 
-    def look(
-        self, *, at_rest: bool = False, kept: bool = False, lacking: str = "epoch", index_may_lack: bool = False
+    def look(self, **how: Any) -> Seen:
+        """As :meth:`look_on`, at one instant, by a session of its own."""
+        with psycopg.connect(self.conninfo, row_factory=dict_row) as conn:
+            conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            # Before the snapshot is taken: ALTER TABLE shows a table that it wrote anew empty to older ones.
+            conn.execute(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(self.table.identifier))
+            return self.look_on(conn, **how)
+
+    def look_on(
+        self,
+        conn: psycopg.Connection[Any],
+        *,
+        at_rest: bool = False,
+        kept: bool = False,
+        lacking: str = "epoch",
+        index_may_lack: bool = False,
     ) -> Seen:
-        """Look at one instant.
+        """Say what is wrong, as ``conn`` sees it, whose rows are dicts.
 
         ``at_rest`` says that no run is under way, so that nothing may be left of one, save what is ``kept`` on purpose.
         ``lacking`` says which rows with text may lack a vector: "none", those that got it in this "epoch" of the
         registry, or all that ever got one of a writer ("changed"), as after a rollback. ``index_may_lack`` is for the
         time in which an index is built after the vectors were put in place.
         """
-        with psycopg.connect(self.conninfo, row_factory=dict_row) as conn:
-            conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-            # Before the snapshot is taken: ALTER TABLE shows a table that it wrote anew empty to older ones.
-            conn.execute(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(self.table.identifier))
-            return self._look(conn, at_rest, kept, lacking, index_may_lack)
-
-    def _look(
-        self, conn: psycopg.Connection[Any], at_rest: bool, kept: bool, lacking: str, index_may_lack: bool
-    ) -> Seen:
         complaints: list[str] = []
         ledger = conn.execute("SELECT key, row, is_new_text, epoch FROM torture.ledger ORDER BY change").fetchall()
         registry = self.registry(conn)
