@@ -28,7 +28,8 @@ BEGIN
 END
 $function$;
 
--- Whether a text can be embedded: it is not NULL, not empty, and not only Unicode white space.
+-- Whether a text can be embedded: it is not NULL, not empty, and not only white space, which is Unicode's and the four
+-- separators of ASCII: what Python's str.isspace() says, so that an application can ask the same.
 CREATE OR REPLACE FUNCTION vestige_sql.has_text(p_text text)
 RETURNS boolean
 LANGUAGE sql
@@ -37,7 +38,7 @@ PARALLEL SAFE
 AS $function$
     SELECT p_text IS NOT NULL AND pg_catalog.octet_length(pg_catalog.btrim(
         p_text,
-        E' \t\n\u000b\f\r\u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000'
+        E' \t\n\u000b\f\r\u001c\u001d\u001e\u001f\u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000'
     )) OPERATOR(pg_catalog.>) 0
 $function$;
 

@@ -4,7 +4,8 @@
 -- would leave an INVALID index behind CREATE INDEX CONCURRENTLY; the steps of lock/ set their own. With row_security off
 -- a query that a policy would filter fails instead of skipping rows. Indexes go where their definition says, and
 -- transactions see every row that is committed, whatever the role's default is. Keys that are written as text in one
--- session are read as the same keys in another, on whichever machine.
+-- session are read as the same keys in another, on whichever machine. Strings and names are read and written as the steps
+-- expect them, backslashes and quotes above all.
 --
 -- Locks:        none on the target
 -- Transaction:  either
@@ -23,11 +24,13 @@ SELECT
         WHEN 'DateStyle' THEN 'ISO, YMD'
         WHEN 'IntervalStyle' THEN 'postgres'
         WHEN 'extra_float_digits' THEN '1'
+        WHEN 'standard_conforming_strings' THEN 'on'
+        WHEN 'quote_all_identifiers' THEN 'off'
         ELSE '0' END, false)
         AS value
 FROM pg_catalog.pg_settings s
 WHERE s.name IN (
     'statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout',
     'lock_timeout', 'row_security', 'default_tablespace', 'default_transaction_isolation',
-    'DateStyle', 'IntervalStyle', 'extra_float_digits'
+    'DateStyle', 'IntervalStyle', 'extra_float_digits', 'standard_conforming_strings', 'quote_all_identifiers'
 );
