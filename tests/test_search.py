@@ -432,7 +432,7 @@ def test_a_role_with_the_grants_of_the_documentation_may_search(db: str, conn: C
 def test_what_is_refused(memories: str, empty_db: str) -> None:
     for options, said in [
         ({"mode": "fuzzy"}, "mode is one of hybrid, text, vector"),
-        ({"limit": 0}, "limit is at least 1"),
+        ({"limit": 0}, "limit is a whole number from 1 to 1,000,000, not 0"),
         ({"tags": "python"}, "tags is a list of texts"),
     ]:
         with pytest.raises(UsageError, match=said):

@@ -6,6 +6,7 @@ import argparse
 import json
 import logging
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -15,18 +16,21 @@ from dataclasses import asdict, fields
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import inspection, kept, reembed
+from .checks import wrong_characters
 from .copy import CopyPlan, dry_run_copy, run_copy
 from .embedder import ModelSignature
 from .errors import DimensionMismatch, ModelMismatch, ModelNotFound, ModelUnsupported, UsageError, VestigeError
 from .migrate import migrate_up
+from .model import model_folder
+from .preview import check_arguments as check_preview
 from .preview import preview, staged_models
 from .progress import LiveHandler, Progress
 from .ray_engine import RayEngine
 from .report import WAYS, DryRunSummary, ReembedPlan, ReembedReport
-from .retrieval import MODES, check_same, registered_model, search
+from .retrieval import MODES, check_arguments, check_same, registered_model, search
 from .settings import connection_limit, resolve_conninfo
 from .sqlite_source import VERSION
 from .target import VESTIGE, Target
@@ -42,7 +46,12 @@ _MOVED_MOST = 10
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line ``argv`` and return its exit code: 0 done or nothing to do, 1 failed, 2 wrong usage."""
-    args = _parser().parse_args(argv)
+    parser = _parser()
+    argv = sys.argv[1:] if argv is None else argv
+    for place, argument in enumerate(argv, 1):
+        if (wrong := wrong_characters(argument)) is not None:
+            parser.error(f"argument {place} holds {wrong}: arguments are UTF-8")
+    args = parser.parse_args(argv)
     _log_to_stderr(quiet=args.json)
     try:
         return int(args.run(args) or 0)
@@ -62,8 +71,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
+class _Parser(argparse.ArgumentParser):
+    """One that says what is wrong without repeating a connection string, wherever it was put."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(re.sub(r"(://|password\s*=).*", r"\1...", message, flags=re.DOTALL))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="vestige-sql", description="Change the embedding model of a pgvector table.")
+    parser: argparse.ArgumentParser = _Parser(
+        prog="vestige-sql", description="Change the embedding model of a pgvector table."
+    )
     parser.add_argument("--version", action="version", version=reembed.package_version())
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     migrate = commands.add_parser("migrate", help="the migration and its phases")
@@ -74,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
         "--postgres-url", metavar="URL", help="anything libpq takes; default: DATABASE_URL, then vestige.toml"
     )
     server.add_argument(
-        "--embedded", metavar="FOLDER", type=Path, help="the embedded PostgreSQL with its data in FOLDER"
+        "--embedded", metavar="FOLDER", type=_folder, help="the embedded PostgreSQL with its data in FOLDER"
     )
     server.add_argument("--json", action="store_true", help="answer on stdout in JSON, and be silent otherwise")
 
@@ -324,10 +342,11 @@ def _register(args: argparse.Namespace) -> None:
 
 
 def _reembed(args: argparse.Namespace) -> None:
-    conninfo, plan, engine = _conninfo(args), _plan(args), _engine(args)
-    embedder = _load(args)
+    # What is wrong with the options is said before a server is started or a model downloaded.
+    plan, target, engine = _plan(args), _target(args), _engine(args)
+    conninfo, embedder = _conninfo(args), _load(args)
     if args.dry_run:
-        summary = reembed.dry_run_reembed(conninfo, embedder, plan, target=_target(args))
+        summary = reembed.dry_run_reembed(conninfo, embedder, plan, target=target)
         _print_summary(summary)
         _answer(args, summary.as_json())
         return
@@ -335,7 +354,7 @@ def _reembed(args: argparse.Namespace) -> None:
         conninfo,
         embedder,
         plan,
-        target=_target(args),
+        target=target,
         progress=_progress(args),
         before_write=_banner(args),
         engine=engine,
@@ -344,12 +363,12 @@ def _reembed(args: argparse.Namespace) -> None:
 
 
 def _stage(args: argparse.Namespace) -> None:
-    engine = _engine(args)
+    plan, target, engine = _plan(args), _target(args), _engine(args)
     report = reembed.stage_reembed(
         _conninfo(args),
         _load(args),
-        ReembedPlan(batch_size=args.batch_size),
-        target=_target(args),
+        plan,
+        target=target,
         progress=_progress(args),
         engine=engine,
     )
@@ -364,14 +383,16 @@ def _stage(args: argparse.Namespace) -> None:
 
 
 def _apply(args: argparse.Namespace) -> None:
+    plan, target = _plan(args), _target(args)
     report = reembed.apply_staged(
-        _conninfo(args), _plan(args), target=_target(args), progress=_progress(args), before_write=_banner(args)
+        _conninfo(args), plan, target=target, progress=_progress(args), before_write=_banner(args)
     )
     _print_report(args, report)
 
 
 def _sql(args: argparse.Namespace) -> None:
-    print(reembed.script_staged(_conninfo(args), _plan(args), target=_target(args), plain=args.plain), end="")
+    plan, target = _plan(args), _target(args)
+    print(reembed.script_staged(_conninfo(args), plan, target=target, plain=args.plain), end="")
 
 
 def _status(args: argparse.Namespace) -> None:
@@ -451,7 +472,8 @@ def _gate(args: argparse.Namespace) -> None:
 
 
 def _rollback(args: argparse.Namespace) -> None:
-    report = kept.rollback(_conninfo(args), _plan(args), target=_target(args), before_write=_banner(args))
+    plan = _plan(args)
+    report = kept.rollback(_conninfo(args), plan, target=_target(args), before_write=_banner(args))
     log.info("rollback: %s is live again; the table was locked for %.0f ms", report.model, 1000 * report.lock_held_secs)
     if report.rows_missing:
         log.info("rollback: %d rows written since have no vector of it: vestige-sql migrate reembed with that model "
@@ -461,7 +483,8 @@ def _rollback(args: argparse.Namespace) -> None:
 
 
 def _finalize(args: argparse.Namespace) -> None:
-    report = kept.finalize(_conninfo(args), _plan(args), target=_target(args), before_write=_banner(args))
+    plan = _plan(args)
+    report = kept.finalize(_conninfo(args), plan, target=_target(args), before_write=_banner(args))
     if report is None:
         log.info("finalize: nothing to do: no former vectors are kept")
         _answer(args, {"finalized": False})
@@ -476,6 +499,16 @@ def _finalize(args: argparse.Namespace) -> None:
 
 
 def _search(args: argparse.Namespace) -> None:
+    asked: dict[str, Any] = {
+        "mode": args.mode,
+        "limit": args.limit,
+        "domains": args.domain,
+        "node_types": args.node_type,
+        "tags": args.tag,
+        "min_retrievability": args.min_retrievability,
+        "table": args.table,
+    }
+    check_arguments(args.question, **asked)
     conninfo = _conninfo(args)
     model = embedder = None
     if args.mode != "text":
@@ -486,18 +519,7 @@ def _search(args: argparse.Namespace) -> None:
                 "search with --mode text, or see vestige-sql migrate register and reembed",
             )
         embedder = _load_same(model, args.model, "--model", args.revision, args.onnx_file, quiet=args.json)
-    results = search(
-        conninfo,
-        args.question,
-        embedder,
-        mode=args.mode,
-        limit=args.limit,
-        domains=args.domain,
-        node_types=args.node_type,
-        tags=args.tag,
-        min_retrievability=args.min_retrievability,
-        table=args.table,
-    )
+    results = search(conninfo, args.question, embedder, **asked)
     if args.json:
         found = [result.as_json() for result in results]
         _answer(args, {"question": args.question, "mode": args.mode, "model": _signature(model), "results": found})
@@ -515,6 +537,7 @@ def _search(args: argparse.Namespace) -> None:
 
 
 def _preview(args: argparse.Namespace) -> None:
+    check_preview(args.question, args.limit, args.sample)
     conninfo, target = _conninfo(args), _target(args)
     new = old = None
     if args.question:
@@ -554,8 +577,8 @@ def _abort(args: argparse.Namespace) -> None:
 
 
 def _copy(args: argparse.Namespace) -> int:
-    conninfo = _conninfo(args)
     plan = CopyPlan(args.batch_size, not args.without_embeddings, args.allow_source_upgrade, args.upgrade_in_place)
+    conninfo = _conninfo(args)
     signature = _load(args).signature() if args.model and plan.embeddings else None
     run = dry_run_copy if args.dry_run else run_copy
     report = run(conninfo, args.sqlite_path, plan, signature=signature, progress=_progress(args))
@@ -593,7 +616,17 @@ def _plan(args: argparse.Namespace) -> ReembedPlan:
 
 
 def _megabytes(text: str) -> int:
-    return round(float(text) * (1 << 20))
+    try:
+        return round(float(text) * (1 << 20))
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of megabytes") from None
+
+
+def _folder(text: str) -> Path:
+    if not text:
+        # For Path it would be the current one, where nobody wants a server's data.
+        raise argparse.ArgumentTypeError("an empty name is no folder")
+    return Path(text)
 
 
 def _engine(args: argparse.Namespace) -> RayEngine | None:
@@ -609,8 +642,8 @@ def _engine(args: argparse.Namespace) -> RayEngine | None:
         return None
     options.setdefault("max_connections", connection_limit())
     # The nodes look for a folder from wherever Ray has started them.
-    folder = Path(args.model).expanduser()
-    model = os.path.abspath(folder) if folder.is_dir() else args.model  # noqa: PTH100
+    folder = model_folder(args.model)
+    model = os.path.abspath(folder) if folder else args.model  # noqa: PTH100
     return RayEngine(**options, load=partial(_load_on_node, model, args.revision, args.onnx_file))
 
 

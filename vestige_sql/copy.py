@@ -20,6 +20,7 @@ from typing import Any
 import psycopg
 
 from . import pgcopy, steps
+from .checks import check_flag, check_number
 from .embedder import ModelSignature
 from .errors import ModelMismatch, SourceError, TargetError, UsageError
 from .pgcopy import integer_field
@@ -61,8 +62,9 @@ class CopyPlan:
     upgrade_in_place: bool = False
 
     def __post_init__(self) -> None:
-        if self.batch_size < 1:
-            raise UsageError(f"batch_size is at least 1, not {self.batch_size}")
+        check_number("batch_size", self.batch_size, 1)
+        for flag in ("embeddings", "allow_source_upgrade", "upgrade_in_place"):
+            check_flag(flag, getattr(self, flag))
         if self.upgrade_in_place and not self.allow_source_upgrade:
             raise UsageError("--upgrade-in-place is a way of --allow-source-upgrade, which is to be given too")
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from vestige_sql.errors import ServerError, UsageError
+from vestige_sql.errors import ServerError, UsageError, VestigeError
 
 #: Where a Unix socket's path ends: 107 bytes on Linux, 103 on macOS.
 _SOCKET_PATH_LIMIT = 103
@@ -41,10 +41,11 @@ def start(folder: Path | str) -> str:
     (``useradd``), runs the server as that one, and makes every parent of the folder and of the installed
     package readable for all (``chmod go+rx``), ``/root`` included if they lie there.
 
-    Raises ``UsageError`` if the extra is not installed, ``ServerError`` if the server does not start.
+    Raises ``UsageError`` if the extra is not installed or ``folder`` is a file, ``ServerError`` if the server does
+    not start.
     """
     package = _package()
-    folder = Path(folder).expanduser().resolve()
+    folder = _absolute(folder)
     pgdata = folder / "pgdata"
     try:
         with _threads:
@@ -63,12 +64,20 @@ def start(folder: Path | str) -> str:
 def stop(folder: Path | str) -> None:
     """Leave the server of ``folder``, as happens at exit anyway; the last process to leave stops it."""
     with _threads:
-        server = _servers.pop(Path(folder).expanduser().resolve() / "pgdata", None)
+        server = _servers.pop(_absolute(folder) / "pgdata", None)
     if server is not None:
         server.cleanup()
         # At exit it would take its lock again, and so make the folder anew where that was removed.
         atexit.unregister(server._cleanup)
         _remove_socket_dir(server)
+
+
+def _absolute(folder: Path | str) -> Path:
+    # Not by pathlib, which raises for ~nobody.
+    path = os.path.expanduser(folder)  # noqa: PTH111
+    if os.fspath(path).startswith("~"):
+        raise UsageError(f"{folder} begins with the home of nobody", "Write ./~ where a folder is really called so.")
+    return Path(path).resolve()
 
 
 def bin_dir() -> Path:
@@ -195,7 +204,12 @@ def _forget_dead_processes(server: Any) -> None:
         listed.put([pid for pid in listed._get() if psutil.pid_exists(pid)])
 
 
-def _not_started(folder: Path, error: Exception) -> ServerError:
+def _not_started(folder: Path, error: Exception) -> VestigeError:
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return UsageError(
+            f"{folder} is no folder, and the embedded PostgreSQL keeps its data in one: {error.strerror}",
+            "Name a folder, or one that is not there yet.",
+        )
     if isinstance(error, PermissionError):
         return ServerError(
             f"the embedded PostgreSQL in {folder} cannot be used by this user: {error}",

@@ -10,6 +10,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from .checks import wrong_characters
+
 Vectors = NDArray[np.float32]
 
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -22,7 +24,7 @@ class ModelSignature:
     ``hash`` is 64 lowercase hex digits (SHA-256) over everything that changes a vector: graph bytes with
     external data, tokenizer, pooling, normalisation, prompt prefix and truncation length.
 
-    Raises ``ValueError`` for an empty name, a dimension below 1 or a malformed hash.
+    Raises ``ValueError`` for an empty name or one that PostgreSQL cannot hold, a dimension below 1 or a malformed hash.
     """
 
     name: str
@@ -32,8 +34,10 @@ class ModelSignature:
     def __post_init__(self) -> None:
         if not self.name:
             raise ValueError("a model signature needs a name")
-        if self.dimension < 1:
-            raise ValueError(f"a model's dimension is at least 1, not {self.dimension}")
+        if (wrong := wrong_characters(self.name)) is not None:
+            raise ValueError(f"a model's name holds {wrong}: {self.name!r}")
+        if self.dimension < 1 or self.dimension != int(self.dimension):
+            raise ValueError(f"a model's dimension is a whole number from 1 on, not {self.dimension}")
         if not _HASH.fullmatch(self.hash):
             raise ValueError(f"a model's hash is 64 lowercase hex digits, not {self.hash!r}")
 

@@ -31,7 +31,13 @@ _CHARACTERS_A_TOKEN = 4
 _GROUP_CHARACTERS = 1 << 16
 
 _INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+# Without a mask a text's vector would depend on the padding, and so on the texts beside it.
+_NEEDED = ("input_ids", "attention_mask")
+_FLOATS = ("tensor(float)", "tensor(float16)", "tensor(double)")
 _OUTPUTS = ("last_hidden_state", "token_embeddings", "sentence_embedding")
+
+
+_AGAIN = "Download or export it again."
 
 
 class OnnxEmbedder:
@@ -39,7 +45,9 @@ class OnnxEmbedder:
 
     ``threads`` is how many cores one call takes, by default all that this process may use.
 
-    Raises ``ModelUnsupported`` if the graph cannot be loaded, or has inputs or outputs that are unknown here.
+    The model is tried out on two texts, so that what is wrong with it is said before anything is done with it. Raises
+    ``ModelUnsupported`` if the graph cannot be loaded, has inputs or outputs that are unknown here, lacks one that is
+    needed, or does not fit its tokenizer or configuration; and ``BadEmbedding`` for NaN, infinity and zero vectors.
     """
 
     def __init__(self, files: ModelFiles, *, threads: int | None = None) -> None:
@@ -48,16 +56,57 @@ class OnnxEmbedder:
         self._pad_id = files.pad_id or 0
         self._session = _session(files, threads)
         self._inputs = {node.name: _integer(files, node) for node in self._session.get_inputs()}
+        for needed in _NEEDED:
+            if needed not in self._inputs:
+                raise ModelUnsupported(
+                    f"The graph {files.graph} has no input {needed}: it has {', '.join(self._inputs) or 'none'}", _AGAIN
+                )
         outputs = {node.name: node for node in self._session.get_outputs()}
         self._output = next((name for name in _OUTPUTS if name in outputs), "")
         if not self._output:
             raise ModelUnsupported(
                 f"The graph {files.graph} has the outputs {', '.join(outputs)}; "
-                f"the encoder understands {', '.join(_OUTPUTS)}"
+                f"the encoder understands {', '.join(_OUTPUTS)}",
+                _AGAIN,
             )
-        dimension = outputs[self._output].shape[-1]
-        # A symbolic dimension has a name here, or nothing.
-        self._dimension = dimension if isinstance(dimension, int) else self._embed(self._encode(["a"])).shape[1]
+        if (kind := outputs[self._output].type) not in _FLOATS:
+            raise ModelUnsupported(
+                f"The graph {files.graph} gives {self._output} as {kind}; the encoder takes {', '.join(_FLOATS)}",
+                "Pick a graph of floating-point vectors with --onnx-file.",
+            )
+        self._dimension = self._try_out()
+
+    def _try_out(self) -> int:
+        """Embed two texts of different length and return the dimension that comes out."""
+        texts = ["a", "A longer text, with a word \u2603 that few vocabularies have."]
+        tokens = self._encode(texts)
+        # A tokenizer that knows more tokens than the graph would fail on the first text that has one.
+        highest = max(self._tokenizer.get_vocab().values(), default=0)
+        ids = tokens[1][0]
+        ids[len(ids) // 2 :][:1] = highest
+        try:
+            vectors = self._embed(tokens)
+        except (BadEmbedding, EncoderError) as error:
+            raise ModelUnsupported(
+                f"The model {self.model_name} failed when it was tried out on two texts, one of them with its "
+                f"tokenizer's highest token id, {highest}: {error}",
+                f"Its graph, its tokenizer and its configuration may not be of one model. {_AGAIN}",
+            ) from error
+        dimension: int = vectors.shape[1]
+        if self._files.hidden_size not in (None, dimension):
+            raise ModelUnsupported(
+                f"The graph {self._files.graph} gives {dimension} dimensions, and the configuration of the model "
+                f"{self.model_name} says {self._files.hidden_size}",
+                f"They are not of one model. {_AGAIN}",
+            )
+        if (bad := first_bad_row(vectors)) is not None:
+            raise BadEmbedding(
+                f"The model {self.model_name} gave {_what_is_bad(vectors[bad])} when it was tried out on the text "
+                f"{texts[bad]!r}",
+                f"Nothing was written. {_AGAIN}",
+                row=bad,
+            )
+        return dimension
 
     @property
     def files(self) -> ModelFiles:
@@ -101,10 +150,17 @@ class OnnxEmbedder:
         tokens = []
         prompt = self._files.prompt if prompt is None else prompt
         for group in _groups(prompt + text for text in texts):
-            if len(group) == 1:
-                encodings = [_encode_long(self._tokenizer, group[0])]
-            else:
-                encodings = self._tokenizer.encode_batch(group)
+            try:
+                if len(group) == 1:
+                    encodings = [_encode_long(self._tokenizer, group[0])]
+                else:
+                    encodings = self._tokenizer.encode_batch(group)
+            # As in _tokenizer. One that has no token for a word it does not know fails here.
+            except Exception as error:
+                raise EncoderError(
+                    f"The tokenizer {self._files.tokenizer} failed on a text: {error}",
+                    f"Nothing was put in place. {_AGAIN}",
+                ) from error
             # Numbers only: an encoding holds its text's tokens as strings, and all that was truncated away.
             tokens += [(np.array(e.ids, np.int32), np.array(e.type_ids, np.int32)) for e in encodings]
         return tokens
@@ -128,15 +184,24 @@ class OnnxEmbedder:
             raise EncoderError(
                 f"ONNX Runtime failed on a call of {shape[0]} texts of up to {shape[1]} tokens "
                 f"with {self._files.graph}: {error}",
-                "If memory ran out, lower --batch-size.",
+                "If memory ran out, lower --batch-size. If the graph takes no texts as long as that, lower "
+                "max_seq_length in sentence_bert_config.json.",
             ) from error
-        if self._output == "sentence_embedding":
-            vectors = np.asarray(output, np.float32)
-        elif self._files.pooling == "cls":
-            vectors = np.array(output[:, 0], np.float32)
-        else:
-            vectors = _mean(output, arrays["attention_mask"])
-        return _normalize(vectors) if self._files.normalize else vectors
+        due = shape[:1] if self._output == "sentence_embedding" else shape
+        if output.shape[:-1] != due:
+            raise BadEmbedding(
+                f"The graph {self._files.graph} gave {self._output} of shape {output.shape} for {shape[0]} texts of up "
+                f"to {shape[1]} tokens, where {(*due, 'dimension')} was due",
+            )
+        # NaN and infinity are found by whoever takes the vectors, and need no warning here.
+        with np.errstate(invalid="ignore", over="ignore"):
+            if self._output == "sentence_embedding":
+                vectors = np.asarray(output, np.float32)
+            elif self._files.pooling == "cls":
+                vectors = np.array(output[:, 0], np.float32)
+            else:
+                vectors = _mean(output, arrays["attention_mask"])
+            return _normalize(vectors) if self._files.normalize else vectors
 
 
 def load_embedder(
@@ -175,9 +240,10 @@ def embed_queries(embedder: Embedder, texts: Sequence[str]) -> Vectors:
     embed = getattr(embedder, "embed_queries", embedder.embed_batch)
     vectors = _checked(embedder, embed(texts), len(texts))
     if (bad := first_bad_row(vectors)) is not None:
-        what = "NaN or infinity" if not np.isfinite(vectors[bad]).all() else "a zero vector"
         raise BadEmbedding(
-            f"The model {embedder.model_name} gave {what} for {texts[bad]!r}", "Nothing was searched for.", row=bad
+            f"The model {embedder.model_name} gave {_what_is_bad(vectors[bad])} for {texts[bad]!r}",
+            "Nothing was searched for.",
+            row=bad,
         )
     return vectors
 
@@ -199,6 +265,10 @@ def first_bad_row(vectors: Vectors) -> int | None:
     """The first row that no vector search can use: NaN or infinity in it, or zero throughout."""
     bad = ~np.isfinite(vectors).all(axis=1) | ~vectors.any(axis=1)
     return int(bad.argmax()) if bad.any() else None
+
+
+def _what_is_bad(vector: Vectors) -> str:
+    return "a zero vector" if np.isfinite(vector).all() else "NaN or infinity"
 
 
 def _token_counts(embedder: Embedder, texts: Sequence[str]) -> Sequence[int]:
@@ -227,7 +297,14 @@ def _tokenizer(files: ModelFiles) -> Tokenizer:
         tokenizer = Tokenizer.from_file(str(files.tokenizer))
     # The tokenizers package raises Exception itself.
     except Exception as error:
-        raise ModelUnsupported(f"The tokenizer {files.tokenizer} cannot be read: {error}") from error
+        raise ModelUnsupported(f"The tokenizer {files.tokenizer} cannot be read: {error}", _AGAIN) from error
+    special = tokenizer.num_special_tokens_to_add(False)
+    if files.max_tokens <= special:
+        raise ModelUnsupported(
+            f"The model {files.name} truncates texts to {files.max_tokens} tokens, and its tokenizer adds {special} to "
+            "each: nothing is left of the text",
+            "Put the right max_seq_length into its sentence_bert_config.json.",
+        )
     # Published tokenizers carry the settings of their training, such as padding every text to 128 tokens.
     tokenizer.no_padding()
     tokenizer.enable_truncation(files.max_tokens)
@@ -289,7 +366,10 @@ def _session(files: ModelFiles, threads: int | None) -> ort.InferenceSession:
     try:
         return ort.InferenceSession(str(files.graph), options, [*providers, "CPUExecutionProvider"])
     except Exception as error:
-        raise ModelUnsupported(f"ONNX Runtime cannot load {files.graph}: {error}") from error
+        raise ModelUnsupported(
+            f"ONNX Runtime cannot load {files.graph}: {error}",
+            f"{_AGAIN} For an opset or operator that it does not know, take a newer onnxruntime.",
+        ) from error
 
 
 def _integer(files: ModelFiles, node: Any) -> type[np.int64] | type[np.int32]:
@@ -298,7 +378,8 @@ def _integer(files: ModelFiles, node: Any) -> type[np.int64] | type[np.int32]:
     if node.name not in _INPUTS or node.type not in types:
         raise ModelUnsupported(
             f"The graph {files.graph} asks for the input {node.name} of type {node.type}; "
-            f"the encoder gives {', '.join(_INPUTS)} as integers"
+            f"the encoder gives {', '.join(_INPUTS)} as integers",
+            "Export it with these inputs alone.",
         )
     return types[node.type]
 

@@ -9,9 +9,10 @@ from typing import Any
 import psycopg
 
 from . import steps
+from .checks import check_number
 from .errors import CheckFailed
 from .report import ReembedPlan
-from .target import VESTIGE, Probed, Target, blockers, connect, probe
+from .target import MAX_DIMENSION, VESTIGE, Probed, Target, blockers, connect, probe
 from .work import check_goes_on_online, index_possible, triggers_fired_online
 
 
@@ -24,8 +25,11 @@ def _probed(conninfo: str, target: Target) -> Iterator[tuple[psycopg.Connection[
 def probe_target(conninfo: str, *, target: Target = VESTIGE, dimension: int | None = None) -> dict[str, Any]:
     """Return what the probes say: server, table, rows, model, indexes, what hangs on the column, who is at the table.
 
-    ``dimension`` is the one that is planned, for what depends on it; the column's own by default.
+    ``dimension`` is the one that is planned, for what depends on it; the column's own by default. Raises
+    :class:`UsageError` where it is none that pgvector stores.
     """
+    if dimension is not None:
+        check_number("dimension", dimension, 1, MAX_DIMENSION)
     with _probed(conninfo, target) as (conn, probed):
         in_the_way = blockers(conn, probed, dimension or probed.typmod or 0)
         return {

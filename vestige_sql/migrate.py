@@ -24,6 +24,8 @@ from yoyo.exceptions import BadMigration, MigrationConflict
 
 from vestige_sql.errors import ServerError, UsageError, VestigeError
 from vestige_sql.resources import resource_dir
+from vestige_sql.settings import checked_conninfo
+from vestige_sql.target import check_encoding
 
 #: SQLSTATE of a migration's "not yet": its transaction is rolled back and it stays for a later run.
 NOT_YET = "VS100"
@@ -50,9 +52,11 @@ def migrate_up(conninfo: str, *, vestige: bool = True) -> Applied:
     ``vestige=False`` leaves out Vestige's own schema, for tables of another making. Runs at the same time
     wait for each other, and one that was killed at any point can be run again.
 
-    Raises ``UsageError`` for a connection string that libpq cannot read, and ``ServerError`` where the server
-    cannot be reached, refuses, or fails a migration; that one is then rolled back, those before it stay.
+    Raises ``UsageError`` for a connection string that libpq cannot read, ``TargetError`` for a database that is not in
+    UTF-8, and ``ServerError`` where the server cannot be reached, refuses, or fails a migration; that one is then
+    rolled back, those before it stay.
     """
+    conninfo = checked_conninfo(conninfo)
     folders = ("vestige", "reembed") if vestige else ("reembed",)
     migrations = read_migrations(*(str(resource_dir("migrations") / folder) for folder in folders))
     applied: list[str] = []
@@ -152,12 +156,13 @@ class _Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
 def _open(conninfo: str) -> _Backend:
     try:
         backend = _Backend(conninfo)
-    except psycopg.ProgrammingError:
-        # libpq's message repeats the string, and a password may be in it.
-        raise UsageError("the connection string is none that libpq can read") from None
+    except (psycopg.ProgrammingError, UnicodeError):
+        # Such as connect_timeout=soon. libpq's message repeats the value, and a password may be in it.
+        raise UsageError("a parameter of the connection makes no sense", "look at each; nothing was applied") from None
     except psycopg.OperationalError as error:
         raise unreachable(conninfo, error) from error
     try:
+        check_encoding(backend.connection.info.dbname, backend.connection.info.parameter_status("server_encoding"))
         backend.create_lock_table()
     except BaseException:
         backend.connection.close()

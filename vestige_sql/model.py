@@ -47,10 +47,13 @@ _POOLING_FLAGS = {
 }
 
 # These number their positions from pad_token_id + 1, so their position table is longer than any text may be.
-_POSITIONS_AFTER_PAD = {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet", "longformer"}
+_POSITIONS_AFTER_PAD = ("roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet", "longformer")
 
 # transformers writes 1e30 where a tokenizer knows no limit.
 _NO_LIMIT = 10**9
+
+# What git lets a branch or tag be called (git-check-ref-format), which a commit is too.
+_REVISION = re.compile(r"(?!.*\.\.)[^\x00-\x20\x7f~^:?*\[\\/-][^\x00-\x20\x7f~^:?*\[\\]*")
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ class ModelFiles:
     files that the graph keeps weights in, relative to the graph's folder. ``max_tokens`` is the truncation
     length with special tokens counted in; ``prompt`` stands before every text that is stored, and ``query_prompt``
     before every text that is searched for; ``lower_case`` texts are put in lower case before the tokenizer's own
-    normaliser.
+    normaliser. ``hidden_size`` is the dimension that the configuration speaks of, None where it says nothing.
     """
 
     name: str
@@ -75,6 +78,7 @@ class ModelFiles:
     max_tokens: int
     lower_case: bool
     pad_id: int | None
+    hidden_size: int | None = None
 
     @cached_property
     def hash(self) -> str:
@@ -111,21 +115,52 @@ def resolve_model(name: str, *, revision: str | None = None, onnx_file: str | No
     Raises ``ModelNotFound`` where there is no such model, ``ModelUnsupported`` where there is one that the
     encoder cannot do right, ``UsageError`` for a revision of a folder.
     """
-    folder = Path(name).expanduser()
-    if name and folder.is_dir():
+    if revision is not None and not _REVISION.fullmatch(revision):
+        raise UsageError(
+            f"--revision {revision!r} is the name of no branch, tag or commit",
+            "Give it as the hub shows it, or leave it out for the main branch.",
+        )
+    if (folder := model_folder(name)) is not None:
         if revision:
             raise UsageError(f"A folder has no revisions: --revision {revision} with the model folder {name}")
         # Path.resolve would replace a symbolic link's name, which is the user's name for the model.
-        return _read(Path(os.path.abspath(folder)).name, folder, onnx_file)  # noqa: PTH100
-    if not re.fullmatch(r"(?:[\w.-]+/)?[\w.-]+", name) or name.startswith("."):
-        raise ModelNotFound(f"There is no model folder {name}", _HOW_TO_NAME)
+        base = Path(os.path.abspath(folder)).name  # noqa: PTH100
+        if not base or not base.isprintable():
+            raise ModelUnsupported(
+                f"The model folder {folder!r} has no name that can be registered: {base!r}",
+                "Give it one of printable characters: the registry names the model after its folder.",
+            )
+        return _read(base, Path(folder), onnx_file)
     # As the ecosystem does: a name without an owner is one of sentence-transformers' own.
-    repos = [name] if "/" in name else [f"sentence-transformers/{name}", name]
+    repos = [repo for repo in ([name] if "/" in name else [f"sentence-transformers/{name}", name]) if _is_hub_id(repo)]
+    if not repos:
+        shown = name if name.isprintable() and len(name) <= _LONGEST_SHOWN else f"{name[:_LONGEST_SHOWN]!r}..."
+        raise ModelNotFound(f"There is no model folder {shown}, nor can it be a name on the hub", _HOW_TO_NAME)
     for repo in repos:
         if (cached := _cached(repo, revision, onnx_file)) is not None:
             return _read(repo, *cached)
     return _download(name, repos, revision, onnx_file)
 
+
+def model_folder(name: str) -> str | None:
+    """Return the folder that ``name`` is, with ``~`` expanded, None where it is none."""
+    # Not by pathlib, which raises for ~nobody and for a name that is longer than any file's.
+    folder = os.path.expanduser(name)  # noqa: PTH111
+    return folder if name and os.path.isdir(folder) else None  # noqa: PTH112
+
+
+def _is_hub_id(name: str) -> bool:
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
+
+    try:
+        validate_repo_id(name)
+    except HFValidationError:
+        return False
+    return True
+
+
+_LONGEST_SHOWN = 200
 
 _HOW_TO_NAME = (
     "Name a folder in sentence-transformers layout with an ONNX graph (onnx/model.onnx), or a model of the "
@@ -198,6 +233,9 @@ def _download(name: str, repos: list[str], revision: str | None, onnx_file: str 
 
 # --- The graph ---
 
+_AGAIN = "Download or export the model again."
+_ANOTHER = "Take a model that does without. The vectors would be others than its author's."
+
 
 def _asked(onnx_file: str) -> tuple[str, str]:
     return onnx_file, f"onnx/{onnx_file}"
@@ -241,18 +279,21 @@ def external_data(graph: Path) -> tuple[str, ...]:
 
     Raises ``ModelUnsupported`` if the file is not an ONNX graph or names a file outside of its folder.
     """
-    if graph.stat().st_size == 0:
-        raise ModelUnsupported(f"{graph} is empty, not an ONNX graph", "Download or export the model again.")
-    with graph.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        try:
+    try:
+        if graph.stat().st_size == 0:
+            raise ModelUnsupported(f"{graph} is empty, not an ONNX graph", _AGAIN)
+        with graph.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             locations = set(_locations(data, 0, len(data), "Model"))
-        except (IndexError, KeyError, ValueError) as error:
-            raise ModelUnsupported(
-                f"{graph} is not an ONNX graph: {error}", "Download or export the model again."
-            ) from error
+    except OSError as error:
+        raise ModelUnsupported(f"{graph} cannot be read: {error}", _AGAIN) from error
+    except (IndexError, KeyError, ValueError, RecursionError) as error:
+        raise ModelUnsupported(f"{graph} is not an ONNX graph: {error}", _AGAIN) from error
     for location in locations:
         if not _inside(location):
-            raise ModelUnsupported(f"{graph} names external data outside of its folder: {location}")
+            raise ModelUnsupported(
+                f"{graph} names external data outside of its folder: {location!r}",
+                "Export it anew with the data beside the graph. Nothing outside was read.",
+            )
     return tuple(sorted(locations))
 
 
@@ -314,16 +355,25 @@ def _sha256(path: Path) -> str:
 
 
 def _read(name: str, folder: Path, onnx_file: str | None) -> ModelFiles:
-    files = [path.relative_to(folder).as_posix() for path in folder.rglob("*.onnx")]
+    # First, for without it this is no model, and may be a folder with half a disk in it.
+    transformer, pooling, pooled_size, normalize = _modules(name, folder)
+    files = [path.relative_to(folder).as_posix() for path in folder.rglob("*.onnx") if path.is_file()]
     graph = folder / _choose(name, files, onnx_file)
     data = external_data(graph)
     for location in data:
-        if not (graph.parent / location).is_file():
+        path = graph.parent / location
+        if not path.is_file():
             raise ModelUnsupported(
                 f"The model {name} is not complete: its graph keeps weights in {location}, which is missing",
                 f"Put it into {graph.parent}.",
             )
-    transformer, pooling, normalize = _modules(name, folder)
+        # The hub's cache is made of links, all of them to one folder.
+        real = path.resolve()
+        if real.parent != graph.resolve().parent and not real.is_relative_to(folder.resolve()):
+            raise ModelUnsupported(
+                f"The model {name} keeps weights outside of its folder: {location} is a link to {real}",
+                "Put the file itself where the link is. Nothing outside was read.",
+            )
     tokenizer = transformer / "tokenizer.json"
     if not tokenizer.is_file():
         raise ModelUnsupported(
@@ -336,9 +386,18 @@ def _read(name: str, folder: Path, onnx_file: str | None) -> ModelFiles:
     tokenizer_config = _json(transformer / "tokenizer_config.json")
     if tokenizer_config.get("truncation_side", "right") != "right":
         raise ModelUnsupported(
-            f"The model {name} truncates texts on the left (truncation_side); only the right is done"
+            f"The model {name} truncates texts on the left (truncation_side); only the right is done",
+            _ANOTHER,
         )
     prompts = _json(folder / "config_sentence_transformers.json")
+    hidden_size = _whole(name, config, "hidden_size")
+    if None not in (hidden_size, pooled_size) and hidden_size != pooled_size:
+        raise ModelUnsupported(
+            f"The model {name} disagrees with itself: its hidden_size is {hidden_size}, and it pools vectors of "
+            f"{pooled_size} dimensions",
+            _AGAIN,
+        )
+    pad_id = _whole(name, config, "pad_token_id")
     return ModelFiles(
         name=name,
         graph=graph,
@@ -350,12 +409,14 @@ def _read(name: str, folder: Path, onnx_file: str | None) -> ModelFiles:
         query_prompt=_prompt(name, prompts, _QUERY_PROMPTS, others=_DOCUMENT_PROMPTS),
         max_tokens=_max_tokens(name, sentence, tokenizer_config, config),
         lower_case=bool(sentence.get("do_lower_case")),
-        pad_id=config.get("pad_token_id"),
+        # Some say -1 for none, and what is no id of any vocabulary is none either.
+        pad_id=pad_id if pad_id is not None and 0 <= pad_id < _NO_LIMIT else None,
+        hidden_size=hidden_size or pooled_size,
     )
 
 
-def _modules(name: str, folder: Path) -> tuple[Path, Pooling, bool]:
-    """The transformer's folder, the pooling mode and whether vectors are normalised, from modules.json."""
+def _modules(name: str, folder: Path) -> tuple[Path, Pooling, int | None, bool]:
+    """The transformer's folder, the pooling mode and dimension and whether vectors are normalised: modules.json."""
     path = folder / "modules.json"
     if not path.is_file():
         raise ModelUnsupported(
@@ -363,9 +424,11 @@ def _modules(name: str, folder: Path) -> tuple[Path, Pooling, bool]:
             "Take the model in sentence-transformers layout that it was made from, and put the graph into "
             "its onnx folder.",
         )
-    modules = cast(list[dict[str, str]], _json(path, list))
+    modules = _json(path, list)
     kinds = []
     for module in modules:
+        if not isinstance(module, dict) or not all(isinstance(module.get(key), str) for key in ("type", "path")):
+            raise ModelUnsupported(f"{path} does not say type and path of each module", _AGAIN)
         package, _, kind = module["type"].rpartition(".")
         if package.split(".")[0] != "sentence_transformers" or kind not in (
             "Transformer",
@@ -377,7 +440,7 @@ def _modules(name: str, folder: Path) -> tuple[Path, Pooling, bool]:
                 "It does Transformer, Pooling and Normalize.",
             )
         if module["path"] and not _inside(module["path"]):
-            raise ModelUnsupported(f"The model {name} has a module outside of its folder: {module['path']}")
+            raise ModelUnsupported(f"The model {name} has a module outside of its folder: {module['path']}", _AGAIN)
         kinds.append(kind)
     if kinds not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
         raise ModelUnsupported(
@@ -388,16 +451,16 @@ def _modules(name: str, folder: Path) -> tuple[Path, Pooling, bool]:
     if normalize:
         key = _json(folder / modules[2]["path"] / "config.json").get("module_input_name", "sentence_embedding")
         if key != "sentence_embedding":
-            raise ModelUnsupported(f"The model {name} normalises {key}; only sentence_embedding is done")
-    return folder / modules[0]["path"], _pooling(name, folder / modules[1]["path"] / "config.json"), normalize
+            raise ModelUnsupported(f"The model {name} normalises {key}; only sentence_embedding is done", _ANOTHER)
+    return folder / modules[0]["path"], *_pooling(name, folder / modules[1]["path"] / "config.json"), normalize
 
 
-def _pooling(name: str, path: Path) -> Pooling:
+def _pooling(name: str, path: Path) -> tuple[Pooling, int | None]:
     config = _json(path)
     modes = config.get("pooling_mode") or [mode for flag, mode in _POOLING_FLAGS.items() if config.get(flag)]
-    modes = [modes] if isinstance(modes, str) else modes
+    modes = modes if isinstance(modes, list) else [modes]
     if len(modes) != 1 or modes[0] not in ("mean", "cls"):
-        said = " and ".join(modes) + " pooling" if modes else f"no pooling mode in {path}"
+        said = " and ".join(map(str, modes)) + " pooling" if modes else f"no pooling mode in {path}"
         raise ModelUnsupported(
             f"The model {name} asks for {said}, which the encoder does not do",
             "It does mean and cls pooling.",
@@ -405,9 +468,12 @@ def _pooling(name: str, path: Path) -> Pooling:
     if config.get("include_prompt") is False:
         raise ModelUnsupported(
             f"The model {name} leaves the prompt's tokens out of pooling (include_prompt is false), "
-            "which the encoder does not do"
+            "which the encoder does not do",
+            _ANOTHER,
         )
-    return cast(Pooling, modes[0])
+    # Older files say word_embedding_dimension.
+    sizes = [_whole(name, config, key) for key in ("embedding_dimension", "word_embedding_dimension")]
+    return cast(Pooling, modes[0]), sizes[0] or sizes[1]
 
 
 def _prompt(name: str, config: dict[str, Any], names: tuple[str, ...], *, others: tuple[str, ...]) -> str:
@@ -417,25 +483,31 @@ def _prompt(name: str, config: dict[str, Any], names: tuple[str, ...], *, others
     """
     prompts = config.get("prompts") or {}
     default = config.get("default_prompt_name")
+    if not isinstance(prompts, dict) or not all(isinstance(text, str | None) for text in (*prompts.values(), default)):
+        raise ModelUnsupported(f"The model {name} has prompts that are no texts", _AGAIN)
     if default is not None and default not in prompts:
         raise ModelUnsupported(
             f"The model {name} has the default prompt {default}, which is not among its prompts: "
-            f"{', '.join(prompts) or '(none)'}"
+            f"{', '.join(prompts) or '(none)'}",
+            _AGAIN,
         )
     for prompt in (*names, default if default not in others else None):
         if text := prompts.get(prompt):
-            return str(text)
+            return cast(str, text)
     return ""
 
 
 def _max_tokens(name: str, sentence: dict[str, Any], tokenizer_config: dict[str, Any], config: dict[str, Any]) -> int:
-    positions = config.get("max_position_embeddings")
+    positions = _whole(name, config, "max_position_embeddings")
     if positions is not None and config.get("model_type") in _POSITIONS_AFTER_PAD:
-        positions -= (config.get("pad_token_id") or 0) + 1
+        positions -= (_whole(name, config, "pad_token_id") or 0) + 1
     # As sentence-transformers has it: max_seq_length, where given, takes the place of the tokenizer's limit.
-    limits = (sentence.get("max_seq_length") or tokenizer_config.get("model_max_length"), positions)
+    limits = (
+        _whole(name, sentence, "max_seq_length") or _whole(name, tokenizer_config, "model_max_length"),
+        positions,
+    )
     # xlnet says -1 for no limit.
-    known = [int(limit) for limit in limits if limit is not None and 0 < limit < _NO_LIMIT]
+    known = [limit for limit in limits if limit is not None and 0 < limit < _NO_LIMIT]
     if not known:
         raise ModelUnsupported(
             f"Nothing says where the model {name} truncates a text",
@@ -444,16 +516,31 @@ def _max_tokens(name: str, sentence: dict[str, Any], tokenizer_config: dict[str,
     return min(known)
 
 
+def _whole(name: str, config: dict[str, Any], key: str) -> int | None:
+    """The whole number that a configuration gives for ``key``, None where it gives nothing."""
+    value = config.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or value % 1 != 0:
+        raise ModelUnsupported(f"The model {name} has {value!r} as its {key}, which is no whole number", _AGAIN)
+    return int(value)
+
+
 def _json(path: Path, kind: type = dict) -> Any:
     """What a JSON file of the model holds, an empty ``kind`` if there is no such file."""
     if not path.is_file():
+        # A link to nowhere is what a download that was cut short leaves: taken for no file, a prompt would be missing.
+        if os.path.lexists(path):
+            raise ModelUnsupported(f"{path} is no file", _AGAIN)
         return kind()
     try:
         value = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise ModelUnsupported(f"{path} is not JSON: {error}", "Download or save the model again.") from error
+    except (ValueError, RecursionError) as error:
+        raise ModelUnsupported(f"{path} is not JSON: {error}", _AGAIN) from error
+    except OSError as error:
+        raise ModelUnsupported(f"{path} cannot be read: {error}", _AGAIN) from error
     if not isinstance(value, kind):
-        raise ModelUnsupported(f"{path} does not hold a JSON {'array' if kind is list else 'object'}")
+        raise ModelUnsupported(f"{path} does not hold a JSON {'array' if kind is list else 'object'}", _AGAIN)
     return value
 
 

@@ -7,10 +7,11 @@ from typing import Any
 import psycopg
 
 from . import steps
+from .checks import check_number, check_text
 from .embedder import Embedder, ModelSignature
 from .encoder import embed_queries
 from .errors import CheckFailed, UsageError
-from .retrieval import check_same, vector_text
+from .retrieval import MOST_RESULTS, check_same, vector_text
 from .steps import Value
 from .target import VECTOR_TYPES, VESTIGE, Probed, Target, connect, probe
 
@@ -23,6 +24,17 @@ def staged_models(conninfo: str, *, target: Target = VESTIGE) -> tuple[ModelSign
     with steps.translated(), connect(conninfo, read_only=True) as conn:
         probed = probe(conn, target, needs_package=False)
         return probed.model, _staged(probed)
+
+
+def check_arguments(question: str | None, limit: int, sample: int) -> str:
+    """Return the question of a :func:`preview`, "" for none; raise :class:`UsageError` for what makes no sense."""
+    check_number("limit", limit, 1, MOST_RESULTS)
+    check_number("sample", sample, 0, MOST_RESULTS)
+    check_text("question", question or "")
+    question = (question or "").strip()
+    if not (question or sample):
+        raise UsageError("a preview takes a question, or a sample of at least 1 row, or both")
+    return question
 
 
 def preview(
@@ -46,11 +58,7 @@ def preview(
     Raises :class:`ModelMismatch` where a model is not the one that its space is of, :class:`CheckFailed` where nothing
     is staged, or the switch came meanwhile, and any other :class:`VestigeError`.
     """
-    question = (question or "").strip()
-    if limit < 1 or sample < 0 or not (question or sample):
-        raise UsageError(
-            "a preview takes a question, or a sample of at least 1 row, or both; and a limit of at least 1"
-        )
+    question = check_arguments(question, limit, sample)
     if question and new is None:
         raise UsageError("a question needs the model that vectors are staged for; a sample needs none")
     with steps.translated(), connect(conninfo, read_only=True) as conn:

@@ -28,6 +28,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from . import steps
+from .checks import check_number
 from .embedder import ModelSignature
 from .encoder import OnnxEmbedder
 from .errors import EngineError, ModelNotFound, ServerLost, UsageError, VestigeError
@@ -101,11 +102,9 @@ class RayEngine:
 
     def __post_init__(self) -> None:
         for name in ("workers", "threads_per_worker", "max_connections", "max_copies", "range_rows"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise UsageError(f"{name} is at least 1, not {value}")
-        if self.gpus_per_worker < 0:
-            raise UsageError(f"gpus_per_worker is at least 0, not {self.gpus_per_worker:g}")
+            if getattr(self, name) is not None:
+                check_number(name, getattr(self, name), 1)
+        check_number("gpus_per_worker", self.gpus_per_worker, 0, whole=False)
         if self.address is not None and self.address.startswith("ray://"):
             raise UsageError(
                 f"{self.address} is the address of a Ray Client, which cannot do this",

@@ -497,7 +497,8 @@ def _run(
     except (VestigeError, psycopg.Error) as error:
         # The connection may be what broke; then the audit has to do without.
         with suppress(psycopg.OperationalError):
-            steps.run(conn, steps.load("run/record_error.sql"), {"run_id": run_id, "error": str(error)})
+            text = str(error).replace("\0", "").encode(errors="backslashreplace").decode()
+            steps.run(conn, steps.load("run/record_error.sql"), {"run_id": run_id, "error": text})
         raise
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from .checks import MOST, check_flag, check_number
 from .embedder import ModelSignature
 from .errors import UsageError
 
@@ -14,6 +15,8 @@ WAYS = ("auto", "rewrite", "widen", "swap")
 _ROWS_PER_SEC = 50.0
 _INDEX_SECS = 30.0
 _INDEX_ROWS = 100_000
+
+_MOST_PAUSE_SECS = 24 * 60 * 60
 
 
 @dataclass(frozen=True)
@@ -51,24 +54,21 @@ class ReembedPlan:
     keep_old: bool = False
 
     def __post_init__(self) -> None:
-        if self.batch_size < 1:
-            raise UsageError(f"batch_size is at least 1, not {self.batch_size}")
+        check_number("batch_size", self.batch_size, 1)
         if self.apply not in WAYS:
             raise UsageError(f"apply is one of {', '.join(WAYS)}, not {self.apply!r}")
         if self.online and self.apply not in ("auto", "swap"):
             raise UsageError(f"online is a way of its own, it does not go with apply {self.apply!r}")
-        if self.pause_secs < 0:
-            raise UsageError(f"pause_secs is not negative, as {self.pause_secs} is")
-        if self.max_lag_bytes < 0:
-            raise UsageError(f"max_lag_bytes is not negative, as {self.max_lag_bytes} is")
-        if not 0 <= self.min_recall <= 1:
-            raise UsageError(f"min_recall is from 0 to 1, not {self.min_recall}")
-        if self.recall_sample < 0:
-            raise UsageError(f"recall_sample is not negative, as {self.recall_sample} is")
-        if self.lock_timeout_secs is not None and self.lock_timeout_secs <= 0:
-            raise UsageError(f"lock_timeout_secs is above 0, not {self.lock_timeout_secs}")
-        if self.lock_attempts < 1:
-            raise UsageError(f"lock_attempts is at least 1, not {self.lock_attempts}")
+        check_number("pause_secs", self.pause_secs, 0, _MOST_PAUSE_SECS, whole=False)
+        check_number("max_lag_bytes", self.max_lag_bytes, 0, 2**63 - 1)
+        check_number("min_recall", self.min_recall, 0, 1, whole=False)
+        check_number("recall_sample", self.recall_sample, 0)
+        if self.lock_timeout_secs is not None:
+            # PostgreSQL counts it in whole milliseconds, and takes none for no limit at all.
+            check_number("lock_timeout_secs", self.lock_timeout_secs, 0.001, MOST // 1000, whole=False)
+        check_number("lock_attempts", self.lock_attempts, 1)
+        for flag in ("drop_hnsw_first", "concurrent_index", "online", "fire_triggers", "keep_old"):
+            check_flag(flag, getattr(self, flag))
 
     @property
     def lock_wait_secs(self) -> float:

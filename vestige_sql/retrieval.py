@@ -12,6 +12,7 @@ from uuid import UUID
 import psycopg
 
 from . import steps
+from .checks import check_number, check_text
 from .embedder import Embedder, ModelSignature, Vectors
 from .encoder import embed_queries
 from .errors import ModelMismatch, TargetError, UsageError
@@ -20,6 +21,9 @@ from .target import VESTIGE, connect
 from .work import difference
 
 MODES = ("hybrid", "text", "vector")
+
+MOST_RESULTS = 1_000_000
+"""The most that one search brings; each branch of a hybrid one is asked for three times as many."""
 
 Where = str | psycopg.Connection[Any]
 
@@ -75,13 +79,7 @@ def search(
     come. Raises :class:`ModelMismatch` where it is another or none, :class:`UsageError` for arguments that make no
     sense, :class:`TargetError` where the table is not Vestige's, and any other :class:`VestigeError`.
     """
-    if mode not in MODES:
-        raise UsageError(f"mode is one of {', '.join(MODES)}, not {mode!r}")
-    if limit < 1:
-        raise UsageError(f"limit is at least 1, not {limit}")
-    for name, given in (("domains", domains), ("node_types", node_types), ("tags", tags)):
-        if isinstance(given, str):
-            raise UsageError(f"{name} is a list of texts, not the text {given!r}")
+    check_arguments(question, mode, limit, domains, node_types, tags, min_retrievability, table)
     if embedder is None and mode != "text":
         raise UsageError(f"a {mode} search needs the registered model as embedder", "mode='text' needs none")
     if not question.strip():
@@ -116,6 +114,31 @@ def search(
                 restored: dict[str, Value] = {"name": setting["name"], "value": setting["was"]}
                 steps.run(conn, steps.load("session/restore_setting.sql"), restored)
     return [SearchResult(**row) for row in rows]
+
+
+def check_arguments(
+    question: str,
+    mode: str,
+    limit: int,
+    domains: Sequence[str],
+    node_types: Sequence[str],
+    tags: Sequence[str],
+    min_retrievability: float | None,
+    table: str,
+) -> None:
+    """Raise :class:`UsageError` for arguments of :func:`search` that make no sense."""
+    if mode not in MODES:
+        raise UsageError(f"mode is one of {', '.join(MODES)}, not {mode!r}")
+    check_number("limit", limit, 1, MOST_RESULTS)
+    if min_retrievability is not None:
+        check_number("min_retrievability", min_retrievability, 0, 1, whole=False)
+    check_text("question", question)
+    check_text("table", table)
+    for name, given in (("domains", domains), ("node_types", node_types), ("tags", tags)):
+        if isinstance(given, str):
+            raise UsageError(f"{name} is a list of texts, not the text {given!r}")
+        for text in given:
+            check_text(f"each of {name}", text)
 
 
 def registered_model(where: Where, *, table: str = VESTIGE.table) -> ModelSignature | None:

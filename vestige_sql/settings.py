@@ -31,8 +31,8 @@ def resolve_conninfo(
     """Return a conninfo for libpq, from the first of these that says something.
 
     ``postgres_url``; the environment's ``DATABASE_URL``; ``url`` under ``[storage.postgres]`` in the file
-    ``config``; the embedded server with its data in the folder ``embedded``, which is started. An empty string says
-    nothing. URLs in the manner of SQLAlchemy (``postgresql+psycopg://``) lose their driver.
+    ``config``; the embedded server with its data in the folder ``embedded``, which is started. An empty string and
+    white space say nothing. URLs in the manner of SQLAlchemy (``postgresql+psycopg://``) lose their driver.
 
     In the file's strings ``${VAR}`` stands for the environment variable, as it is; ``$${VAR}`` is ``${VAR}`` itself,
     and any other ``$`` is a dollar sign. Tables of the file other than ``[storage]`` are others' business.
@@ -41,12 +41,12 @@ def resolve_conninfo(
     variable that is not set, a value that makes no sense, and a backend other than "postgres". No message repeats
     a connection string, since a password may be in it.
     """
-    if postgres_url:
-        return _checked(postgres_url, "--postgres-url")
-    if from_environment := os.environ.get("DATABASE_URL"):
-        return _checked(from_environment, "DATABASE_URL")
-    if from_file := _from_file(config):
-        return _checked(from_file, f"[storage.postgres] url in {config}")
+    if postgres_url and postgres_url.strip():
+        return checked_conninfo(postgres_url, "--postgres-url")
+    if from_environment := os.environ.get("DATABASE_URL", "").strip():
+        return checked_conninfo(from_environment, "DATABASE_URL")
+    if (from_file := _from_file(config)) and from_file.strip():
+        return checked_conninfo(from_file, f"[storage.postgres] url in {config}")
     if embedded is not None:
         return embedded_server.start(embedded)
     raise UsageError(
@@ -90,7 +90,8 @@ def _storage(config: Path) -> dict[str, Any]:
         found = tomllib.loads(config.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    # ValueError is for what is no UTF-8, no TOML, or a number that is too long; RecursionError for lists in lists.
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{config} cannot be read: {error}") from error
     if "storage" not in found:
         for key in found:
@@ -157,7 +158,7 @@ def _check_backend(backend: str, config: Path) -> None:
 
 def _connections(value: Any, config: Path) -> int:
     where = f"{config}: max_connections under [storage.postgres]"
-    if isinstance(value, str) and (expanded := _expanded(value, where)) != value and expanded.isdecimal():
+    if isinstance(value, str) and (expanded := _expanded(value, where)) != value and re.fullmatch(r"\d{1,9}", expanded):
         # A variable can only stand in a string.
         value = int(expanded)
     if not isinstance(value, int) or isinstance(value, bool):
@@ -170,14 +171,41 @@ def _connections(value: Any, config: Path) -> int:
     return value
 
 
-def _checked(conninfo: str, source: str) -> str:
-    conninfo = re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", conninfo.strip())
+def checked_conninfo(conninfo: str, source: str = "the call") -> str:
+    """Return ``conninfo`` as libpq takes it, once it is sure that libpq reads it as it was meant.
+
+    Raises ``UsageError`` otherwise. No message repeats any of it, for a password that is not percent-encoded may be
+    read as a part of anything: host, port or the name of a parameter.
+    """
+    if not isinstance(conninfo, str):
+        raise _unreadable(source, f"is no text but a {type(conninfo).__name__}")
     try:
-        conninfo_to_dict(conninfo)
-    except psycopg.ProgrammingError:
-        raise UsageError(
-            f"the connection string from {source} is none that libpq can read",
-            "Write postgresql://user:password@host:5432/database, with special characters in the password "
-            "percent-encoded, or host=... dbname=... user=...",
-        ) from None
+        conninfo = re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", conninfo.strip())
+        if "\0" in conninfo:
+            raise _unreadable(source, "holds a NUL character")
+        # libpq ends user and password at the first @, unless a / comes before.
+        if re.match(r"postgresql://[^@/]*[@/][^?]*@", conninfo):
+            raise _unreadable(source, "has an @ where libpq looks for a host or a database")
+        parts = conninfo_to_dict(conninfo)
+    # The second is for lone surrogates, which is what comes of arguments that are no UTF-8.
+    except (psycopg.ProgrammingError, UnicodeError):
+        raise _unreadable(source, "is none that libpq can read") from None
+    for port in str(parts.get("port", "")).split(","):
+        # Several hosts may have a port each, and an empty one is the default.
+        if port.strip() and not (re.fullmatch(r"\s*\d{1,5}\s*", port, re.ASCII) and 0 < int(port) < 1 << 16):
+            raise _unreadable(source, "has a port that is no number from 1 to 65535")
+    try:
+        for host in str(parts.get("host", "")).split(","):
+            if not host.startswith(("/", "@")):
+                host.encode("idna")
+    except UnicodeError:
+        raise _unreadable(source, "has a host that is no name of one") from None
     return conninfo
+
+
+def _unreadable(source: str, what: str) -> UsageError:
+    return UsageError(
+        f"the connection string from {source} {what}",
+        "Write postgresql://user:password@host:5432/database, with special characters in the password percent-encoded "
+        "(@ is %40, / is %2F, : is %3A), or host=... dbname=... user=...",
+    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -208,7 +209,8 @@ def open_source(path: Path) -> Iterator[Source]:
 
     Raises :class:`SourceError` where it is no Vestige database or cannot be read.
     """
-    if not path.is_file():
+    # Not by pathlib, which raises for a name that is longer than any file's.
+    if not os.path.isfile(path):  # noqa: PTH113
         raise SourceError(
             f"there is no file {path}", "name the SQLite database with --sqlite-path; nothing was written"
         )

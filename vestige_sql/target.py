@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import psycopg
 
 from . import steps
+from .checks import check_text
 from .embedder import ModelSignature
-from .errors import ServerError, TargetError
+from .errors import ServerError, TargetError, UsageError
+from .settings import checked_conninfo
 from .steps import Value
 
 VECTOR_TYPES = ("vector", "halfvec")
@@ -25,12 +27,18 @@ class Target:
 
     ``table`` is read as SQL reads a qualified name: ``documents``, ``app.documents``, ``"App"."My Docs"``. The
     columns are plain names, taken literally. The defaults are Vestige's table.
+
+    Raises :class:`UsageError` for what is no text, or holds what no name of PostgreSQL's can.
     """
 
     table: str = "knowledge_nodes"
     id_column: str = "id"
     content_column: str = "content"
     embedding_column: str = "embedding"
+
+    def __post_init__(self) -> None:
+        for part in fields(self):
+            check_text(part.name, getattr(self, part.name))
 
 
 VESTIGE = Target()
@@ -86,8 +94,10 @@ class Probed:
 def connect(conninfo: str, *, read_only: bool = False, lift_limits: bool = True) -> Iterator[psycopg.Connection[Any]]:
     """Open an autocommit connection, whose session has no time limits unless told otherwise, and close it afterwards.
 
-    Raises :class:`ServerError` where no connection can be made.
+    Raises :class:`UsageError` for a ``conninfo`` that cannot be read, and :class:`ServerError` where no connection can
+    be made. No message repeats a password.
     """
+    conninfo = checked_conninfo(conninfo)
     try:
         conn = psycopg.connect(
             conninfo, autocommit=True, fallback_application_name="vestige-sql", client_encoding="UTF8"
@@ -97,11 +107,28 @@ def connect(conninfo: str, *, read_only: bool = False, lift_limits: bool = True)
             f"cannot connect to PostgreSQL: {str(error).strip()}",
             "check --postgres-url (or DATABASE_URL) and that the server is running; nothing was written",
         ) from error
+    except (psycopg.ProgrammingError, UnicodeError):
+        # Such as connect_timeout=soon, or PGHOST=a..b.
+        raise UsageError(
+            "a parameter of the connection makes no sense, in the connection string or in the environment (PGHOST and "
+            "the like)",
+            "look at each, host names and numbers first; nothing was written",
+        ) from None
     with conn:
         if lift_limits:
             steps.run(conn, steps.load("session/10_set_limits.sql"), {})
         conn.read_only = read_only
         yield conn
+
+
+def check_encoding(database: str, encoding: str | None) -> None:
+    """Raise :class:`TargetError` where a database has texts that Python cannot read, or lacks characters."""
+    if encoding != "UTF8":
+        raise TargetError(
+            f"database {database} is encoded in {encoding}, and only UTF8 is supported",
+            "copy it into one in UTF8: createdb -T template0 -E UTF8 NEW, then pg_dump OLD | psql NEW; nothing was "
+            "written",
+        )
 
 
 def check_server(server: dict[str, Any], *, needs_package: bool) -> None:
@@ -111,11 +138,7 @@ def check_server(server: dict[str, Any], *, needs_package: bool) -> None:
             f"database {server['database']} has no pgvector: the extension vector is not installed in it",
             "install pgvector on the server, then run: vestige-sql migrate up; nothing was written",
         )
-    if server["encoding"] != "UTF8":
-        raise TargetError(
-            f"database {server['database']} is encoded in {server['encoding']}, and only UTF8 is supported",
-            "nothing was written",
-        )
+    check_encoding(server["database"], server["encoding"])
     if server["missing_grants"]:
         raise _lacks_rights(server["role"], "in the schema vestige_sql", server["missing_grants"])
     if not needs_package:
@@ -141,6 +164,8 @@ def _check_table(target: Target, table: dict[str, Any] | None, role: str) -> dic
             f"name it with --table schema.table, with double quotes where it has capitals; {nothing}",
         )
     name = table["name"]
+    if table["schema"] == "vestige_sql":
+        raise TargetError(f"{name} is in the package's own schema, where no table of yours belongs", nothing)
     kinds = {
         "p": "a partitioned table",
         "f": "a foreign table",
@@ -179,6 +204,11 @@ def _check_table(target: Target, table: dict[str, Any] | None, role: str) -> dic
         raise TargetError(
             f"{name}.{target.embedding_column} is of type {table['embedding_full_type']}, not a vector column",
             f"name the pgvector column with --embedding-column; {nothing}",
+        )
+    if target.embedding_column in (target.id_column, target.content_column):
+        raise TargetError(
+            f"{name}.{target.embedding_column} cannot be the embedding column and the key or the text too",
+            f"name three columns with --id-column, --content-column and --embedding-column; {nothing}",
         )
     if not (table["id_is_unique"] and table["id_not_null"]):
         key = table["primary_key"]

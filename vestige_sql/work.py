@@ -304,9 +304,27 @@ def find_way(
     in_the_way = blockers(conn, probed, signature.dimension)
     if plan.online:
         choose_way("swap", probed, in_the_way)
+        _check_names_are_free(probed, online=True)
         keeps_triggers_quiet(conn, probed, plan)
         return "online", "as asked for"
-    return choose_way(plan.apply, probed, in_the_way)
+    way, reason = choose_way(plan.apply, probed, in_the_way)
+    if way != "rewrite":
+        # Also for widen, which falls back to swap.
+        _check_names_are_free(probed, online=False)
+    return way, reason
+
+
+def _check_names_are_free(probed: Probed, *, online: bool) -> None:
+    """Raise :class:`TargetError` where a column is called as one that the run is about to add."""
+    filling = probed.open_run is not None and probed.open_run["state"] == "filling"
+    for column, is_ours in (("new_column", filling), ("kept_column", not online)):
+        if probed.table[f"{column}_exists"] and not is_ours:
+            name = probed.values[column]
+            raise TargetError(
+                f"{probed.name} has a column {name} already, and the run is to add one of that name",
+                f"rename it, or drop it where an earlier run left it: ALTER TABLE {probed.name} RENAME COLUMN {name} "
+                "TO ..; nothing was written",
+            )
 
 
 def find_staged(

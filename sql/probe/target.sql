@@ -2,7 +2,7 @@
 --
 -- One row, or none where there is no such table. The name is read as SQL reads a qualified name: without quotes it
 -- is folded to lower case, and without a schema it is looked for along the search_path. The columns' names are taken
--- literally. A column that does not exist leaves NULL in its type.
+-- literally, and one that is too long is none, not its beginning. A column that does not exist leaves NULL in its type.
 --
 -- Locks:        none on the target
 -- Transaction:  either
@@ -102,6 +102,8 @@ SELECT
     'staged_embedding_' || names.suffix AS lookup_function,
     'embedding_' || names.suffix AS new_column,
     'former_embedding_' || names.suffix AS kept_column,
+    EXISTS (SELECT FROM columns c WHERE c.attname = 'embedding_' || names.suffix) AS new_column_exists,
+    EXISTS (SELECT FROM columns c WHERE c.attname = 'former_embedding_' || names.suffix) AS kept_column_exists,
     'kept_' || names.suffix AS kept_table,
     'changed_' || names.suffix AS changed_table,
     'note_changed_' || names.suffix AS track_function,
@@ -147,6 +149,6 @@ CROSS JOIN LATERAL (
     SELECT pg_catalog.left(pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(
         pg_catalog.format('%I.%I.%I', target.nspname, target.relname, :'embedding_column'::text), 'UTF8')), 'hex'), 16)
 ) AS names (suffix)
-LEFT JOIN columns k ON k.attname = :'id_column'
-LEFT JOIN columns x ON x.attname = :'content_column'
-LEFT JOIN columns e ON e.attname = :'embedding_column';
+LEFT JOIN columns k ON k.attname::text = :'id_column'
+LEFT JOIN columns x ON x.attname::text = :'content_column'
+LEFT JOIN columns e ON e.attname::text = :'embedding_column';
