@@ -7,10 +7,12 @@ with ``--containers``, or the embedded one, whose other version ``PGSERVER_POSTG
 from __future__ import annotations
 
 import itertools
+import logging
 import multiprocessing.forkserver
 import os
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -23,8 +25,9 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from step_claims import Walks
+from support import Said
 
-from vestige_sql import embedded
+from vestige_sql import cli, embedded
 from vestige_sql.errors import UsageError
 from vestige_sql.migrate import migrate_up
 
@@ -167,6 +170,34 @@ def conn(db: str) -> Iterator[psycopg.Connection]:
 
 
 @pytest.fixture
+def _nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """No settings of the machine, no network, and logging as it was afterwards."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    log = logging.getLogger("vestige_sql")
+    kept = log.handlers, log.propagate, log.level
+    yield
+    log.handlers, log.propagate = kept[:2]
+    log.setLevel(kept[2])
+
+
+@pytest.fixture
+def vestige(capsys: pytest.CaptureFixture[str]) -> Any:
+    """Runs the command line in this process."""
+
+    def run(*argv: object) -> Said:
+        capsys.readouterr()
+        try:
+            code = cli.main([str(arg) for arg in argv])
+        except SystemExit as leaving:
+            code = int(str(leaving.code or 0))
+        return Said(code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
 def victims(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Starts processes that have all modules loaded already."""
     context = multiprocessing.get_context("forkserver")
@@ -177,13 +208,32 @@ def victims(monkeypatch: pytest.MonkeyPatch) -> Any:
     return context
 
 
+def _program(name: str) -> str:
+    """The path of a client program: the embedded server's, else the one on PATH."""
+    try:
+        return str(embedded.bin_dir() / name)
+    except UsageError:
+        found = shutil.which(name)
+    if found is None:
+        pytest.skip(f"no {name} here")
+    return found
+
+
 @pytest.fixture(scope="session")
 def psql() -> str:
-    """The path of psql: the embedded server's, else the one on PATH."""
-    try:
-        return str(embedded.bin_dir() / "psql")
-    except UsageError:
-        found = shutil.which("psql")
-    if found is None:
-        pytest.skip("no psql here")
-    return found
+    """The path of psql."""
+    return _program("psql")
+
+
+@pytest.fixture(scope="session")
+def pg_dump() -> Callable[[str], str]:
+    """Dumps a database as SQL text, which is the same for the same database."""
+    program = _program("pg_dump")
+
+    def dump(conninfo: str) -> str:
+        done = subprocess.run([program, "-d", conninfo], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        # The key against commands of psql in hostile names is another each time.
+        return re.sub(r"(?m)^\\(un)?restrict .*$", "", done.stdout)
+
+    return dump

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import psycopg
@@ -23,6 +24,19 @@ HNSW_DEFINITION = (
 )
 
 Conn = psycopg.Connection[Any]
+
+
+class Said(NamedTuple):
+    """What the command line left with and printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def answer(self) -> Any:
+        """The one JSON document on stdout."""
+        return json.loads(self.out)
 
 
 class FakeEmbedder:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any
 
 import psycopg
 import pytest
@@ -23,6 +21,7 @@ from support import (
     HNSW_DEFINITION,
     Conn,
     FakeEmbedder,
+    Said,
     catalog,
     check_space,
     everything,
@@ -42,17 +41,6 @@ DIMENSION = 32
 OLD = FakeEmbedder("old", 16)
 
 
-class Said(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def answer(self) -> Any:
-        """The one JSON document on stdout."""
-        return json.loads(self.out)
-
-
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A model folder with 32 dimensions."""
@@ -64,32 +52,7 @@ def signature(tiny: str) -> ModelSignature:
     return load_embedder(tiny).signature()
 
 
-@pytest.fixture(autouse=True)
-def _surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """No settings of the machine, no network, and logging as it was afterwards."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("DATABASE_URL", raising=False)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    log = logging.getLogger("vestige_sql")
-    kept = log.handlers, log.propagate, log.level
-    yield
-    log.handlers, log.propagate = kept[:2]
-    log.setLevel(kept[2])
-
-
-@pytest.fixture
-def vestige(capsys: pytest.CaptureFixture[str]) -> Any:
-    """Runs the command line in this process."""
-
-    def run(*argv: object) -> Said:
-        capsys.readouterr()
-        try:
-            code = cli.main([str(arg) for arg in argv])
-        except SystemExit as leaving:
-            code = int(str(leaving.code or 0))
-        return Said(code, *capsys.readouterr())
-
-    return run
+pytestmark = pytest.mark.usefixtures("_nowhere")
 
 
 def reembed(db: str, model: str, *more: object, dimension: int = DIMENSION) -> list[object]:
