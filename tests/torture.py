@@ -57,7 +57,7 @@ OTHERS = (
 KINDS = (STEP, *OTHERS)
 """The runner is killed, its sessions are ended, the server is shut down at once, or a connection is dropped."""
 
-LEGS = (5, 3, 4, 3)
+LEGS = (4, 4, 4, 4)
 """Kills in each leg of a case: the first and the third at steps in their order, the others of other kinds."""
 
 PATIENCE_SECS = 60
@@ -427,8 +427,10 @@ class Case:
         mode = mode or CYCLE[place]
         # How many cases of this mode there were before.
         self.turn = (number - 1) // len(CYCLE) * MODES[mode].cases + CYCLE[:place].count(mode)
-        layout = layout or list(LAYOUTS)[(self.turn + list(MODES).index(mode)) % len(LAYOUTS)]
-        writes = self.rng.random() < 0.4 if writes is None else writes
+        # So that within six cases each mode has every table, beside a writer and alone.
+        turn = self.turn + list(MODES).index(mode)
+        layout = layout or list(LAYOUTS)[turn % len(LAYOUTS)]
+        writes = turn % 2 == 1 if writes is None else writes
         self.mode, self.layout = MODES[mode], LAYOUTS[layout]
         self.legs = legs if legs is not None else self._legs()
         self.models = [Model("old", 24), Model("new", self.rng.choice((24, 32)))]
@@ -441,7 +443,7 @@ class Case:
     def _legs(self) -> list[list[str]]:
         """The kinds of kills of each leg: every other kind has its turn before one comes again."""
         turns = itertools.cycle(random.Random(f"{self.seed}").sample(OTHERS, len(OTHERS)))
-        others = itertools.islice(turns, (self.number - 1) * 6 % len(OTHERS), None)
+        others = itertools.islice(turns, (self.number - 1) * sum(LEGS[1::2]) % len(OTHERS), None)
         return [[STEP] * size if n % 2 == 0 else list(itertools.islice(others, size)) for n, size in enumerate(LEGS)]
 
     def run(self) -> Result:
@@ -480,9 +482,9 @@ class Case:
         while legs:
             kills = sorted(legs.pop(0), key=self._order)
             left = self._leg(kills)
-            # Those that a kill before them made it too late for have a leg to themselves, once.
-            if left and left != kills:
-                legs.append(left)
+            # Those that came too late have a leg to themselves, unless they had one.
+            if len(left) < len(kills):
+                legs += [[kill] for kill in left]
 
     def _boundaries(self) -> list[Point]:
         """Every place after a step, and then those before, each shuffled by the seed."""
@@ -554,7 +556,7 @@ class Case:
         expected = source if mode.ends == "same" else other
         if done.model != expected:
             raise Failure(f"the model is {done.model} where it should be {expected}")
-        before_fill = sum(map(len, self._log_lines("encoded", self.verb_began)))
+        before_fill = self._encoded()
         if result.writes or mode.verb.name == "rollback" or not kills:
             # What a writer left without a vector, and nothing where there was none.
             self._undisturbed(Verb("reembed"), expected)
@@ -574,7 +576,7 @@ class Case:
 
     def _check_encoded(self, begin: Seen, end: Seen, before_fill: int, landed: int, locks: int) -> None:
         """A text is encoded once, save at most one chunk a kill."""
-        encoded = sum(len(texts) for texts in self._log_lines("encoded", self.verb_began))
+        encoded = self._encoded()
         due = end.new_texts - begin.new_texts
         if self.mode.verb.name != "reembed":
             due += begin.lacking
@@ -604,7 +606,7 @@ class Case:
         """
         self.verb_began = len(self._lines())
         waiting = list(kills)
-        landed = 0
+        landed = lost = 0
         deadline = time.monotonic() + 3 * PATIENCE_SECS
         while True:
             kill = waiting.pop(0) if waiting else None
@@ -617,6 +619,10 @@ class Case:
             if kill is not None and not attempt.landed and attempt.outcome.get("error") == "RunInProgress":
                 waiting.insert(0, kill)
             seen = self._look(f"{kill}" if kill else "an attempt")
+            if verb.name == "reembed" and not self.result.writes and (staged := self._staged()) is not None:
+                before, lost = lost, self._encoded() - staged
+                if lost - before > self.page_rows:
+                    raise Failure(f"{lost - before} vectors were lost by {kill}, and a chunk has {self.page_rows}")
             if "done" in attempt.outcome or (verb.name == "rollback" and seen.model == wanted):
                 late = waiting + ([kill] if kill is not None and not attempt.landed else [])
                 self.result.missed += len(late)
@@ -628,7 +634,7 @@ class Case:
                     attempt.seconds,
                 )
                 locks = len(self._log_lines("lock", self.verb_began))
-                return measured, [one for one in late if one.kind == STEP], landed, locks
+                return measured, late, landed, locks
             if not (kill is not None and attempt.landed):
                 self._deal_with(attempt.outcome)
             if time.monotonic() > deadline:
@@ -745,6 +751,29 @@ class Case:
 
     def _log_lines(self, what: str, first: int) -> list[Any]:
         return [told for kind, told in map(json.loads, self._lines()[first:]) if kind == what]
+
+    def _encoded(self) -> int:
+        """How many texts were encoded since the verb began."""
+        return sum(map(len, self._log_lines("encoded", self.verb_began)))
+
+    def _staged(self) -> int | None:
+        """How many vectors are staged, None where there is no staging table."""
+        with psycopg.connect(self.db) as conn:
+            table = conn.execute(
+                "SELECT relname FROM pg_class WHERE relnamespace = 'vestige_sql'::regnamespace"
+                " AND relkind = 'r' AND relname LIKE 'stage\\_%'"
+            ).fetchone()
+            if table is None:
+                return None
+            try:
+                row = conn.execute(
+                    sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier("vestige_sql", table[0]))
+                ).fetchone()
+            except psycopg.errors.UndefinedTable:
+                # A COMMIT was still on its way.
+                return None
+        assert row is not None
+        return int(row[0])
 
     def _note(self, line: str) -> None:
         self.log.append(line)
