@@ -483,7 +483,7 @@ class Case:
             kills = sorted(legs.pop(0), key=self._order)
             left = self._leg(kills)
             # Those that came too late have a leg to themselves, unless they had one.
-            if len(left) < len(kills):
+            if len(kills) > 1:
                 legs += [[kill] for kill in left]
 
     def _boundaries(self) -> list[Point]:
@@ -515,7 +515,7 @@ class Case:
             point = rng.choice(self._boundaries())
             return Kill(kind, point, fate="crash" if "crash" in kind else rng.choice(("end-all", "end-one")))
         if kind.endswith("a time"):
-            return Kill(kind, after=rng.uniform(0.02, self.measured.seconds))
+            return Kill(kind, after=rng.uniform(0, 0.9 * self.measured.seconds))
         what = {"drop in COPY": "copy", "drop at COMMIT": "commit", "drop at an answer": "answer"}.get(kind, "bytes")
         if not seen[what]:
             kind, what = "drop after bytes", "bytes"
