@@ -867,6 +867,8 @@ def main() -> int:
     options = parser.parse_args()
     chosen = options.seed if options.seed is not None else random.SystemRandom().randrange(1_000_000)
     print(f"seed {chosen}", flush=True)
+    # As Ctrl-C, so that no server is left behind; the cases that are under way come to their end.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     started = time.monotonic()
     results = torture(chosen, options.kills, options.jobs, options.case, lambda line: print(line, flush=True))
     kills = sum(result.kills.total() for result in results)
