@@ -10,6 +10,7 @@ Where a kill is and of what kind follows from the seed and the case's number; wh
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import json
 import multiprocessing
@@ -31,6 +32,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 from proxy import Drop, Proxy
 from psycopg import sql
@@ -233,7 +235,7 @@ class Server:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.url = embedded.start(folder)
+        self._start()
         with psycopg.connect(self.url, autocommit=True) as conn:
             # It is the server that dies here and not the machine, so that what it has written is there.
             for setting in ("fsync", "full_page_writes"):
@@ -250,9 +252,9 @@ class Server:
         where = conninfo_to_dict(self.url)
         return f"{where['host']}/.s.PGSQL.{where['port']}"
 
-    @property
-    def postmaster(self) -> int:
-        return int((self.folder / "pgdata" / "postmaster.pid").read_text().split("\n", 1)[0])
+    def _start(self) -> None:
+        self.url = embedded.start(self.folder)
+        self.postmaster = int((self.folder / "pgdata" / "postmaster.pid").read_text().split("\n", 1)[0])
 
     def crash(self) -> None:
         """Shut it down at once, as pg_ctl stop -m immediate does."""
@@ -261,11 +263,13 @@ class Server:
     def restart(self) -> None:
         """Start it again, once it is gone."""
         deadline = time.monotonic() + PATIENCE_SECS
-        while (self.folder / "pgdata" / "postmaster.pid").exists():
-            if time.monotonic() > deadline:
-                raise Failure("the server does not go down")
-            time.sleep(0.01)
-        self.url = embedded.start(self.folder)
+        # It takes its file away a moment before it ends, and nobody may be there to reap it.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            while psutil.Process(self.postmaster).status() != psutil.STATUS_ZOMBIE:
+                if time.monotonic() > deadline:
+                    raise Failure("the server does not go down")
+                time.sleep(0.01)
+        self._start()
 
     def create(self, name: str) -> str:
         with psycopg.connect(self.url, autocommit=True) as conn:
