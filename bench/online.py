@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import logging
+import multiprocessing
 import os
 import platform
 import random
@@ -23,7 +24,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -173,19 +173,24 @@ def check(conninfo: str, encoder: HashEncoder, since: Any = None) -> tuple[int, 
 # --- The load ---
 
 
-class Writer(threading.Thread):
+# Not a thread: one that shares the run's interpreter would hold it up, with the table locked.
+_processes = multiprocessing.get_context("spawn")
+
+
+class Writer(_processes.Process):
     """Writes as pgbench does not, ``WRITER_RATE`` transactions a second, by statements that psycopg prepares."""
 
     def __init__(self, conninfo: str, rows: int, known: int) -> None:
         super().__init__(name="writer", daemon=True)
-        self.done = 0
-        self.failed: list[str] = []
         self._conninfo = conninfo
         self._rows, self._known_texts = rows, known
-        self._ends = threading.Event()
+        self._ends = _processes.Event()
+        self._said, self._says = _processes.Pipe(duplex=False)
         self._random = random.Random(0)
 
     def run(self) -> None:
+        failed: list[str] = []
+        done = 0
         with psycopg.connect(self._conninfo, autocommit=True, prepare_threshold=2) as conn:
             ways = [self._without_vector, self._hold, self._replace, self._key, self._blank, self._upsert, self._search]
             while not self._ends.wait(self._random.expovariate(WRITER_RATE)):
@@ -194,12 +199,17 @@ class Writer(threading.Thread):
                     with conn.transaction():
                         way(conn)
                 except psycopg.Error as error:
-                    self.failed.append(f"writer, {way.__name__}: {error.sqlstate} {error}".strip())
-                self.done += 1
+                    failed.append(f"writer, {way.__name__}: {error.sqlstate} {error}".strip())
+                done += 1
+        self._says.send((failed, done))
 
-    def end(self) -> None:
+    def end(self) -> tuple[list[str], int]:
+        """Let the writer end its transaction; return why statements failed, and how many transactions there were."""
         self._ends.set()
+        assert self._said.poll(60), "the writer in Python died"
+        said: tuple[list[str], int] = self._said.recv()
         self.join()
+        return said
 
     def _id(self) -> int:
         return self._random.randint(1, self._rows)
@@ -327,10 +337,9 @@ def load(conninfo: str, rows: int, known: int, *, clients: int, rate: float) -> 
             at_work = Pgbench(conninfo, weights, count, share * rate, rows=rows, known=known)
             ends.callback(at_work.end, result)
         writer.start()
-        ends.callback(writer.end)
         yield result
-    result.failed += writer.failed
-    result.done["writer"] = writer.done
+        failed, result.done["writer"] = writer.end()
+    result.failed += failed
 
 
 def pgbench() -> str:

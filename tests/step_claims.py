@@ -409,6 +409,7 @@ def step_values(conn: Conn) -> dict[str, Value]:
         "page_rows": 100,
         "page_bytes": 1_000_000,
         "batch_rows": 100,
+        "after_change": 0,
         "recall_sample": 5,
         "limit": 5,
         "filtered": True,

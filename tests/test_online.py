@@ -81,6 +81,8 @@ class Layout:
     isolation: psycopg.IsolationLevel = psycopg.IsolationLevel.READ_COMMITTED
     asks_first: bool = False
     """Whether a writer's transaction asks for the model before it writes and not afterwards."""
+    reads_first: bool = False
+    """Whether a writer's transaction has read the table, and thought about it, before it writes."""
     pause: float = 0.02
 
     def target(self, suffix: str = "") -> Target:
@@ -175,6 +177,9 @@ class Writer(threading.Thread):
                     run_sql(conn, f"LOCK TABLE {self.twins.target.table} IN ROW EXCLUSIVE MODE")
                     if not self._in_old_space(conn):
                         return False
+                if layout.reads_first:
+                    run_sql(conn, f"SELECT count(*) FROM {self.twins.target.table}")
+                    time.sleep(0.01)
                 for _ in range(self.random.randint(1, 5)):
                     if self.random.random() < 0.1:
                         with conn.transaction(force_rollback=True):
@@ -357,6 +362,8 @@ LAYOUTS = {
     ),
     "as a replica": Layout(
         session="SET session_replication_role = replica",
+        reads_first=True,
+        pause=0,
         key="uuid",
         make_key=lambda n: uuid.UUID(int=n * 2**97 % 2**128),
     ),
@@ -609,6 +616,33 @@ def test_writers_are_held_off_where_one_always_comes_between(
     assert changing.held_off == 1
     check_space(conn, NEW, DOCUMENTS)
     assert one(conn, "SELECT body FROM documents WHERE id = 0") == f"call {embedder.calls - 1}, row 0"
+
+
+def test_rows_that_cannot_be_written_keep_no_others_from_it(
+    db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(conn)
+    monkeypatch.setattr(online, "_FIRST_ROWS", 2)
+    monkeypatch.setattr(online, "_FEWEST_ROWS", 2)
+    monkeypatch.setattr(online, "_MOST_ROWS", 2)
+    left: list[Any] = []
+    with psycopg.connect(db) as holder:
+
+        def change() -> None:
+            for _ in range(3):
+                run_sql(conn, *(f"UPDATE documents SET body = body || '!' WHERE id = {i}" for i in range(4)))
+            run_sql(holder, "SELECT FROM documents WHERE id IN (0, 1) FOR UPDATE")
+
+        def release() -> None:
+            left.append(one(conn, f"SELECT array_agg(DISTINCT id) FROM vestige_sql.{names_of(conn)['changed_table']}"))
+            holder.commit()
+
+        points = Points(monkeypatch)
+        points.before(FILLED, change)
+        points.before(VERIFIED, release)
+        go_online(db)
+    assert left == [[0, 1]]
+    check_space(conn, NEW, DOCUMENTS)
 
 
 def test_changes_that_cannot_be_caught_up_with(db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch) -> None:

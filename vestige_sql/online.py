@@ -167,12 +167,12 @@ class Online:
                 self.applier.stager.run(reader, writer, page_step=CHANGED_ROWS)
 
     def _write_changed(self) -> None:
+        """Write what is staged of the changed rows, in one pass: rows may change as fast as they are written."""
         step = steps.load("online/write_changed/10_write_changed.sql")
-        rows = _FIRST_ROWS
-        while True:
-            batch = steps.run(self.conn, step, self.values | {"batch_rows": rows})
-            if not batch.result[0]["forgotten"]:
-                return
+        rows, after = _FIRST_ROWS, 0
+        while after is not None:
+            batch = steps.run(self.conn, step, self.values | {"batch_rows": rows, "after_change": after})
+            after = batch.result[0]["last_change"]
             rows = _next_size(rows, batch.seconds)
 
     def _verify(self, applied: Applied) -> None:

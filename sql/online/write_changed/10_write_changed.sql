@@ -1,8 +1,8 @@
--- Bring the second column up to date with the changed rows that are noted first, and forget those that are: one batch, one
--- short transaction. Counts the notes that are left behind.
+-- Bring the second column up to date with the changed rows that are noted first behind after_change, and forget those that are:
+-- one batch, one short transaction. Counts the notes that are left behind, and says which one was the last looked at.
 --
 -- A row that has no text gets NULL, one that is gone is forgotten. One that is locked by another session, or whose text has
--- no staged vector yet, stays noted.
+-- no staged vector yet, stays noted, once.
 --
 -- Locks:        ROW EXCLUSIVE on the target
 -- Transaction:  alone
@@ -10,13 +10,14 @@
 -- Fires:        no triggers, while online/quiet/ keeps them off
 -- Run again:    safe, it goes on with the next rows
 -- Undo:         abort/column/
--- Variables:    changed_table, batch_rows, id_column, content_column, new_column, schema, table, vector_schema, staging_table
+-- Variables:    changed_table, after_change, batch_rows, id_column, content_column, new_column, schema, table, vector_schema, staging_table
 
 WITH batch AS MATERIALIZED (
     SELECT c.change, c.id
     FROM vestige_sql.:"changed_table" c
     -- so that no row is noted again for being written
     WHERE (SELECT pg_catalog.set_config('vestige_sql.filling', 'on', true)) = 'on'
+      AND c.change > :after_change
     ORDER BY c.change
     LIMIT :batch_rows
 ),
@@ -49,8 +50,12 @@ forgotten AS (
     WHERE c.change = b.change
       -- a trigger of the table's own may have kept a row from being written
       AND (b.id IN (SELECT w.id FROM written w UNION ALL SELECT d.id FROM due d WHERE d.is_there)
+           OR EXISTS (SELECT FROM batch later WHERE later.id = b.id AND later.change > b.change)
            OR NOT EXISTS (SELECT FROM :"schema".:"table" t WHERE t.:"id_column" = b.id))
     RETURNING c.change
 )
-SELECT count(*) AS forgotten, (SELECT count(*) FROM batch) - count(*) AS left_behind
+SELECT
+    count(*) AS forgotten,
+    (SELECT count(*) FROM batch) - count(*) AS left_behind,
+    (SELECT max(b.change) FROM batch b) AS last_change
 FROM forgotten;
