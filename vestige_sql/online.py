@@ -111,12 +111,15 @@ class Online:
         run = steps.query_one(self.conn, "probe/open_run.sql", self.values)
         filled = run["rows_filled"] if run else 0
         started, logged = time.monotonic(), time.monotonic()
-        rows = _FIRST_ROWS
+        rows, slowest = _FIRST_ROWS, 0.0
         with self.applier.progress.rows(staged, filled, "filling"):
             while (batch := steps.run(self.conn, step, self.values | {"batch_rows": rows})).result:
                 self.applier.progress.advance(batch.result[0]["rows_filled"] - filled)
                 filled = batch.result[0]["rows_filled"]
-                rows = _next_size(rows, batch.seconds)
+                slowest = max(slowest, batch.seconds)
+                if batch.result[0]["fill_passes"] == 0:
+                    # The next keys: until then the batches are as large as they were begun.
+                    rows, slowest = _next_size(rows, slowest), 0.0
                 if time.monotonic() - logged > _LOG_EVERY_SECS:
                     logged = time.monotonic()
                     log.info("reembed: filled %d of %d rows", filled, staged)

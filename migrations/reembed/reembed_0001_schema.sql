@@ -37,8 +37,11 @@ CREATE TABLE IF NOT EXISTS vestige_sql.run (
     rows_total      bigint,
     rows_written    bigint,
     rows_blank      bigint,
-    -- online: the last key that was filled, as text, and what was true of every row of the file with this number
+    -- online: the last key, as text, up to which all is filled, and up to which it is being filled, in how many of the passes
+    -- of online/fill; and what was true of every row of the file with this number
     filled_to       text,
+    filling_to      text,
+    fill_passes     integer NOT NULL DEFAULT 0,
     rows_filled     bigint NOT NULL DEFAULT 0,
     verified_file   bigint,
     verified_at     timestamptz,

@@ -1,5 +1,9 @@
--- Write the staged vectors of the next rows by key into the second column: one batch, one short transaction. No row comes
--- back once all is filled.
+-- Write the staged vectors of the next rows into the second column: one batch, one short transaction. No row comes back once
+-- all is filled.
+--
+-- Keys are taken in spans of 16 times batch_rows, and each span in 16 passes, which a hash of the key tells apart: so each batch
+-- changes few rows of a page, and a row's new version finds room there that an earlier batch has left. Such an update is HOT
+-- and leaves the indexes alone, among them the HNSW index that searches go on in; with whole pages at once hardly any is.
 --
 -- A vector is written only into a row whose text is still the one that it was made from. A row that another session has locked
 -- is not waited for, so that nobody can be in a deadlock with the filling: it is noted as changed, and so is every other row of
@@ -14,25 +18,41 @@
 -- Variables:    schema, table, embedding_column, staging_table, batch_rows, id_sql_type, id_column, new_column, content_column, changed_table
 
 WITH run AS MATERIALIZED (
-    SELECT r.id, r.filled_to
+    SELECT r.id, r.filled_to, r.filling_to, r.fill_passes
     FROM vestige_sql.run r
     WHERE r.table_schema = :'schema' AND r.table_name = :'table' AND r.column_name = :'embedding_column'
       AND r.state = 'filling'
       -- so that no row is noted for being filled
       AND pg_catalog.set_config('vestige_sql.filling', 'on', true) = 'on'
 ),
-batch AS MATERIALIZED (
+coming AS (
     (SELECT s.id
      FROM vestige_sql.:"staging_table" s
-     WHERE (SELECT filled_to IS NULL FROM run)
+     WHERE (SELECT filled_to IS NULL AND filling_to IS NULL FROM run)
      ORDER BY s.id
-     LIMIT :batch_rows)
+     LIMIT 16 * :batch_rows)
     UNION ALL
     (SELECT s.id
      FROM vestige_sql.:"staging_table" s
-     WHERE s.id > (SELECT CAST(filled_to AS :id_sql_type) FROM run)
+     WHERE s.id > (SELECT CAST(filled_to AS :id_sql_type) FROM run) AND (SELECT filling_to IS NULL FROM run)
      ORDER BY s.id
-     LIMIT :batch_rows)
+     LIMIT 16 * :batch_rows)
+),
+span AS MATERIALIZED (
+    SELECT coalesce((SELECT filling_to FROM run), (SELECT c.id::text FROM coming c ORDER BY c.id DESC LIMIT 1)) AS last_key
+),
+batch AS MATERIALIZED (
+    SELECT s.id
+    FROM vestige_sql.:"staging_table" s
+    WHERE (SELECT filled_to IS NULL FROM run)
+      AND s.id <= (SELECT CAST(last_key AS :id_sql_type) FROM span)
+      AND pg_catalog.hashtext(s.id::text) & 15 = (SELECT fill_passes FROM run)
+    UNION ALL
+    SELECT s.id
+    FROM vestige_sql.:"staging_table" s
+    WHERE s.id > (SELECT CAST(filled_to AS :id_sql_type) FROM run)
+      AND s.id <= (SELECT CAST(last_key AS :id_sql_type) FROM span)
+      AND pg_catalog.hashtext(s.id::text) & 15 = (SELECT fill_passes FROM run)
 ),
 locked AS MATERIALIZED (
     SELECT t.:"id_column" AS id
@@ -54,10 +74,10 @@ missed AS (
     SELECT b.id FROM batch b WHERE b.id NOT IN (SELECT w.id FROM written w)
 )
 UPDATE vestige_sql.run r
-SET filled_to = b.last_key,
+SET filled_to = CASE WHEN r.fill_passes = 15 THEN s.last_key ELSE r.filled_to END,
+    filling_to = CASE WHEN r.fill_passes < 15 THEN s.last_key END,
+    fill_passes = (r.fill_passes + 1) % 16,
     rows_filled = r.rows_filled + (SELECT count(*) FROM written)
-FROM (
-    SELECT b.id::text AS last_key FROM batch b ORDER BY b.id DESC LIMIT 1
-) AS b
-WHERE r.id = (SELECT run.id FROM run)
-RETURNING r.rows_filled, r.filled_to;
+FROM span s
+WHERE r.id = (SELECT run.id FROM run) AND s.last_key IS NOT NULL
+RETURNING r.rows_filled, r.filled_to, r.fill_passes;
