@@ -34,6 +34,7 @@ from typing import Any
 import numpy as np
 import psycopg
 from pgvector.psycopg import register_vector
+from psycopg import sql
 
 from vestige_sql import (
     ModelSignature,
@@ -61,6 +62,9 @@ WRITES = {"insert": 40, "update": 40, "delete": 20}
 WRITE_SHARE = 0.2
 """The writes' share of the rate; clients of their own run them, so that no search waits behind a commit."""
 WRITING_CLIENTS = 2
+
+LOCK_STEPS = ("lock/exclusive/20_lock_target.sql", "lock/at_once/10_lock_target.sql")
+"""The steps of which one locks the table for the switch."""
 
 WRITER_RATE = 20.0
 HOLD_SECS = 0.2
@@ -143,6 +147,8 @@ def make_table(
         conn.execute("SET maintenance_work_mem = '1GB'")
         conn.execute(f"CREATE INDEX ON documents USING hnsw (embedding vector_cosine_ops) WITH ({index_options})")
         conn.execute("VACUUM (ANALYZE) documents, known")
+        # Or it would be written to the disk while the idle searches are timed.
+        conn.execute("CHECKPOINT")
 
 
 def check(conninfo: str, encoder: HashEncoder, since: Any = None) -> tuple[int, int]:
@@ -444,7 +450,7 @@ class Changes:
         prepared = steps["online/prepare/10_create_changed_table.sql"][0]
         filling = steps["online/fill/10_fill_batch.sql"]
         building = steps["index/concurrently/30_create_indexes.sql"]
-        locked = steps["lock/exclusive/20_lock_target.sql"][0]
+        locked = max(steps[file][0] for file in LOCK_STEPS if file in steps)
         return [
             Span("staging", began, prepared),
             Span("filling", *filling),
@@ -561,6 +567,7 @@ def main() -> None:
     parser.add_argument(
         "--again", action="store_true", help="after all of it a second online run, back to the old model"
     )
+    parser.add_argument("--shared-buffers", default="1GB", help="the server's setting; stock is 128MB")
     parser.add_argument("--lock-rows", type=int, default=1_000_000, help="0 leaves the second part out")
     arguments = parser.parse_args()
     log = logging.getLogger("vestige_sql")
@@ -573,6 +580,10 @@ def main() -> None:
             continue
         with tempfile.TemporaryDirectory(prefix="vestige-bench-") as folder:
             conninfo = embedded.start(folder)
+            with psycopg.connect(conninfo, autocommit=True) as conn:
+                conn.execute(sql.SQL("ALTER SYSTEM SET shared_buffers = {}").format(arguments.shared_buffers))
+            embedded.stop(folder)
+            conninfo = embedded.start(folder)
             try:
                 found.append(part(conninfo, arguments))
                 with psycopg.connect(conninfo) as conn:
@@ -584,8 +595,8 @@ def main() -> None:
                 embedded.stop(folder)
     assert server is not None
     print(
-        f"PostgreSQL {server[0]} with its default settings (shared_buffers = {server[2]}), pgvector {server[1]}, "
-        f"Python {platform.python_version()}, {os.cpu_count()} cores.\n\n"
+        f"PostgreSQL {server[0]} with shared_buffers = {server[2]} and otherwise stock settings, "
+        f"pgvector {server[1]}, Python {platform.python_version()}, {os.cpu_count()} cores.\n\n"
         f"    {shlex.join(['python', *sys.argv])}\n\n" + "\n\n".join(found)
     )
 

@@ -172,7 +172,8 @@ def scenarios() -> list[Scenario]:
                 "lock/briefly",
                 "lock/exclusive",
                 "online/prepare",
-                "online/fill",
+                # each of its passes
+                *["online/fill"] * 16,
                 "index/save",
                 "index/concurrently",
                 "probe/changed.sql",
