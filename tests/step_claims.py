@@ -562,6 +562,8 @@ def lies(step: Step, seen: Sequence[Seen]) -> list[str]:
         again = header["Run again"]
         if again.startswith("refused"):
             check(s.again_error, "Run again", f"the second time: {s.again or 'nothing happens'}")
+        elif "goes on" in again:
+            check(not s.again_error, "Run again", f"the second time: {s.again}")
         else:
             check(s.again is None, "Run again", f"the second time: {s.again}")
         if again == READ_ONLY:

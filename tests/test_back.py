@@ -360,13 +360,13 @@ def test_undoing_that_is_stopped(db: str, conn: Conn, monkeypatch: pytest.Monkey
 def test_killed_while_filling(victims: Any, db: str, conn: Conn) -> None:
     seed(conn, ROWS, OLD)
     before = everything(conn)
-    for point in (Point("embed", number=3), Point("after", FILL, 2)):
+    for point in (Point("embed", number=3), Point("after", FILL, 8)):
         kill(victims, db, NEW, ONLINE_FIELDS, point)
         assert space_of(conn, [OLD, NEW]) is OLD
         if point.what == "after":
             found = second_column(conn)
             assert found is not None
-            assert sum(vector is not None for _, vector in found.values()) == 10
+            assert 0 < sum(vector is not None for _, vector in found.values()) < ROWS
         assert abort_reembed(db)
         assert everything(conn) == before
         kill(victims, db, NEW, ONLINE_FIELDS, point)
@@ -515,7 +515,8 @@ def test_status_says_what_to_type_next(
 
     to_the_end = ["build the new index", "verify every row", "switch"]
     assert at(FILL, "before") == [f"fill {ROWS} rows of the second column", *to_the_end]
-    assert at(FILL) == to_the_end
+    assert at(FILL)[1:] == to_the_end
+    assert at("index/save/10_save_definitions.sql", "before") == to_the_end
     conn.execute("UPDATE knowledge_nodes SET content = 'other', embedding = NULL WHERE content = 'memory number 7'")
     assert at("index/concurrently/60_analyze.sql") == ["catch up with 1 changes", "verify every row", "switch"]
     assert at("online/verify/20_remember_verified.sql") == ["verify every row", "switch"]
