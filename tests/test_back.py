@@ -515,8 +515,7 @@ def test_status_says_what_to_type_next(
 
     to_the_end = ["build the new index", "verify every row", "switch"]
     assert at(FILL, "before") == [f"fill {ROWS} rows of the second column", *to_the_end]
-    assert at(FILL)[1:] == to_the_end
-    assert at("index/save/10_save_definitions.sql", "before") == to_the_end
+    assert at(FILL)[1:] == at("index/save/10_save_definitions.sql", "before") == to_the_end
     conn.execute("UPDATE knowledge_nodes SET content = 'other', embedding = NULL WHERE content = 'memory number 7'")
     assert at("index/concurrently/60_analyze.sql") == ["catch up with 1 changes", "verify every row", "switch"]
     assert at("online/verify/20_remember_verified.sql") == ["verify every row", "switch"]
