@@ -121,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     _engines(stages)
-    applies, locks, switches = _applies(), _locks(), _switches()
+    applies, locks, switches, resumes = _applies(), _locks(), _switches(), _resumes()
 
     def verb(name: str, run: Any, text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
         made = verbs.add_parser(name, help=text, description=text, parents=[server, *parents])
@@ -143,15 +143,18 @@ def _parser() -> argparse.ArgumentParser:
         applies,
         locks,
         switches,
+        resumes,
     ).add_argument("--dry-run", action="store_true", help="say what would be done; calls no encoder and writes nothing")
-    verb("stage", _stage, "encode only: nothing live is touched", target, model, stages)
-    verb("apply", _apply, "put in place what is staged", target, applies, locks, switches)
+    verb("stage", _stage, "encode only: nothing live is touched", target, model, stages, resumes)
+    verb("apply", _apply, "put in place what is staged", target, applies, locks, switches, resumes)
     probe = verb("probe", _probe, "what the table is and what hangs on its column; changes nothing", target)
     probe.add_argument(
         "--dimension", type=int, metavar="N", help="the dimension that is planned (default: the column's)"
     )
     verb("gate", _gate, "whether what is staged may be applied; changes nothing", target)
-    verb("sql", _sql, "print the apply of what is staged as one psql script", target, applies, locks).add_argument(
+    verb(
+        "sql", _sql, "print the apply of what is staged as one psql script", target, applies, locks, resumes
+    ).add_argument(
         "--plain",
         action="store_true",
         help="SQL alone, for a migration tool such as Flyway: no commands of psql, no BEGIN and COMMIT",
@@ -242,6 +245,17 @@ def _switches() -> argparse.ArgumentParser:
         "--fire-triggers",
         action="store_true",
         help="online: go on where the role cannot keep the table's triggers from firing on each row",
+    )
+    return group
+
+
+def _resumes() -> argparse.ArgumentParser:
+    """How a run that was begun is gone on with."""
+    group = argparse.ArgumentParser(add_help=False)
+    group.add_argument(
+        "--accept-edited-files",
+        action="store_true",
+        help="go on with a run although step files that it has run have another text now",
     )
     return group
 

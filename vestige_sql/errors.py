@@ -75,7 +75,11 @@ class RunInProgress(VestigeError):
 
 
 class StagedForAnother(VestigeError):
-    """Vectors are staged for another model or dimension than the one asked for."""
+    """The run under way is for another model, dimension, column or mode than the one asked for."""
+
+
+class FilesChanged(VestigeError):
+    """The step files that the run under way has run so far have another text by now."""
 
 
 class CheckFailed(VestigeError):

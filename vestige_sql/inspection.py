@@ -13,7 +13,7 @@ from .checks import check_number
 from .errors import CheckFailed
 from .report import ReembedPlan
 from .target import MAX_DIMENSION, VESTIGE, Probed, Target, blockers, connect, probe
-from .work import check_goes_on_online, index_possible, triggers_fired_online
+from .work import check_goes_on, index_possible, triggers_fired_online
 
 
 @contextmanager
@@ -53,7 +53,7 @@ def ask_gate(conninfo: str, *, target: Target = VESTIGE) -> list[str]:
     online run has begun to fill its second column, which has checks of its own.
     """
     with _probed(conninfo, target) as (conn, probed):
-        check_goes_on_online(probed, ReembedPlan())
+        check_goes_on(conn, probed, ReembedPlan())
         run = probed.open_run
         if run is None or run["state"] != "staging" or not run["staging_exists"]:
             raise CheckFailed(f"nothing is staged for {probed.column}", "run vestige-sql migrate stage first")

@@ -33,7 +33,7 @@ from .ray_engine import RayEngine, outlives_restarts
 from .report import DryRunSummary, ReembedPlan, ReembedReport, fixed_estimate
 from .resources import resource_dir
 from .script import script
-from .stage import Stager, TooManyPending
+from .stage import COPY, DISCARD, EVERY_ROW, STAGING_FITS, Stager, TooManyPending
 from .steps import StepRun, Value
 from .target import VESTIGE, Probed, Target, connect, probe
 from .work import (
@@ -49,6 +49,7 @@ from .work import (
     index_possible,
     keeps_triggers_quiet,
     notes,
+    renamed_run,
     staged_for,
     warning,
 )
@@ -332,21 +333,27 @@ def abort_reembed(conninfo: str, *, target: Target = VESTIGE) -> bool:
     column with its indexes and triggers. Returns False where no run is under way; one that has been applied stays.
     """
     with claimed_session(conninfo, target) as (conn, probed):
-        run = probed.open_run
+        run, named = probed.open_run, probed.values
+        if run is None and (run := renamed_run(conn, probed)) is not None:
+            # What it made is called as it was then, and hangs on the table as that is called now.
+            named = run["variables"]
         if run is None or run["state"] == "applied":
             finish_open_run(conn, probed, indexed=False)
             return False
         plan = ReembedPlan(online=run["state"] == "filling")
-        values = probed.values | {"lock_timeout": f"{round(plan.lock_wait_secs * 1000)}ms"}
+        now = {key: probed.values[key] for key in ("oid", "name", "schema", "table")}
+        values = named | now | {"lock_timeout": f"{round(plan.lock_wait_secs * 1000)}ms"}
         applier = Applier(conn, values, plan, run["id"], Progress(), conninfo)
+        of_then = replace(applier, values=values | named)
         applied = Applied("abort", "")
         if plan.online:
             log.info("abort: dropping the new indexes, once the transactions that are open now have ended")
             applier.folder("abort/index", applied)
 
         def undo() -> Applied:
-            for folder in ["lock/exclusive", "abort/column"] * plan.online + ["abort"]:
+            for folder in ["lock/exclusive", "abort/column"] * plan.online:
                 applier.folder(folder, applied)
+            of_then.folder("abort", applied)
             return applied
 
         applier.retrying(undo)
@@ -419,7 +426,13 @@ def _open_if_empty(conn: psycopg.Connection[Any], probed: Probed, expect: ModelS
         return probed
     work = Work("all", 0, 0, 0)
     if staged_for(probed) is None:
-        # A run that has only an index left to build, which this one builds.
+        if probed.saved_indexes and probed.model is not None and probed.open_run is not None:
+            # Left by an earlier run, with a definition for the dimension that the column has still.
+            plan, pending = ReembedPlan(), Work("index", 0, 0, 0)
+            values = step_values(probed, probed.model, pending, plan)
+            applier = Applier(conn, values, plan, probed.open_run["id"], Progress())
+            applier.retrying(lambda: applier.build_only(drop_invalid=bool(probed.invalid_indexes)))
+            probed = probe(conn, probed.target)
         steps.run(conn, steps.load("run/finish.sql"), probed.values)
         _open_run(conn, probed, expect, work, ReembedPlan())
     for step in steps.folder("stage/create"):
@@ -568,13 +581,16 @@ class _Job:
     def stager(self, embedder: Embedder) -> Stager:
         """Make the staging table if it is not there, and the stager for it."""
         with self.conn.transaction():
-            for step in steps.folder("stage/create"):
+            for step in (*steps.folder("stage/create"), steps.load(STAGING_FITS)):
                 record_step(self.conn, self.run_id, steps.run(self.conn, step, self.values))
+            # Who goes on with the run must read and write as these do.
+            for name in (EVERY_ROW, COPY, DISCARD):
+                record_step(self.conn, self.run_id, StepRun(steps.load(name), None, 0.0, []))
         return Stager(embedder, self.values, self.plan.batch_size, self.probed.name, self.progress.advance)
 
     def stage(self, stager: Stager) -> None:
         """Stage until a pass over the table meets no more pending rows than fit in one batch."""
-        discard = steps.load("stage/discard_stale.sql")
+        discard = steps.load(DISCARD)
         steps.run(self.conn, discard, self.values)
         staged = steps.query(self.conn, "probe/staged.sql", self.values)[0]["rows_staged"]
         if staged:
@@ -586,7 +602,7 @@ class _Job:
                     break
                 steps.run(self.conn, discard, self.values)
         steps.run(self.conn, steps.load("stage/analyze.sql"), self.values)
-        copied = StepRun(steps.load("stage/copy.sql"), stager.rows - before, time.monotonic() - started, [])
+        copied = StepRun(steps.load(COPY), stager.rows - before, time.monotonic() - started, [])
         record_step(self.conn, self.run_id, copied)
 
     @contextmanager
@@ -639,6 +655,8 @@ class _Job:
             stage = partial(self.stage, stager)
             if not filling:
                 stage()
+        else:
+            steps.run(self.conn, steps.load(STAGING_FITS), self.values)
         quiet = keeps_triggers_quiet(self.conn, self.probed, self.plan)
         return Online(applier, stage, quiet=quiet, filling=filling).carry_out(reason)
 

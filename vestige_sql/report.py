@@ -34,7 +34,8 @@ class ReembedPlan:
     behind. The switch is refused where a new index has a recall@10 below ``min_recall``, measured on
     ``recall_sample`` rows; 0 of them measures nothing. ``fire_triggers`` goes on where the role cannot keep the table's
     own triggers from firing on each row that is filled. ``keep_old`` keeps the former vectors of an offline run for a
-    rollback; online they are always kept.
+    rollback; online they are always kept. ``accept_edited_files`` goes on with a run that was brought this far by step
+    files of another text.
 
     Raises :class:`UsageError` for a value out of range.
     """
@@ -52,6 +53,7 @@ class ReembedPlan:
     recall_sample: int = 30
     fire_triggers: bool = False
     keep_old: bool = False
+    accept_edited_files: bool = False
 
     def __post_init__(self) -> None:
         check_number("batch_size", self.batch_size, 1)

@@ -32,6 +32,9 @@ EVERY_ROW = "stage/page.sql"
 CHANGED_ROWS = "stage/changed_page.sql"
 """The two ways to read pages: through the whole table, or through what an online run has noted as changed."""
 
+COPY, DISCARD = "stage/copy.sql", "stage/discard_stale.sql"
+STAGING_FITS = "gate/15_staging_table_fits.sql"
+
 PAGE_ROWS = 2_048
 """Rows read, encoded and committed as one: a window wide enough that sorting it by length fills the calls evenly."""
 
@@ -104,7 +107,7 @@ class Stager:
 
         Raises :class:`TooManyPending` once more than ``most`` rows are pending, before those are encoded.
         """
-        steps.run(conn, steps.load("stage/discard_stale.sql"), self.values)
+        steps.run(conn, steps.load(DISCARD), self.values)
         left = most
         for page in self._pages(conn):
             left -= len(page.ids)
@@ -170,7 +173,7 @@ class Stager:
         )
 
     def _write(self, conn: psycopg.Connection[Any], page: Page, buffer: bytes) -> None:
-        text = steps.load("stage/copy.sql").render(self.values, conn)
+        text = steps.load(COPY).render(self.values, conn)
         try:
             with self.writing(conn), conn.cursor().copy(text) as copy:
                 copy.write(buffer)

@@ -145,6 +145,13 @@ def check_server(server: dict[str, Any], *, needs_package: bool) -> None:
         return
     if server["in_recovery"]:
         raise TargetError("this server is a standby and takes no writes", "connect to the primary; nothing was written")
+    if server["read_only"]:
+        raise TargetError(
+            f"transactions of role {server['role']} on database {server['database']} are read-only: see "
+            "default_transaction_read_only",
+            "set it off for the role, the database or this session (PGOPTIONS='-c default_transaction_read_only=off'); "
+            "nothing was written",
+        )
     if not (server["package_schema_exists"] and server["package_functions_exist"]):
         raise TargetError(
             f"database {server['database']} lacks the schema vestige_sql, which keeps staging and audit",

@@ -10,7 +10,7 @@ import psycopg
 from . import steps
 from .apply import choose_way
 from .embedder import Embedder, ModelSignature
-from .errors import CheckFailed, DimensionMismatch, IndexInvalid, StagedForAnother, TargetError
+from .errors import CheckFailed, DimensionMismatch, FilesChanged, IndexInvalid, StagedForAnother, TargetError
 from .report import ReembedPlan
 from .target import MAX_DIMENSION, VECTOR_TYPES, Probed, blockers
 
@@ -156,6 +156,7 @@ def find_work(conn: psycopg.Connection[Any], probed: Probed, signature: ModelSig
     blank = total - with_text
 
     scope: str | None
+    check_not_renamed(conn, probed)
     if probed.model != signature or probed.typmod != signature.dimension:
         scope, rows = "all", with_text
     elif counts["rows_missing"] or staged_for(probed) == signature:
@@ -168,8 +169,15 @@ def find_work(conn: psycopg.Connection[Any], probed: Probed, signature: ModelSig
 
     if probed.open_run and staged_for(probed):
         check_staged_for(probed, signature)
+        check_goes_on(conn, probed, plan)
+        if scope == "all" and probed.open_run["scope"] == "missing":
+            raise StagedForAnother(
+                f"vectors are staged for the rows of {probed.column} that lack one, and they are of {signature}, while "
+                f"{probed.model or 'no model'} is registered by now",
+                "they would be mixed with vectors of another model: vestige-sql migrate abort, and run again; the "
+                "table is as it was",
+            )
         scope = probed.open_run["scope"]
-        check_goes_on_online(probed, plan)
     if plan.concurrent_index and probed.invalid_indexes:
         drops = " ".join(
             psycopg.sql.SQL("DROP INDEX CONCURRENTLY {};")
@@ -199,13 +207,68 @@ def check_staged_for(probed: Probed, signature: ModelSignature) -> None:
         )
 
 
-def check_goes_on_online(probed: Probed, plan: ReembedPlan) -> None:
+def check_goes_on(conn: psycopg.Connection[Any], probed: Probed, plan: ReembedPlan) -> None:
+    """Raise :class:`StagedForAnother` where the open run is about other columns, or is an online one and this is not,
+    and :class:`FilesChanged` where it was brought this far by other step files.
+    """
     run = probed.open_run
-    if run is not None and run["state"] == "filling" and not plan.online:
+    if run is None or run["state"] not in ("staging", "filling"):
+        return
+    state = "the column is in the space of the registered model, and what is staged stays"
+    for option, column in (("id", probed.target.id_column), ("content", probed.target.content_column)):
+        if run[f"{option}_column"] not in (None, column):
+            raise StagedForAnother(
+                f"run {run['id']} on {probed.column} was begun with --{option}-column {run[f'{option}_column']}, and "
+                f"this is about {column}",
+                f"go on with --{option}-column {run[f'{option}_column']}, or throw away what is staged with "
+                f"vestige-sql migrate abort; where the column was renamed, give it its name back until the run is over; {state}",
+            )
+    if run["state"] == "filling" and not plan.online:
         raise StagedForAnother(
             f"run {run['id']} on {probed.column} is changing the model online: its second column is there",
             "go on with --online, or undo it with vestige-sql migrate abort; search goes on in the former vectors",
         )
+    if not plan.accept_edited_files and (edited := _edited_files(conn, run["id"])):
+        raise FilesChanged(
+            f"run {run['id']} on {probed.column} was brought this far by other step files: {', '.join(edited)}",
+            f"put those of vestige-sql {run['package_version']} back, whose SHA-256 are in vestige_sql.step, or throw "
+            "away what was done with vestige-sql migrate abort; where the edit makes no difference to what was done, "
+            f"go on with --accept-edited-files; {state}",
+        )
+
+
+def _edited_files(conn: psycopg.Connection[Any], run_id: int) -> list[str]:
+    """Return the step files that the run has run, and that have another text now or are gone."""
+
+    def changed(file: str, sha256: str) -> bool:
+        try:
+            return steps.load(file).sha256 != sha256
+        except FileNotFoundError:
+            return True
+
+    return [
+        f"sql/{row['file']}"
+        for row in steps.query(conn, "probe/run_steps.sql", {"run_id": run_id})
+        if changed(row["file"], row["sha256"])
+    ]
+
+
+def check_not_renamed(conn: psycopg.Connection[Any], probed: Probed) -> None:
+    """Raise :class:`StagedForAnother` where a run of this very table was begun under another name of it."""
+    if probed.open_run is None and (run := renamed_run(conn, probed)) is not None:
+        raise StagedForAnother(
+            f"run {run['id']} to {run['name']} is under way on {run['column']}, a name that is gone: it was begun "
+            f"before {probed.name} or its column was renamed",
+            "give it its name back until the run is over, or undo the run with vestige-sql migrate abort; no vector "
+            "was touched, and what is staged stays",
+        )
+
+
+def renamed_run(conn: psycopg.Connection[Any], probed: Probed) -> dict[str, Any] | None:
+    """Return the open run that was begun under another name of the table or of its column, if there is one."""
+    if not probed.server["package_functions_exist"]:
+        return None
+    return steps.query_one(conn, "probe/renamed_run.sql", probed.values)
 
 
 def difference(one: ModelSignature, other: ModelSignature) -> str:
@@ -259,7 +322,9 @@ def triggers_fired_online(conn: psycopg.Connection[Any], probed: Probed) -> list
 def _triggers(conn: psycopg.Connection[Any], probed: Probed) -> tuple[bool, list[dict[str, Any]]]:
     """Return whether the filling is done as a replica's session does it, and the triggers that fire all the same."""
     triggers = steps.query(conn, "probe/triggers.sql", probed.values)
-    quiet = any(t["enabled"] == "O" for t in triggers) and may_suppress_triggers(conn)
+    # Also where there is none: one may come while the second column is filled.
+    wanted = any(t["enabled"] == "O" for t in triggers) or not any(t["enabled"] == "R" for t in triggers)
+    quiet = wanted and may_suppress_triggers(conn)
     return quiet, [t for t in triggers if t["enabled"] in ("A", "R" if quiet else "O")]
 
 
@@ -333,13 +398,14 @@ def find_staged(
     """Return the signature that the open run stages for, ``expect`` where that is given, and what there is to apply."""
     if expect is not None:
         check_staged_for(probed, expect)
+    check_not_renamed(conn, probed)
     run, signature = probed.open_run, staged_for(probed)
     if run is None or signature is None or not run["staging_exists"]:
         raise CheckFailed(
             f"nothing is staged for {probed.column}" + (f" with {expect}" if expect else ""),
             "run vestige-sql migrate stage first; nothing was written",
         )
-    check_goes_on_online(probed, plan)
+    check_goes_on(conn, probed, plan)
     counts = count_rows(conn, probed)
     rows = counts["rows_missing"] if run["scope"] == "missing" else counts["rows_with_text"]
     return signature, Work(run["scope"], rows, counts["rows_total"] - counts["rows_with_text"], counts["rows_total"])

@@ -14,7 +14,9 @@ SELECT
     -- unless the table was written anew since
     coalesce(r.verified_file = pg_catalog.pg_relation_filenode(
         pg_catalog.to_regclass(pg_catalog.format('%I.%I', r.table_schema, r.table_name))), false) AS verified,
-    r.started_at, r.applied_at, r.last_error,
+    r.started_at, r.applied_at, r.last_error, r.package_version,
+    -- NULL where the run was begun by a plain script
+    r.variables ->> 'id_column' AS id_column, r.variables ->> 'content_column' AS content_column,
     pg_catalog.to_regclass(pg_catalog.format('vestige_sql.%I', :'staging_table'::text)) IS NOT NULL AS staging_exists
 FROM vestige_sql.run r
 WHERE r.table_schema = :'schema' AND r.table_name = :'table' AND r.column_name = :'embedding_column'

@@ -15,6 +15,7 @@ SELECT
     current_database() AS database,
     current_user AS role,
     pg_catalog.pg_is_in_recovery() AS in_recovery,
+    current_setting('transaction_read_only')::boolean AS read_only,
     (SELECT e.extversion FROM pg_catalog.pg_extension e WHERE e.extname = 'vector') AS pgvector_version,
     (SELECT n.nspname
      FROM pg_catalog.pg_extension e

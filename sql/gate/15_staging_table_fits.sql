@@ -1,0 +1,59 @@
+-- The staging table is as it was made, the target's columns are there, and its key and vectors are of the types of then.
+--
+-- Somebody may have altered either since: without its primary key the one may hold two vectors of a row, and without its
+-- column's typmod vectors of any dimension.
+--
+-- Locks:        none on the target
+-- Transaction:  either
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it only reads
+-- Undo:         nothing to undo
+-- Variables:    staging_table, schema, table, id_column, content_column, embedding_column, dimension
+
+SELECT vestige_sql.require(
+    count(*) = 0,
+    format('the staging table vestige_sql.%I is not as it is made for %I.%I: %s; the table is as it was',
+        :'staging_table'::text, :'schema'::text, :'table'::text, pg_catalog.string_agg(f.fault, ', ' ORDER BY f.fault)),
+    'somebody altered it, or the type of a column of the table has changed since: undo that and go on, or run '
+    'vestige-sql migrate abort and begin again'
+)
+FROM (
+    SELECT
+        pg_catalog.to_regclass(pg_catalog.format('vestige_sql.%I', :'staging_table'::text)) AS staging,
+        pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass AS target
+) AS x
+CROSS JOIN LATERAL (
+    SELECT 'it is gone' AS fault WHERE x.staging IS NULL
+    UNION ALL
+    SELECT pg_catalog.format('the table has no column %I', c.name)
+    FROM (VALUES (:'id_column'::text), (:'content_column'), (:'embedding_column')) AS c (name)
+    WHERE NOT EXISTS (
+        SELECT FROM pg_catalog.pg_attribute t
+        WHERE t.attrelid = x.target AND t.attname = c.name AND NOT t.attisdropped)
+    UNION ALL
+    SELECT pg_catalog.format('%s is %s and should be %s', w.name,
+        coalesce(pg_catalog.format_type(a.atttypid, a.atttypmod), 'missing'), pg_catalog.format_type(w.atttypid, w.atttypmod))
+    FROM (
+        SELECT 'id' AS name, t.atttypid, t.atttypmod, t.attcollation
+        FROM pg_catalog.pg_attribute t
+        WHERE t.attrelid = x.target AND t.attname = :'id_column'
+        UNION ALL
+        SELECT 'content_hash', 'pg_catalog.bytea'::regtype, -1, 0
+        UNION ALL
+        SELECT 'embedding', t.atttypid, :dimension, 0
+        FROM pg_catalog.pg_attribute t
+        WHERE t.attrelid = x.target AND t.attname = :'embedding_column'
+    ) AS w
+    LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = x.staging AND a.attname = w.name AND NOT a.attisdropped
+    WHERE x.staging IS NOT NULL
+      AND (a.atttypid, a.atttypmod, a.attcollation) IS DISTINCT FROM (w.atttypid, w.atttypmod, w.attcollation)
+    UNION ALL
+    SELECT 'its primary key on id is gone'
+    WHERE x.staging IS NOT NULL
+      AND NOT EXISTS (
+          SELECT
+          FROM pg_catalog.pg_index i
+          JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] AND a.attname = 'id'
+          WHERE i.indrelid = x.staging AND i.indisprimary AND i.indisvalid AND i.indnkeyatts = 1)
+) AS f;

@@ -1,0 +1,23 @@
+-- The open run of this table that was begun under another name of it, of its schema or of its embedding column. That name is gone.
+--
+-- Locks:        none on the target
+-- Transaction:  either
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it only reads
+-- Undo:         nothing to undo
+-- Variables:    oid
+
+SELECT
+    r.id, r.state, r.to_name AS name, r.variables,
+    pg_catalog.format('%I.%I.%I', r.table_schema, r.table_name, r.column_name) AS "column"
+FROM vestige_sql.run r
+WHERE r.state IN ('staging', 'filling', 'applied')
+  AND r.variables ->> 'oid' = :oid::text
+  AND NOT EXISTS (
+      SELECT
+      FROM pg_catalog.pg_attribute a
+      WHERE a.attrelid = pg_catalog.to_regclass(pg_catalog.format('%I.%I', r.table_schema, r.table_name))
+        AND a.attname = r.column_name AND NOT a.attisdropped)
+ORDER BY r.id
+LIMIT 1;
