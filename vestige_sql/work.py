@@ -221,7 +221,8 @@ def check_goes_on(conn: psycopg.Connection[Any], probed: Probed, plan: ReembedPl
                 f"run {run['id']} on {probed.column} was begun with --{option}-column {run[f'{option}_column']}, and "
                 f"this is about {column}",
                 f"go on with --{option}-column {run[f'{option}_column']}, or throw away what is staged with "
-                f"vestige-sql migrate abort; where the column was renamed, give it its name back until the run is over; {state}",
+                "vestige-sql migrate abort; where the column was renamed, give it its name back until the run is over; "
+                f"{state}",
             )
     if run["state"] == "filling" and not plan.online:
         raise StagedForAnother(
