@@ -1,0 +1,186 @@
+"""docs/errors.md has every error that there is, and none that there is no more.
+
+A message stands in it as in the code, with ``..`` for what varies. What is missing, or left over, is printed as what
+to add and what to remove.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+
+import psycopg
+
+from vestige_sql import cli, errors
+from vestige_sql.resources import resource_dir
+
+PACKAGE = Path(cli.__file__).parent
+PAGE = (resource_dir("migrations").parent / "docs" / "errors.md").read_text(encoding="utf-8")
+
+CLASSES = {
+    name: found
+    for name, found in vars(errors).items()
+    if inspect.isclass(found) and issubclass(found, errors.VestigeError)
+}
+
+_VARIES = "\0"
+
+
+def template(message: str) -> str:
+    """``message`` on one line, with ``..`` for what varies; a qualified name varies as one."""
+    message = re.sub(rf"{_VARIES}(?:\.?{_VARIES})*", _VARIES, " ".join(message.split()))
+    return message.replace(_VARIES, "..")
+
+
+# --- What the code raises ---
+
+
+def texts(node: ast.expr) -> list[str]:
+    """The texts that an expression may give."""
+    match node:
+        case ast.Constant(value=str(value)):
+            return [value]
+        case ast.JoinedStr(values=values):
+            return ["".join(v.value if isinstance(v, ast.Constant) else _VARIES for v in values)]  # type: ignore[misc]
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return ["".join(pair) for pair in product(texts(left), texts(right))]
+        case ast.IfExp(body=body, orelse=orelse):
+            return texts(body) + texts(orelse)
+    return [_VARIES]
+
+
+def raised_in_python() -> set[tuple[str, str]]:
+    """The class and the message of every error that is made in the package, but for those passed on as they are."""
+    return {
+        (call.func.id, template(text))
+        for path in PACKAGE.glob("*.py")
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in CLASSES and call.args
+        for text in texts(call.args[0])
+        if text != _VARIES
+    }
+
+
+_STRINGS = re.compile(r"'((?:[^']|'')*)'(?:\s*\n\s*'((?:[^']|'')*)')*")
+
+
+def first_string(sql: str) -> str:
+    """The first string of ``sql``, with those that continue it."""
+    found = re.match(rf".*?({_STRINGS.pattern})", sql, re.DOTALL)
+    assert found is not None, sql
+    return "".join(part.replace("''", "'") for part in re.findall(r"'((?:[^']|'')*)'", found[1]))
+
+
+def arguments(sql: str) -> list[str]:
+    """The arguments of a call, whose opening parenthesis ``sql`` follows."""
+    found, depth = [""], 0
+    for token in re.findall(r"'(?:[^']|'')*'|--[^\n]*|.", sql, re.DOTALL):
+        depth += (token == "(") - (token == ")")
+        if depth < 0:
+            break
+        if token == "," and depth == 0:
+            found.append("")
+        elif not token.startswith("--"):
+            found[-1] += token
+    return found
+
+
+def raised_in_sql() -> set[str]:
+    """The message of every check in the steps, and of every RAISE in the migrations."""
+    return set(_checks()) | set(_raises())
+
+
+def _checks() -> Iterator[str]:
+    for path in resource_dir("sql").rglob("*.sql"):
+        for _, _, call in _split(path, "vestige_sql.require("):
+            message = arguments(call)[1]
+            varying = re.match(r"\s*(pg_catalog\.)?format\(", message)
+            text = first_string(message)
+            yield template(re.sub(r"%(?:\d+\$)?[sIL]", _VARIES, text) if varying else text)
+
+
+def _raises() -> Iterator[str]:
+    for path in resource_dir("migrations").rglob("*.sql"):
+        for _, _, rest in _split(path, "RAISE EXCEPTION '"):
+            yield template(re.sub("%", _VARIES, first_string(f"'{rest}")))
+
+
+def _split(path: Path, call: str) -> Iterator[tuple[str, str, str]]:
+    text = path.read_text(encoding="utf-8")
+    place = -1
+    while (place := text.find(call, place + 1)) >= 0:
+        yield text[:place], call, text[place + len(call) :]
+
+
+def handled() -> set[str]:
+    """The SQLSTATE of every error of PostgreSQL that the package handles by name, and of every one of its own."""
+    named = {
+        sqlstate
+        for path in PACKAGE.glob("*.py")
+        for name in re.findall(r"psycopg\.errors\.(\w+)", path.read_text(encoding="utf-8"))
+        if (sqlstate := getattr(psycopg.errors, name).sqlstate)
+    }
+    sources = [*PACKAGE.glob("*.py"), *resource_dir("migrations").rglob("*.sql")]
+    return named | {code for path in sources for code in re.findall(r"['\"](VS\d{3})['\"]", path.read_text("utf-8"))}
+
+
+# --- What the page says ---
+
+
+def sections() -> dict[str, str]:
+    """The text under each heading of the page."""
+    parts = re.split(r"^##+ (.+)$", PAGE, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def rows(text: str) -> list[list[str]]:
+    """The cells of the table in ``text``, without its head."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
+
+
+def messages(heading: str) -> list[str]:
+    return [row[0].strip("`") for row in rows(sections().get(heading, ""))]
+
+
+CHECKS = "Checks in the SQL"
+
+
+def test_every_class_is_there_with_its_exit_code() -> None:
+    listed = {row[0].strip("`"): row[1] for row in rows(sections()["Exit codes"])}
+    assert listed == {name: str(found.exit_code) for name, found in CLASSES.items()}
+
+
+def test_every_message_is_there() -> None:
+    there = {(name, message) for name in CLASSES for message in messages(name)}
+    wanted = raised_in_python()
+    assert f"to add: {sorted(wanted - there)}, to remove: {sorted(there - wanted)}" == "to add: [], to remove: []"
+
+
+def test_every_check_in_the_sql_is_there() -> None:
+    there, wanted = set(messages(CHECKS)), raised_in_sql()
+    assert f"to add: {sorted(wanted - there)}, to remove: {sorted(there - wanted)}" == "to add: [], to remove: []"
+
+
+def test_every_sqlstate_is_there_under_its_name() -> None:
+    listed = {row[0].strip("`"): row[1].strip("`") for row in rows(sections()["SQLSTATE"])}
+    assert handled() <= set(listed)
+    for sqlstate, name in listed.items():
+        if not sqlstate.startswith("VS"):
+            # The condition's name in PostgreSQL's appendix, which psycopg's class has in other letters.
+            assert psycopg.errors.lookup(sqlstate).__name__.lower() == name.replace("_", "")
+
+
+def test_a_message_stands_once_and_each_row_says_what_to_do() -> None:
+    for heading in (*CLASSES, CHECKS, "SQLSTATE"):
+        found = rows(sections().get(heading, ""))
+        assert len({row[0] for row in found}) == len(found), heading
+        assert all(len(cell.split()) > 2 for row in found for cell in row[2 if heading == "SQLSTATE" else 1 :]), heading
+    # Each class says once for all its messages what state the data is in.
+    for name in CLASSES:
+        if messages(name):
+            assert "**State:**" in sections()[name], name
