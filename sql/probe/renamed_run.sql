@@ -1,4 +1,4 @@
--- The open run of this table that was begun under another name of it, of its schema or of its embedding column. That name is gone.
+-- The run under way on this table that was begun under another name of it, of its schema or of its embedding column. That name is gone.
 --
 -- Locks:        none on the target
 -- Transaction:  either
@@ -12,7 +12,7 @@ SELECT
     r.id, r.state, r.to_name AS name, r.variables,
     pg_catalog.format('%I.%I.%I', r.table_schema, r.table_name, r.column_name) AS "column"
 FROM vestige_sql.run r
-WHERE r.state IN ('staging', 'filling', 'applied')
+WHERE r.state IN ('staging', 'filling')
   AND r.variables ->> 'oid' = :oid::text
   AND NOT EXISTS (
       SELECT
