@@ -581,8 +581,9 @@ class _Job:
     def stager(self, embedder: Embedder) -> Stager:
         """Make the staging table if it is not there, and the stager for it."""
         with self.conn.transaction():
-            for step in (*steps.folder("stage/create"), steps.load(STAGING_FITS)):
+            for step in steps.folder("stage/create"):
                 record_step(self.conn, self.run_id, steps.run(self.conn, step, self.values))
+            steps.run(self.conn, steps.load(STAGING_FITS), self.values)
             # Who goes on with the run must read and write as these do.
             for name in (EVERY_ROW, COPY, DISCARD):
                 record_step(self.conn, self.run_id, StepRun(steps.load(name), None, 0.0, []))
