@@ -69,7 +69,14 @@ class ReembedPlan:
             # PostgreSQL counts it in whole milliseconds, and takes none for no limit at all.
             check_number("lock_timeout_secs", self.lock_timeout_secs, 0.001, MOST // 1000, whole=False)
         check_number("lock_attempts", self.lock_attempts, 1)
-        for flag in ("drop_hnsw_first", "concurrent_index", "online", "fire_triggers", "keep_old"):
+        for flag in (
+            "drop_hnsw_first",
+            "concurrent_index",
+            "online",
+            "fire_triggers",
+            "keep_old",
+            "accept_edited_files",
+        ):
             check_flag(flag, getattr(self, flag))
 
     @property
