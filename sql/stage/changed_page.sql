@@ -36,6 +36,8 @@ FROM measured m
 CROSS JOIN LATERAL (
     SELECT vestige_sql.has_text(m.content)
        AND NOT EXISTS (SELECT FROM vestige_sql.:"staging_table" s WHERE s.id = m.id)
+    -- asked once a row: a long text is fetched and decompressed each time that it is looked at
+    OFFSET 0
 ) AS q (pending)
 WHERE coalesce(m.bytes_before, 0) < :page_bytes
 ORDER BY m.id;

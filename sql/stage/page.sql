@@ -43,6 +43,8 @@ CROSS JOIN LATERAL (
     SELECT vestige_sql.has_text(m.content)
        AND (m.embedding_is_null OR NOT :only_missing)
        AND NOT EXISTS (SELECT FROM vestige_sql.:"staging_table" s WHERE s.id = m.id)
+    -- asked once a row: a long text is fetched and decompressed each time that it is looked at
+    OFFSET 0
 ) AS q (pending)
 WHERE coalesce(m.bytes_before, 0) < :page_bytes
 ORDER BY m.id;
