@@ -13,6 +13,7 @@ import argparse
 import contextlib
 import itertools
 import json
+import math
 import multiprocessing
 import os
 import random
@@ -61,6 +62,9 @@ KINDS = (STEP, *OTHERS)
 
 LEGS = (4, 4, 4, 4)
 """Kills in each leg of a case: the first and the third at steps in their order, the others of other kinds."""
+
+SWEPT = 8
+"""Kills in a leg of a sweep."""
 
 PATIENCE_SECS = 60
 
@@ -423,6 +427,7 @@ class Case:
         layout: str | None = None,
         writes: bool | None = None,
         legs: Sequence[Sequence[str]] | None = None,
+        sweeps: bool = False,
     ) -> None:
         self.server = server
         self.seed, self.number = seed, number
@@ -435,7 +440,7 @@ class Case:
         turn = self.turn + list(MODES).index(mode)
         layout = layout or list(LAYOUTS)[turn % len(LAYOUTS)]
         writes = turn % 2 == 1 if writes is None else writes
-        self.mode, self.layout = MODES[mode], LAYOUTS[layout]
+        self.mode, self.layout, self.sweeps = MODES[mode], LAYOUTS[layout], sweeps
         self.legs = legs if legs is not None else self._legs()
         self.models = [Model("old", 24), Model("new", self.rng.choice((24, 32)))]
         self.page_rows = self.rng.choice((5, 8, 16))
@@ -483,6 +488,11 @@ class Case:
         first = self.turn * count % len(boundaries)
         points = itertools.islice(itertools.cycle(boundaries), first, None)
         legs = [[self._kill(kind, points) for kind in kinds] for kinds in self.legs]
+        if self.sweeps:
+            ends = sorted((Kill(STEP, point) for point in boundaries if point.when != "before"), key=self._order)
+            count = math.ceil(len(ends) / SWEPT)
+            # Far from each other, so that one does not take the next one's place away.
+            legs = [ends[leg::count] for leg in range(count)]
         while legs:
             kills = sorted(legs.pop(0), key=self._order)
             left = self._leg(kills)
@@ -809,21 +819,27 @@ def _start_server() -> None:
     atexit.register(embedded.stop, folder)
 
 
-def _run(seed: int, number: int) -> Result:
+def _run(seed: int, number: int, sweeps: bool) -> Result:
     assert _server is not None
-    return Case(_server, seed, number).run()
+    if not sweeps:
+        return Case(_server, seed, number).run()
+    mode, layout = list(MODES)[number - 1], list(LAYOUTS)[(number + seed) % len(LAYOUTS)]
+    return Case(_server, seed, number, mode=mode, layout=layout, writes=False, sweeps=True).run()
 
 
-def torture(seed: int, kills: int, jobs: int, only: int | None, say: Callable[[str], None]) -> list[Result]:
-    """Run cases until there were so many kills, or the first failure."""
-    numbers = iter([only]) if only else itertools.count(1)
+def torture(
+    seed: int, kills: int, jobs: int, only: int | None, say: Callable[[str], None], *, sweeps: bool = False
+) -> list[Result]:
+    """Run cases until there were so many kills, or the first failure. One that ``sweeps`` is a case a mode."""
+    numbers = iter([only] if only else range(1, len(MODES) + 1)) if only or sweeps else itertools.count(1)
     results: list[Result] = []
     with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_start_server) as pool:
         running: set[Future[Result]] = set()
         while True:
-            enough = sum(result.kills.total() for result in results) >= kills or any(r.failure for r in results)
+            enough = any(result.failure for result in results)
+            enough |= not sweeps and sum(result.kills.total() for result in results) >= kills
             while not enough and len(running) < jobs and (number := next(numbers, None)) is not None:
-                running.add(pool.submit(_run, seed, number))
+                running.add(pool.submit(_run, seed, number, sweeps))
             if not running:
                 return results
             done, running = wait(running, return_when=FIRST_COMPLETED)
@@ -867,6 +883,9 @@ def main() -> int:
     parser.add_argument(
         "--jobs", type=int, default=2, help="cases at a time, each on a server of its own (%(default)s)"
     )
+    parser.add_argument(
+        "--sweep", action="store_true", help="kill once after every step of every mode, and nowhere else"
+    )
     parser.add_argument("--case", type=int, help="this case alone")
     options = parser.parse_args()
     chosen = options.seed if options.seed is not None else random.SystemRandom().randrange(1_000_000)
@@ -874,14 +893,17 @@ def main() -> int:
     # As Ctrl-C, so that no server is left behind; the cases that are under way come to their end.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     started = time.monotonic()
-    results = torture(chosen, options.kills, options.jobs, options.case, lambda line: print(line, flush=True))
+    results = torture(
+        chosen, options.kills, options.jobs, options.case, lambda line: print(line, flush=True), sweeps=options.sweep
+    )
     kills = sum(result.kills.total() for result in results)
     print(f"\n{kills} kills in {len(results)} cases, {time.monotonic() - started:.0f} s, seed {chosen}")
     print(summary(results))
     failed = [result for result in results if result.failure]
     for result in failed:
         print(f"\nFAILED in case {result.number}, {result.mode} on {result.layout}:\n{result.failure}")
-        print(f"again: make torture SEED={chosen} ARGS='--case {result.number}'")
+        options_again = f"{'--sweep ' * options.sweep}--case {result.number}"
+        print(f"again: make torture SEED={chosen} ARGS='{options_again}'")
     return 1 if failed else 0
 
 
