@@ -375,6 +375,7 @@ def step_values(conn: Conn) -> dict[str, Value]:
     probed = probe(conn, VESTIGE)
     signature = OLD.signature() if probed.open_run and probed.open_run["scope"] == "missing" else NEW.signature()
     return probed.values | {
+        "verb": "apply",
         "dimension": signature.dimension,
         "model_name": signature.name,
         "model_hash": signature.hash,
@@ -431,7 +432,7 @@ def step_values(conn: Conn) -> dict[str, Value]:
 def _chunk(conn: Conn) -> bytes:
     """What the runner would stream into the staging table: every row that has text."""
     rows = conn.execute(
-        "SELECT id, content, sha256(convert_to(content, 'UTF8')) FROM knowledge_nodes WHERE btrim(content) <> ''"
+        "SELECT id, content, sha256(convert_to(content, 'UTF8')) FROM public.knowledge_nodes WHERE btrim(content) <> ''"
     ).fetchall()
     vectors = NEW.embed_batch([text for _, text, _ in rows])
     return staged_rows([key.bytes for key, _, _ in rows], [bytes(found) for _, _, found in rows], vectors, "vector")
@@ -453,7 +454,7 @@ def _stage_rows(conn: Conn) -> None:
     for step in steps.folder("copy/create"):
         steps.run(conn, step, step_values(conn))
     new = "b0000000-0000-4000-8000-000000000000"
-    row = conn.execute("SELECT id::text FROM knowledge_nodes ORDER BY id LIMIT 1").fetchone()
+    row = conn.execute("SELECT id::text FROM public.knowledge_nodes ORDER BY id LIMIT 1").fetchone()
     assert row is not None
     value = {"id": new, "user_id": new, "group_id": new, "owner_user_id": new, "source_id": new, "target_id": row[0],
              "memory_id": new, "columns": '{"more": 1}', "rating": "3"}  # fmt: skip
@@ -584,6 +585,8 @@ def walk(conninfo: str, scenario: Scenario) -> Iterator[Seen]:
         psycopg.connect(conninfo, autocommit=True) as watcher,
     ):
         prepare(conn, conninfo, scenario.state)
+        # As every session of the runner; and names are printed alike before and after.
+        steps.run(conn, steps.load("session/05_pin_search_path.sql"), {})
         values = step_values(conn)
         own = {name: values[v[1:]] if str(v).startswith("@") else v for name, v in scenario.values}
         chunk = _copied(conn) if scenario.name.startswith("copy") else _chunk(conn)
@@ -704,7 +707,7 @@ class _Walker:
             self.conn.execute("SET LOCAL session_replication_role = origin")
             for when in ("before", "after"):
                 for what in ("row", "statement", "truncate"):
-                    self.conn.execute(f"ALTER TABLE knowledge_nodes ENABLE TRIGGER {when}_{what}")  # type: ignore[arg-type]
+                    self.conn.execute(f"ALTER TABLE public.knowledge_nodes ENABLE TRIGGER {when}_{what}")  # type: ignore[arg-type]
             self._perform(seen.step)
         seen.fired_with_triggers_on = self._fired() - fired
 
@@ -802,7 +805,7 @@ class _Walker:
                 (seen.not_rewritten if before[oid][1] == file else seen.rewritten).add(name)
 
     def _fired(self) -> int:
-        row = self.conn.execute("SELECT last_value FROM fired").fetchone()
+        row = self.conn.execute("SELECT last_value FROM public.fired").fetchone()
         assert row is not None
         return int(row[0])
 

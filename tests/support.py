@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -316,6 +317,21 @@ class Points:
         self._actions = [one for one in self._actions if one not in due]
         for _, _, action in due:
             action()
+
+
+# --- Grants ---
+
+_PRIVILEGES = Path(__file__).parent.parent / "docs" / "privileges.md"
+
+
+def granted(heading: str, role: str = "app", database: str = "mydb", *, only: str = "") -> list[str]:
+    """The GRANTs that docs/privileges.md has under ``heading``, those with ``only`` in them, to ``role``."""
+    section = _PRIVILEGES.read_text(encoding="utf-8").partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    return [
+        line.strip().removesuffix(";").replace(" TO app", f" TO {role}").replace(" mydb ", f' "{database}" ')
+        for line in section.splitlines()
+        if line.startswith("    GRANT ") and only in line
+    ]
 
 
 # --- One instant ---

@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import sql
-from support import Conn, FakeEmbedder, catalog, check_space, everything, literal, rows
+from support import Conn, FakeEmbedder, catalog, check_space, everything, granted, literal, rows
 from test_by_hand import files, run_psql
 
 from vestige_sql import (
@@ -832,7 +832,7 @@ NOT_A_TARGET: dict[str, tuple[str, str]] = {
     ),
     "array of vectors": (
         "CREATE TABLE documents (id bigint PRIMARY KEY, body text, embedding vector(8)[])",
-        r"is of type vector.*\[\], not a vector column",
+        r"is of type public.vector.*\[\], not a vector column",
     ),
     "array of numbers": (
         "CREATE TABLE documents (id bigint PRIMARY KEY, body text, embedding real[])",
@@ -841,7 +841,7 @@ NOT_A_TARGET: dict[str, tuple[str, str]] = {
     "domain over vector": (
         "CREATE DOMAIN meaning AS vector(8);"
         "CREATE TABLE documents (id bigint PRIMARY KEY, body text, embedding meaning)",
-        "is of type meaning, not a vector column",
+        "is of type public.meaning, not a vector column",
     ),
     "a vector of another making": (
         "CREATE SCHEMA mine; CREATE TYPE mine.vector AS (x real);"
@@ -923,7 +923,7 @@ HANGING = {
     ),
     "function with an SQL body": Hanging(
         "CREATE FUNCTION embedded() RETURNS bigint BEGIN ATOMIC SELECT count(embedding) FROM documents# END",
-        r"function embedded\(\)",
+        r"function public.embedded\(\)",
     ),
     "rule on another table": Hanging(
         "CREATE TABLE inbox (id bigint)#CREATE RULE forget AS ON INSERT TO inbox DO ALSO"
@@ -957,7 +957,7 @@ HANGING = {
         "ALTER TABLE documents ADD CONSTRAINT once UNIQUE (embedding)", "constraint once", ("swap",)
     ),
     "statistics": Hanging(
-        "CREATE STATISTICS pair ON body, embedding FROM documents", "statistics object pair", ("swap",)
+        "CREATE STATISTICS pair ON body, embedding FROM documents", "statistics object public.pair", ("swap",)
     ),
     "row type in a column": Hanging("CREATE TABLE history (was documents)", "history"),
     "row type in an array": Hanging("CREATE TABLE history (were documents[])", "history"),
@@ -1005,7 +1005,7 @@ def test_views_are_named_with_what_makes_them_again(db: str, conn: Conn) -> None
     )
     names = ['app."Odd name"', "app.kept", "app.empty", "above"]
     before = [views(conn, name) for name in names]
-    error = refused(db, conn, 'view app."Odd name"', "view app.kept", "view app.empty", "view above")
+    error = refused(db, conn, 'view app."Odd name"', "view app.kept", "view app.empty", "view public.above")
     assert "aside" not in str(error)
     drops = [s for s in error.hint.split("\n") if s.startswith("DROP ")]
     run_sql(conn, *drops)
@@ -1057,58 +1057,8 @@ def role(db: str, conn: Conn) -> Iterator[Role]:
     run_sql(conn, f"DROP OWNED BY {made} CASCADE", f"DROP ROLE {made}")
 
 
-GRANTS = tuple(
-    line.strip().removesuffix(";").replace(" TO app", " TO {role}")
-    for line in (Path(__file__).parent.parent / "docs" / "rights.md").read_text(encoding="utf-8").splitlines()
-    if line.startswith("    GRANT ") and line.endswith(" TO app;")
-)
-"""Once a database, as the manual has them."""
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_a_plain_owner(db: str, conn: Conn, role: Role, way: str) -> None:
-    """The owner of a table needs no more than the rights that the refusal's hint grants."""
-    run_sql(conn, "CREATE SCHEMA app")
-    target = replace(DOCUMENTS, table="app.documents")
-    make(conn, target)
-    run_sql(
-        conn,
-        "CREATE INDEX by_ip ON app.documents USING hnsw (embedding vector_ip_ops)",
-        "CREATE TRIGGER same BEFORE UPDATE ON app.documents FOR EACH ROW"
-        " EXECUTE FUNCTION suppress_redundant_updates_trigger()",
-        "ALTER TABLE app.documents ENABLE ROW LEVEL SECURITY",
-        "CREATE POLICY hidden ON app.documents USING (false)",
-        f"ALTER TABLE app.documents OWNER TO {role.name}",
-    )
-    error = refused_role(role, target)
-    statements = re.findall(r"GRANT [^;]*", error.hint)
-    assert statements == [g.format(role=role.name) for g in GRANTS]
-    # each of them is needed
-    for i, statement in enumerate(statements):
-        run_sql(conn, *statements[:i], *statements[i + 1 :])
-        assert statement in refused_role(role, target).hint
-        run_sql(conn, f"REVOKE ALL ON SCHEMA vestige_sql FROM {role.name}")
-        run_sql(conn, f"REVOKE ALL ON ALL TABLES IN SCHEMA vestige_sql FROM {role.name}")
-    run_sql(conn, *statements)
-    with pytest.raises(TargetError, match="permission denied for schema app"):
-        run_reembed(role.conninfo, NEW, target=target)
-    run_sql(conn, f"GRANT USAGE ON SCHEMA app TO {role.name}")
-    # an index is made in the table's schema
-    hint = refused_role(role, target).hint
-    assert f"GRANT CREATE ON SCHEMA app TO {role.name}" in hint
-    run_sql(conn, hint.partition(";")[0])
-    reembed_as(role, conn, target, NEW, way)
-    reembed_as(role, conn, target, FakeEmbedder("third", 12), way, concurrent_index=True)
-    run_sql(conn, "INSERT INTO app.documents VALUES (99, 'late')")
-    assert run_reembed(role.conninfo, FakeEmbedder("third", 12), target=target).rows_updated == 1
-    assert run_reembed(role.conninfo, FakeEmbedder("third", 12), target=target).nothing_to_do
-
-
-def refused_role(role: Role, target: Target) -> TargetError:
-    with pytest.raises(TargetError, match=f"role {role.name} lacks rights") as caught:
-        run_reembed(role.conninfo, NEW, target=target)
-    assert "nothing was written" in caught.value.hint
-    return caught.value
+GRANTS = tuple(granted("rollback, finalize, abort", "{role}", only="vestige_sql"))
+"""What a role needs in the package's own schema, once a database, as the manual has it."""
 
 
 def reembed_as(role: Role, conn: Conn, target: Target, embedder: FakeEmbedder, way: str, **plan: Any) -> None:

@@ -346,6 +346,7 @@ def test_not_the_owner(server_url: str, db: str, conn: Conn, tiny: str, vestige:
     try:
         conn.execute(sql.SQL("GRANT ALL ON SCHEMA vestige_sql TO {}").format(name))
         conn.execute(sql.SQL("GRANT ALL ON ALL TABLES IN SCHEMA vestige_sql, public TO {}").format(name))
+        conn.execute(sql.SQL("GRANT ALL ON ALL FUNCTIONS IN SCHEMA vestige_sql TO {}").format(name))
         before = everything(conn)
         stranger = make_conninfo(db, user=role, password="secret")
         said = vestige(*reembed(stranger, tiny))

@@ -136,7 +136,7 @@ def run_copy(
     with ExitStack() as stack:
         source = stack.enter_context(open_source(path))
         _check_version(source, plan)
-        conn, probed = stack.enter_context(claimed_session(conninfo, VESTIGE))
+        conn, probed = stack.enter_context(claimed_session(conninfo, VESTIGE, "copy"))
         stack.enter_context(steps.translated(_STATE))
         _check_tables(conn, probed)
         model = _settle_model(conn, source, probed, plan, signature)
@@ -164,7 +164,7 @@ def dry_run_copy(
     """
     with steps.translated(_NOTHING), open_source(path) as source, connect(conninfo) as conn:
         _check_version(source, plan)
-        probed = probe(conn, VESTIGE)
+        probed = probe(conn, VESTIGE, verb="copy")
         _check_tables(conn, probed)
         model = _settle_model(conn, source, probed, plan, signature)
         report = _report(conn, source, probed, model)
@@ -193,6 +193,12 @@ def _check_tables(conn: psycopg.Connection[Any], probed: Probed) -> None:
         raise TargetError(
             f"beside {probed.name} this database lacks what a copy needs: {', '.join(missing)}",
             f"run: vestige-sql migrate up; {_NOTHING}",
+        )
+    lacking = [row["missing"] for row in steps.query(conn, "copy/look/05_missing_grants.sql", probed.values)]
+    if lacking:
+        raise TargetError(
+            f"role {probed.server['role']} lacks rights that a copy to {probed.name} needs",
+            f"{'; '.join(lacking)}; {_NOTHING}",
         )
 
 

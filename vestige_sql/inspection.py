@@ -17,9 +17,9 @@ from .work import check_goes_on, index_possible, triggers_fired_online
 
 
 @contextmanager
-def _probed(conninfo: str, target: Target) -> Iterator[tuple[psycopg.Connection[Any], Probed]]:
+def _probed(conninfo: str, target: Target, verb: str = "look") -> Iterator[tuple[psycopg.Connection[Any], Probed]]:
     with steps.translated(), connect(conninfo, read_only=True) as conn:
-        yield conn, probe(conn, target, needs_package=False)
+        yield conn, probe(conn, target, needs_package=False, verb=verb)
 
 
 def probe_target(conninfo: str, *, target: Target = VESTIGE, dimension: int | None = None) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def ask_gate(conninfo: str, *, target: Target = VESTIGE) -> list[str]:
     Raises :class:`CheckFailed` with the message of the first that does not, and :class:`StagedForAnother` where an
     online run has begun to fill its second column, which has checks of its own.
     """
-    with _probed(conninfo, target) as (conn, probed):
+    with _probed(conninfo, target, "gate") as (conn, probed):
         check_goes_on(conn, probed, ReembedPlan())
         run = probed.open_run
         if run is None or run["state"] != "staging" or not run["staging_exists"]:

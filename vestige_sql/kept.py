@@ -70,7 +70,7 @@ def rollback(
     Raises :class:`CheckFailed` where nothing is kept or a run is under way, and :class:`TargetError` for what could
     not be kept; nothing is changed then.
     """
-    with claimed_session(conninfo, target) as (conn, probed):
+    with claimed_session(conninfo, target, "back") as (conn, probed):
         model = _check_kept(conn, probed)
         missing = _without_vector(conn, probed)
         if missing and probed.table["embedding_not_null"]:
@@ -104,7 +104,7 @@ def finalize(
     before_write: Notice | None = None,
 ) -> FinalizeReport | None:
     """Let go of the kept vectors, for good. Returns None where nothing is kept."""
-    with claimed_session(conninfo, target) as (conn, probed):
+    with claimed_session(conninfo, target, "back") as (conn, probed):
         if probed.kept is None:
             return None
         in_column = probed.kept["place"] == "column"

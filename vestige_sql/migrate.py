@@ -195,8 +195,9 @@ def _failed(what: str, error: psycopg.Error) -> ServerError:
     message, *hint = _lines(error)
     if isinstance(error, errors.InsufficientPrivilege):
         hint = [
-            "Run it as the owner of the database. The extension vector only a superuser may create, once in "
-            "this database: CREATE EXTENSION vector; then the owner is enough."
+            "Run it as the owner of the database, or GRANT CREATE ON DATABASE and GRANT CREATE ON SCHEMA public (or "
+            "the role's own) TO this role. The extension vector only a superuser may create, once in this database: "
+            "CREATE EXTENSION vector; then that is enough."
         ]
     elif isinstance(error, errors.FeatureNotSupported | errors.UndefinedFile) and "extension" in message:
         hint = ["Install pgvector on the server's machine (https://github.com/pgvector/pgvector), run this again."]

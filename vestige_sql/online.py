@@ -267,6 +267,8 @@ class Online:
             raise TooManyPending
         self._stage_changed()
         self._write_changed()
+        # That gave the table's own triggers the role's search_path, to the end of the transaction.
+        steps.run(self.conn, steps.load("transaction/05_pin_search_path.sql"), {})
         self._folder("lock/briefly", applied)
         deadline = time.monotonic() + self.plan.lock_wait_secs
         while True:

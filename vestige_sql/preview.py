@@ -22,7 +22,7 @@ def staged_models(conninfo: str, *, target: Target = VESTIGE) -> tuple[ModelSign
     Raises :class:`CheckFailed` where nothing is staged, or only what rows of the registered model lack.
     """
     with steps.translated(), connect(conninfo, read_only=True) as conn:
-        probed = probe(conn, target, needs_package=False)
+        probed = probe(conn, target, needs_package=False, verb="gate")
         return probed.model, _staged(probed)
 
 
@@ -62,7 +62,7 @@ def preview(
     if question and new is None:
         raise UsageError("a question needs the model that vectors are staged for; a sample needs none")
     with steps.translated(), connect(conninfo, read_only=True) as conn:
-        probed = probe(conn, target, needs_package=False)
+        probed = probe(conn, target, needs_package=False, verb="gate")
         staged = _staged(probed)
         assert probed.open_run is not None
         if new is not None:

@@ -86,7 +86,7 @@ def run_reembed(
     Raises a :class:`VestigeError` that says what state the data is in.
     """
     signature = check_embedder(embedder)
-    with claimed_session(conninfo, target) as (conn, probed):
+    with claimed_session(conninfo, target, _verb(plan)) as (conn, probed):
         work = find_work(conn, probed, signature, plan)
         if work.scope is None:
             log.info("reembed: nothing to do: %s is in the space of %s", probed.column, signature)
@@ -116,7 +116,7 @@ def stage_reembed(
 ) -> ReembedReport:
     """Encode what is pending and stage it; nothing live is touched. The arguments are those of :func:`run_reembed`."""
     signature = check_embedder(embedder)
-    with claimed_session(conninfo, target) as (conn, probed):
+    with claimed_session(conninfo, target, "stage") as (conn, probed):
         # An online run may be under way: then this stages what changed, and the run's second column is left alone.
         online = bool(probed.open_run and probed.open_run["state"] == "filling")
         plan = replace(plan, online=online, fire_triggers=True)
@@ -154,7 +154,7 @@ def apply_staged(
     before_write: Notice | None = None,
 ) -> ReembedReport:
     """Put in place what is staged, without a model: rows that changed since they were staged are an error."""
-    with claimed_session(conninfo, target) as (conn, probed):
+    with claimed_session(conninfo, target, _verb(plan)) as (conn, probed):
         signature, work = find_staged(conn, probed, plan)
         plan = _plan_for(work, plan)
         way, reason = find_way(conn, probed, signature, work, plan)
@@ -193,10 +193,10 @@ def apply_reembed(
     with steps.translated(), _inside_transaction(connection):
         if expect is not None:
             _install_if_empty(connection, target)
-        probed = probe(connection, target)
+        probed = probe(connection, target, verb=_verb(plan))
         _claim(connection, probed, "transaction/20_claim_run.sql")
         # Asked again, now that nobody else is at work on it.
-        probed = probe(connection, target)
+        probed = probe(connection, target, verb=_verb(plan))
         if expect is not None:
             check_dimension(expect)
             if in_space_of(probed, expect):
@@ -234,7 +234,7 @@ def script_staged(
             "--concurrent-index nor --no-drop-hnsw-first"
         )
     with steps.translated(), connect(conninfo) as conn:
-        probed = probe(conn, target)
+        probed = probe(conn, target, verb=_verb(plan))
         signature, work = find_staged(conn, probed, plan)
         way, reason = find_way(conn, probed, signature, work, plan)
         table, server = probed.table, probed.server
@@ -269,7 +269,7 @@ def dry_run_reembed(
     """Say what :func:`run_reembed` would do. Calls the encoder zero times and writes nothing."""
     signature = check_embedder(embedder)
     with steps.translated(), connect(conninfo, read_only=True) as conn:
-        probed = probe(conn, target, needs_package=False)
+        probed = probe(conn, target, needs_package=False, verb=_verb(plan))
         work = find_work(conn, probed, signature, plan)
         way, reason = find_way(conn, probed, signature, work, plan) if work.scope else (None, None)
         staged = 0
@@ -332,7 +332,7 @@ def abort_reembed(conninfo: str, *, target: Target = VESTIGE) -> bool:
     """Undo the run that is under way, whatever phase it died in: staged vectors go, and of an online run the second
     column with its indexes and triggers. Returns False where no run is under way; one that has been applied stays.
     """
-    with claimed_session(conninfo, target) as (conn, probed):
+    with claimed_session(conninfo, target, "back") as (conn, probed):
         run, named = probed.open_run, probed.values
         if run is None and (run := renamed_run(conn, probed)) is not None:
             # What it made is called as it was then, and hangs on the table as that is called now.
@@ -358,6 +358,11 @@ def abort_reembed(conninfo: str, *, target: Target = VESTIGE) -> bool:
 
         applier.retrying(undo)
         return True
+
+
+def _verb(plan: ReembedPlan) -> str:
+    """What of docs/privileges.md a run by ``plan`` needs."""
+    return "online" if plan.online else "keep" if plan.keep_old else "apply"
 
 
 def _plan_for(work: Work, plan: ReembedPlan) -> ReembedPlan:
@@ -401,7 +406,8 @@ def _inside_transaction(conn: psycopg.Connection[Any]) -> Iterator[None]:
     # Asked before the savepoint: where the caller has sent nothing yet, this begins the transaction.
     before = steps.query(conn, "session/settings.sql", {})
     with conn.transaction():
-        steps.run(conn, steps.load("transaction/10_set_limits.sql"), {})
+        for step in ("transaction/05_pin_search_path.sql", "transaction/10_set_limits.sql"):
+            steps.run(conn, steps.load(step), {})
         yield
         for row in before:
             steps.run(conn, steps.load("session/restore_setting.sql"), {"name": row["name"], "value": row["value"]})
@@ -409,7 +415,7 @@ def _inside_transaction(conn: psycopg.Connection[Any]) -> Iterator[None]:
 
 def _install_if_empty(conn: psycopg.Connection[Any], target: Target) -> None:
     """Make the package's schema where it is missing and no row has text: CI and test runners make databases anew."""
-    server = steps.query_one(conn, "probe/server.sql", {})
+    server = steps.query_one(conn, "probe/server.sql", {"verb": "apply"})
     if server is None or server["package_functions_exist"]:
         return
     if count_rows(conn, probe(conn, target, needs_package=False))["rows_with_text"]:
@@ -441,13 +447,15 @@ def _open_if_empty(conn: psycopg.Connection[Any], probed: Probed, expect: ModelS
 
 
 @contextmanager
-def claimed_session(conninfo: str, target: Target) -> Iterator[tuple[psycopg.Connection[Any], Probed]]:
+def claimed_session(
+    conninfo: str, target: Target, verb: str = "apply"
+) -> Iterator[tuple[psycopg.Connection[Any], Probed]]:
     """Connect, probe, and claim the target for this run as long as the connection lives."""
     with steps.translated(), connect(conninfo) as conn:
-        probed = probe(conn, target)
+        probed = probe(conn, target, verb=verb)
         _claim(conn, probed)
         # Asked again, now that nobody else is at work on it.
-        yield conn, probe(conn, target)
+        yield conn, probe(conn, target, verb=verb)
 
 
 def _claim(conn: psycopg.Connection[Any], probed: Probed, step: str = "session/claim_run.sql") -> None:

@@ -95,7 +95,7 @@ def search(
             "model_name": signature.name,
             "model_hash": signature.hash,
         }
-    with _searching(where) as conn:
+    with _searching(where) as conn, _pinned(conn) as nested:
         values |= _found_table(conn, table)
         filters = {
             "domains": list(domains) or None,
@@ -105,14 +105,12 @@ def search(
         }
         values |= {name: psycopg.sql.Literal(given).as_string(conn) for name, given in filters.items()}
         values["filtered"] = any(given is not None for given in filters.values())
-        nested = conn.info.transaction_status != psycopg.pq.TransactionStatus.IDLE
-        with conn.transaction():
-            settings = steps.query(conn, "search/set_scan.sql", values) if mode != "text" else []
-            rows = steps.query(conn, f"search/{mode}.sql", values)
-            # They end with the transaction, and this one is the caller's.
-            for setting in settings if nested else ():
-                restored: dict[str, Value] = {"name": setting["name"], "value": setting["was"]}
-                steps.run(conn, steps.load("session/restore_setting.sql"), restored)
+        settings = steps.query(conn, "search/set_scan.sql", values) if mode != "text" else []
+        rows = steps.query(conn, f"search/{mode}.sql", values)
+        # They end with the transaction, and this one is the caller's.
+        for setting in settings if nested else ():
+            restored: dict[str, Value] = {"name": setting["name"], "value": setting["was"]}
+            steps.run(conn, steps.load("session/restore_setting.sql"), restored)
     return [SearchResult(**row) for row in rows]
 
 
@@ -143,7 +141,7 @@ def check_arguments(
 
 def registered_model(where: Where, *, table: str = VESTIGE.table) -> ModelSignature | None:
     """Return the model that the vectors of Vestige's table are of, None where none is registered."""
-    with _searching(where) as conn:
+    with _searching(where) as conn, _pinned(conn):
         row = steps.query_one(conn, "probe/model_vestige.sql", _found_table(conn, table))
         return ModelSignature(row["name"], row["dimension"], row["hash"]) if row and row["hash"] else None
 
@@ -179,12 +177,26 @@ def _searching(where: Where) -> Iterator[psycopg.Connection[Any]]:
                 yield where
         except psycopg.errors.InsufficientPrivilege as error:
             raise TargetError(
-                f"this role may not search: {error.diag.message_primary}", "docs/rights.md names what it needs"
+                f"this role may not search: {error.diag.message_primary}", "docs/privileges.md names what it needs"
             ) from error
         except psycopg.Error as error:
             if error.sqlstate != steps.CHECK_FAILED:
                 raise
             raise ModelMismatch(error.diag.message_primary or str(error), error.diag.message_hint or "") from error
+
+
+@contextmanager
+def _pinned(conn: psycopg.Connection[Any]) -> Iterator[bool]:
+    """Work in a transaction, or behind a savepoint of the caller's, with names without a schema PostgreSQL's own.
+
+    Yields whether the transaction is the caller's, which goes on with its own settings.
+    """
+    nested = conn.info.transaction_status != psycopg.pq.TransactionStatus.IDLE
+    with conn.transaction():
+        steps.run(conn, steps.load("transaction/05_pin_search_path.sql"), {})
+        yield nested
+        if nested:
+            steps.run(conn, steps.load("session/restore_search_path.sql"), {})
 
 
 def _found_table(conn: psycopg.Connection[Any], table: str) -> dict[str, Value]:
@@ -203,5 +215,10 @@ def _found_table(conn: psycopg.Connection[Any], table: str) -> dict[str, Value]:
         raise TargetError(
             "this database lacks the schema vestige_sql, whose functions the search calls",
             "run: vestige-sql migrate up",
+        )
+    if found["missing_grants"]:
+        raise TargetError(
+            f"role {found['role']} lacks rights that a search of {found['name']} needs",
+            "; ".join(found["missing_grants"]),
         )
     return {name: found[name] for name in ("schema", "vector_schema", "search_type")}

@@ -59,13 +59,15 @@ def _lines(
             yield from _plain_step(conn, step, values, known.get(step.name))
             yield ""
         yield from _transaction(conn, folders, values, way, recorder, known, _plain_step)
+        # The rest of the transaction is the tool's.
+        yield from _plain_step(conn, steps.load("session/restore_search_path.sql"), values)
         return
     recorder = _Recorder(conn, str(probed.open_run["id"]))
     yield "\\set ON_ERROR_STOP on"
     yield "\\set QUIET on"
     yield "\\pset tuples_only on"
     yield ""
-    for name in ("session/10_set_limits.sql", "session/claim_run.sql"):
+    for name in ("session/05_pin_search_path.sql", "session/10_set_limits.sql", "session/claim_run.sql"):
         yield from _step(conn, steps.load(name), values)
     yield "BEGIN;"
     yield ""

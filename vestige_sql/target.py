@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
@@ -17,6 +18,9 @@ from .settings import checked_conninfo
 from .steps import Value
 
 VECTOR_TYPES = ("vector", "halfvec")
+READING = ("look", "gate")
+"""The verbs that only read, for which a role need not own the table."""
+
 MAX_DIMENSION = 16_000
 """The longest vector or halfvec that pgvector stores (VECTOR_MAX_DIM in its vector.h)."""
 
@@ -94,6 +98,8 @@ class Probed:
 def connect(conninfo: str, *, read_only: bool = False, lift_limits: bool = True) -> Iterator[psycopg.Connection[Any]]:
     """Open an autocommit connection, whose session has no time limits unless told otherwise, and close it afterwards.
 
+    Names without a schema are PostgreSQL's own in it, whatever search_path the role has.
+
     Raises :class:`UsageError` for a ``conninfo`` that cannot be read, and :class:`ServerError` where no connection can
     be made. No message repeats a password.
     """
@@ -115,6 +121,7 @@ def connect(conninfo: str, *, read_only: bool = False, lift_limits: bool = True)
             "look at each, host names and numbers first; nothing was written",
         ) from None
     with conn:
+        steps.run(conn, steps.load("session/05_pin_search_path.sql"), {})
         if lift_limits:
             steps.run(conn, steps.load("session/10_set_limits.sql"), {})
         conn.read_only = read_only
@@ -163,7 +170,13 @@ def _lacks_rights(role: str, where: str, grants: list[str]) -> TargetError:
     return TargetError(f"role {role} lacks rights {where}", f"{'; '.join(grants)}; (nothing was written)")
 
 
-def _check_table(target: Target, table: dict[str, Any] | None, role: str) -> dict[str, Any]:
+def _schema_named(name: str) -> str:
+    """The schema of a qualified name, as it is written there."""
+    found = re.match(r'\s*("(?:[^"]|"")*"|[^".]+)\s*\.', name)
+    return found[1] if found else "of the table"
+
+
+def _check_table(target: Target, table: dict[str, Any] | None, role: str, *, owner_only: bool = True) -> dict[str, Any]:
     nothing = "nothing was written"
     if table is None:
         raise TargetError(
@@ -229,7 +242,7 @@ def _check_table(target: Target, table: dict[str, Any] | None, role: str) -> dic
         raise TargetError(f"{name}.{target.embedding_column} is a generated column, it cannot be written", nothing)
     if table["embedding_inherited"]:
         raise TargetError(f"{name}.{target.embedding_column} is inherited, it cannot be altered", nothing)
-    if not table["is_owner"]:
+    if owner_only and not table["is_owner"]:
         raise TargetError(
             f"role {role} does not own {name}, its owner is {table['owner']}",
             f"run as {table['owner']}, or GRANT {table['owner']} TO {role}; {nothing}",
@@ -245,12 +258,12 @@ def _check_table(target: Target, table: dict[str, Any] | None, role: str) -> dic
     return table
 
 
-def probe(conn: psycopg.Connection[Any], target: Target, *, needs_package: bool = True) -> Probed:
-    """Ask the read-only questions about ``target``.
+def probe(conn: psycopg.Connection[Any], target: Target, *, needs_package: bool = True, verb: str = "apply") -> Probed:
+    """Ask the read-only questions about ``target``. What the role lacks depends on the ``verb``: docs/privileges.md.
 
     Raises :class:`TargetError` where it cannot be re-embedded, whatever the model.
     """
-    server = steps.query_one(conn, "probe/server.sql", {})
+    server = steps.query_one(conn, "probe/server.sql", {"verb": verb})
     assert server is not None
     check_server(server, needs_package=needs_package)
     named: dict[str, Value] = {
@@ -260,7 +273,7 @@ def probe(conn: psycopg.Connection[Any], target: Target, *, needs_package: bool 
         "embedding_column": target.embedding_column,
     }
     try:
-        found = steps.query_one(conn, "probe/target.sql", named)
+        found = steps.query_one(conn, "probe/target.sql", named | {"verb": verb})
     except (psycopg.errors.SyntaxError, psycopg.errors.InvalidName, psycopg.errors.FeatureNotSupported) as error:
         raise TargetError(
             f"{target.table} is no table name: {error.diag.message_primary}",
@@ -269,9 +282,9 @@ def probe(conn: psycopg.Connection[Any], target: Target, *, needs_package: bool 
     except psycopg.errors.InsufficientPrivilege as error:
         raise TargetError(
             f"role {server['role']} may not look up {target.table}: {error.diag.message_primary}",
-            f"GRANT USAGE ON the schema TO {server['role']}; nothing was written",
+            f"GRANT USAGE ON SCHEMA {_schema_named(target.table)} TO {server['role']}; nothing was written",
         ) from error
-    table = _check_table(target, found, server["role"])
+    table = _check_table(target, found, server["role"], owner_only=verb not in READING)
 
     values: dict[str, Value] = named | {
         key: table[key]
@@ -282,6 +295,7 @@ def probe(conn: psycopg.Connection[Any], target: Target, *, needs_package: bool 
             "table",
             "id_type",
             "id_sql_type",
+            "id_schema",
             "vector_type",
             "embedding_type",
             "staging_table",

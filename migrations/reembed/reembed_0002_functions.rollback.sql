@@ -18,4 +18,5 @@ DROP FUNCTION IF EXISTS vestige_sql.rename_column(text, name, name);
 DROP FUNCTION IF EXISTS vestige_sql.column_properties(regclass, name, name);
 DROP FUNCTION IF EXISTS vestige_sql.column_grants(regclass, name, name);
 DROP FUNCTION IF EXISTS vestige_sql.registered_model(regclass, name);
+DROP FUNCTION IF EXISTS vestige_sql.registry_of(regclass, name);
 DROP FUNCTION IF EXISTS vestige_sql.set_model(regclass, name, text, integer, text);

@@ -9,7 +9,8 @@
 --
 -- A step that calls one of these could not be plain SQL: psql puts no variable inside a DO block, so a statement
 -- that is put together from the catalog is made here and run by the step with \gexec, where it can be seen.
--- Every function names its objects in full or sets its own search_path.
+-- Every function sets its own search_path or is read when it is made, names in full, and is nobody's to call but its
+-- owner's: docs/privileges.md has the grant.
 
 -- squawk-ignore-file require-lock-timeout, require-statement-timeout -- functions are replaced without waiting for anybody
 
@@ -17,6 +18,7 @@
 CREATE OR REPLACE FUNCTION vestige_sql.require(p_holds boolean, p_message text, p_hint text DEFAULT '')
 RETURNS void
 LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
     IF p_holds IS NOT TRUE THEN
@@ -30,17 +32,19 @@ $function$;
 
 -- Whether a text can be embedded: it is not NULL, not empty, and not only white space, which is Unicode's and the four
 -- separators of ASCII: what Python's str.isspace() says, so that an application can ask the same.
+--
+-- This and content_hash() are asked for every row. A function that sets a search_path is called for each, which takes 5 us more
+-- (PostgreSQL 18 on the machine of docs/benchmarks.md); these bodies stand in the query itself.
 CREATE OR REPLACE FUNCTION vestige_sql.has_text(p_text text)
 RETURNS boolean
 LANGUAGE sql
 IMMUTABLE
 PARALLEL SAFE
-AS $function$
-    SELECT p_text IS NOT NULL AND pg_catalog.octet_length(pg_catalog.btrim(
+RETURN
+    p_text IS NOT NULL AND pg_catalog.octet_length(pg_catalog.btrim(
         p_text,
         E' \t\n\u000b\f\r\u001c\u001d\u001e\u001f\u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000'
-    )) OPERATOR(pg_catalog.>) 0
-$function$;
+    )) OPERATOR(pg_catalog.>) 0;
 
 -- What a staged vector remembers of the text that it was made from: SHA-256 (md5 fails on FIPS builds).
 CREATE OR REPLACE FUNCTION vestige_sql.content_hash(p_text text)
@@ -48,9 +52,7 @@ RETURNS bytea
 LANGUAGE sql
 STABLE
 PARALLEL SAFE
-AS $function$
-    SELECT pg_catalog.sha256(pg_catalog.convert_to(p_text, 'UTF8'))
-$function$;
+RETURN pg_catalog.sha256(pg_catalog.convert_to(p_text, 'UTF8'));
 
 -- What an index is called while its name belongs to the other column: before an online switch the new one, after it the
 -- former one.
@@ -59,10 +61,8 @@ RETURNS text
 LANGUAGE sql
 STABLE
 PARALLEL SAFE
-AS $function$
-    SELECT 'reembed_' OPERATOR(pg_catalog.||) pg_catalog.left(
-        pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(p_index, 'UTF8')), 'hex'), 16)
-$function$;
+RETURN 'reembed_' OPERATOR(pg_catalog.||) pg_catalog.left(
+    pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(p_index, 'UTF8')), 'hex'), 16);
 
 -- An expression as pg_get_expr() prints it, with one column's name in place of another's. What stands in strings stays, and the
 -- names of types, functions, schemas and collations, which may be the same.
@@ -315,6 +315,19 @@ BEGIN
 END
 $function$;
 
+-- The table embedding_model in which a column's model is registered: Vestige's own table has one beside it. NULL for any
+-- other column, whose model is in vestige_sql.model.
+CREATE OR REPLACE FUNCTION vestige_sql.registry_of(p_table regclass, p_column name)
+RETURNS regclass
+LANGUAGE sql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+    SELECT to_regclass(format('%I.embedding_model', n.nspname))
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.oid = p_table AND c.relname = 'knowledge_nodes' AND p_column = 'embedding'
+$function$;
+
 -- Which model the vectors of a column are of, from the registry that set_model() writes. No row where none is registered.
 CREATE OR REPLACE FUNCTION vestige_sql.registered_model(p_table regclass, p_column name)
 RETURNS TABLE (model_name text, dimension integer, model_hash text)
@@ -323,23 +336,16 @@ STABLE
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    v_schema text;
-    v_table text;
-    v_registry regclass;
+    v_registry regclass := vestige_sql.registry_of(p_table, p_column);
     v_row jsonb;
 BEGIN
-    SELECT n.nspname, c.relname INTO STRICT v_schema, v_table
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = p_table;
-
-    IF v_table = 'knowledge_nodes' AND p_column = 'embedding' THEN
-        v_registry := to_regclass(format('%I.embedding_model', v_schema));
-    END IF;
-
     IF v_registry IS NULL THEN
         RETURN QUERY
             SELECT m.model_name, m.dimension, m.model_hash
             FROM vestige_sql.model m
-            WHERE m.table_schema = v_schema AND m.table_name = v_table AND m.column_name = p_column;
+            JOIN pg_namespace n ON n.nspname = m.table_schema
+            JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = m.table_name
+            WHERE c.oid = p_table AND m.column_name = p_column;
         RETURN;
     END IF;
 
@@ -370,25 +376,18 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    v_schema text;
-    v_table text;
-    v_registry regclass;
+    v_registry regclass := vestige_sql.registry_of(p_table, p_column);
     v_columns text[];
     v_name text;
     v_hash text;
     v_touch text := '';
     v_updated bigint;
 BEGIN
-    SELECT n.nspname, c.relname INTO STRICT v_schema, v_table
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = p_table;
-
-    IF v_table = 'knowledge_nodes' AND p_column = 'embedding' THEN
-        v_registry := to_regclass(format('%I.embedding_model', v_schema));
-    END IF;
-
     IF v_registry IS NULL THEN
         INSERT INTO vestige_sql.model AS m (table_schema, table_name, column_name, model_name, dimension, model_hash)
-        VALUES (v_schema, v_table, p_column, p_model_name, p_dimension, p_model_hash)
+        SELECT n.nspname, c.relname, p_column, p_model_name, p_dimension, p_model_hash
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.oid = p_table
         ON CONFLICT (table_schema, table_name, column_name) DO UPDATE
         SET model_name = excluded.model_name,
             dimension = excluded.dimension,
@@ -522,3 +521,19 @@ BEGIN
     RETURN NEXT;
 END
 $function$;
+
+REVOKE ALL ON FUNCTION
+    vestige_sql.require,
+    vestige_sql.has_text,
+    vestige_sql.content_hash,
+    vestige_sql.other_index_name,
+    vestige_sql.rename_column,
+    vestige_sql.index_definitions,
+    vestige_sql.column_grants,
+    vestige_sql.column_properties,
+    vestige_sql.registry_of,
+    vestige_sql.registered_model,
+    vestige_sql.set_model,
+    vestige_sql.swap_indexes,
+    vestige_sql.index_recall
+FROM PUBLIC;

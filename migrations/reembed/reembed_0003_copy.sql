@@ -24,7 +24,7 @@ IMMUTABLE
 STRICT
 AS $function$
 BEGIN
-    RETURN CASE WHEN p_text::uuid::text OPERATOR(pg_catalog.=) pg_catalog.lower(p_text) THEN p_text::uuid END;
+    RETURN CASE WHEN p_text::pg_catalog.uuid::pg_catalog.text OPERATOR(pg_catalog.=) pg_catalog.lower(p_text) THEN p_text::pg_catalog.uuid END;
 EXCEPTION
     WHEN invalid_text_representation THEN
         RETURN NULL;
@@ -71,7 +71,7 @@ STABLE
 STRICT
 AS $function$
 DECLARE
-    v_time text;
+    v_time pg_catalog.text;
 BEGIN
     IF p_text OPERATOR(pg_catalog.!~~) '____-__-__%' THEN
         RETURN NULL;
@@ -79,9 +79,9 @@ BEGIN
     -- a zone is Z, UTC or an offset; T is none
     v_time := pg_catalog.substr(p_text, 11);
     IF pg_catalog.translate(v_time, 'Zz+-U', '') OPERATOR(pg_catalog.<>) v_time THEN
-        RETURN p_text::timestamptz;
+        RETURN p_text::pg_catalog.timestamptz;
     END IF;
-    RETURN pg_catalog.concat(p_text, CASE v_time WHEN '' THEN ' 00:00Z' ELSE 'Z' END)::timestamptz;
+    RETURN pg_catalog.concat(p_text, CASE WHEN v_time OPERATOR(pg_catalog.=) '' THEN ' 00:00Z' ELSE 'Z' END)::pg_catalog.timestamptz;
 EXCEPTION
     WHEN datetime_field_overflow OR invalid_datetime_format OR invalid_time_zone_displacement_value
         OR invalid_parameter_value THEN
@@ -96,7 +96,7 @@ IMMUTABLE
 STRICT
 AS $function$
 BEGIN
-    RETURN p_text::jsonb;
+    RETURN p_text::pg_catalog.jsonb;
 EXCEPTION
     -- untranslatable_character is an escaped NUL, the last two are values that are too long or nested too deep
     WHEN invalid_text_representation OR untranslatable_character OR numeric_value_out_of_range
@@ -202,3 +202,16 @@ BEGIN
         || CASE WHEN v_overwritten IS NULL THEN '{}' ELSE jsonb_build_object('metadata', v_overwritten) END;
 END
 $function$;
+
+REVOKE ALL ON FUNCTION
+    vestige_sql.read_uuid,
+    vestige_sql.read_number,
+    vestige_sql.read_integer,
+    vestige_sql.read_timestamp,
+    vestige_sql.read_json,
+    vestige_sql.read_object,
+    vestige_sql.read_texts,
+    vestige_sql.read_uuids,
+    vestige_sql.complaint,
+    vestige_sql.merged_metadata
+FROM PUBLIC;

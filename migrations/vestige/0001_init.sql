@@ -57,7 +57,7 @@ $$;
 -- element types (timestamptz, say) the text depends on settings. For text it does not, so this promise is true.
 CREATE OR REPLACE FUNCTION vestige_tags_text(tags text[]) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-    RETURN array_to_string(tags, ' ');
+    RETURN pg_catalog.array_to_string(tags, ' ');
 
 COMMENT ON FUNCTION vestige_tags_text(text[]) IS 'Tags as one text, immutable for the generated column search_vec';
 
@@ -65,7 +65,7 @@ CREATE OR REPLACE FUNCTION vestige_set_updated_at() RETURNS trigger
     LANGUAGE plpgsql
 AS $$
 BEGIN
-    NEW.updated_at := now();
+    NEW.updated_at := pg_catalog.now();
     RETURN NEW;
 END
 $$;

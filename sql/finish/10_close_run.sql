@@ -6,12 +6,15 @@
 -- Fires:        no triggers
 -- Run again:    safe, a closed run stays as it is
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    run_state, staging_table, schema, table, id_column, content_column, embedding_column
+-- Variables:    run_state, staging_table, schema, table, id_column, id_schema, content_column, embedding_column
 
 UPDATE vestige_sql.run r
 SET state = :'run_state',
     rows_total = c.rows_total,
-    rows_written = (SELECT count(*) FROM vestige_sql.:"staging_table" s JOIN :"schema".:"table" t ON t.:"id_column" = s.id),
+    rows_written = (
+        SELECT count(*)
+        FROM vestige_sql.:"staging_table" s
+        JOIN :"schema".:"table" t ON t.:"id_column" OPERATOR(:"id_schema".=) s.id),
     rows_blank = c.rows_blank,
     applied_at = clock_timestamp(),
     finished_at = CASE WHEN :'run_state' = 'done' THEN clock_timestamp() END

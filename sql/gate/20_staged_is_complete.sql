@@ -6,7 +6,7 @@
 -- Fires:        no triggers
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    schema, table, id_column, staging_table, content_column, embedding_column, only_missing
+-- Variables:    schema, table, id_column, staging_table, id_schema, content_column, embedding_column, only_missing
 
 SELECT vestige_sql.require(
     count(*) = 0,
@@ -16,7 +16,7 @@ SELECT vestige_sql.require(
 )
 FROM :"schema".:"table" t
 LEFT JOIN vestige_sql.:"staging_table" s
-    ON s.id = t.:"id_column"
+    ON s.id OPERATOR(:"id_schema".=) t.:"id_column"
     AND s.content_hash = vestige_sql.content_hash(t.:"content_column"::text)
 WHERE s.id IS NULL
   AND vestige_sql.has_text(t.:"content_column"::text)

@@ -6,7 +6,7 @@
 -- Fires:        no triggers
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    schema, table, id_column, staging_table, content_column
+-- Variables:    schema, table, id_column, staging_table, id_schema, content_column
 
 SELECT vestige_sql.require(
     count(*) = 0,
@@ -15,6 +15,6 @@ SELECT vestige_sql.require(
     'rows changed since they were staged: run vestige-sql migrate stage again'
 )
 FROM vestige_sql.:"staging_table" s
-JOIN :"schema".:"table" t ON t.:"id_column" = s.id
+JOIN :"schema".:"table" t ON t.:"id_column" OPERATOR(:"id_schema".=) s.id
 WHERE NOT vestige_sql.has_text(t.:"content_column"::text)
    OR s.content_hash <> vestige_sql.content_hash(t.:"content_column"::text);

@@ -26,7 +26,7 @@ targets AS (
     SELECT
         k.table_schema, k.table_name, k.column_name, c.oid, a.atttypmod,
         pg_catalog.format('%I.%I.%I', k.table_schema, k.table_name, k.column_name) AS name,
-        pg_catalog.format_type(a.atttypid, a.atttypmod) AS type,
+        t.typname || coalesce('(' || nullif(a.atttypmod, -1) || ')', '') AS type,
         CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_type h WHERE h.typname = 'halfvec' AND h.typnamespace = t.typnamespace)
             THEN 4000 ELSE 2000 END AS longest_indexed
     FROM known k

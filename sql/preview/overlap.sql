@@ -11,14 +11,14 @@
 -- Fires:        no triggers
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    id_column, content_column, embedding_column, schema, table, staging_table, sample, vector_type, vector_schema, operator, limit
+-- Variables:    id_column, content_column, embedding_column, schema, table, staging_table, id_schema, sample, vector_type, vector_schema, operator, limit
 
 WITH picked AS MATERIALIZED (
     SELECT
         t.:"id_column" AS id, t.:"content_column"::text AS text,
         t.:"embedding_column" AS old_vector, s.embedding AS new_vector
     FROM :"schema".:"table" t
-    JOIN vestige_sql.:"staging_table" s ON s.id = t.:"id_column"
+    JOIN vestige_sql.:"staging_table" s ON s.id OPERATOR(:"id_schema".=) t.:"id_column"
     WHERE t.:"embedding_column" IS NOT NULL
       AND vestige_sql.content_hash(t.:"content_column"::text) = s.content_hash
     ORDER BY pg_catalog.sha256(pg_catalog.convert_to(t.:"id_column"::text, 'UTF8')), t.:"id_column"
@@ -42,8 +42,8 @@ neighbours AS (
                 t.:"id_column" AS id,
                 t.:"embedding_column" OPERATOR(:"vector_schema".:operator) p.old_vector AS distance
             FROM :"schema".:"table" t
-            WHERE t.:"embedding_column" IS NOT NULL AND t.:"id_column" <> p.id
-              AND EXISTS (SELECT FROM vestige_sql.:"staging_table" s WHERE s.id = t.:"id_column")
+            WHERE t.:"embedding_column" IS NOT NULL AND NOT t.:"id_column" OPERATOR(:"id_schema".=) p.id
+              AND EXISTS (SELECT FROM vestige_sql.:"staging_table" s WHERE s.id OPERATOR(:"id_schema".=) t.:"id_column")
             ORDER BY (t.:"embedding_column" OPERATOR(:"vector_schema".:operator) p.old_vector) + 0, t.:"id_column"
             LIMIT :limit
         ) AS x
@@ -53,9 +53,9 @@ neighbours AS (
         FROM (
             SELECT s.id, s.embedding OPERATOR(:"vector_schema".:operator) p.new_vector AS distance
             FROM vestige_sql.:"staging_table" s
-            WHERE s.id <> p.id
+            WHERE NOT s.id OPERATOR(:"id_schema".=) p.id
               AND EXISTS (
-                  SELECT FROM :"schema".:"table" t WHERE t.:"id_column" = s.id AND t.:"embedding_column" IS NOT NULL)
+                  SELECT FROM :"schema".:"table" t WHERE t.:"id_column" OPERATOR(:"id_schema".=) s.id AND t.:"embedding_column" IS NOT NULL)
             ORDER BY distance, s.id
             LIMIT :limit
         ) AS x

@@ -10,7 +10,7 @@
 -- Fires:        no triggers
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    old_vector, vector_type, old_dimension, new_vector, dimension, id_column, embedding_column, schema, table, staging_table, vector_schema, operator, limit, content_column
+-- Variables:    old_vector, vector_type, old_dimension, new_vector, dimension, id_column, embedding_column, schema, table, staging_table, id_schema, vector_schema, operator, limit, content_column
 
 WITH question AS MATERIALIZED (
     SELECT
@@ -20,7 +20,7 @@ WITH question AS MATERIALIZED (
 stand_in AS MATERIALIZED (
     SELECT t.:"id_column" AS id, t.:"embedding_column" AS old_vector
     FROM :"schema".:"table" t
-    JOIN vestige_sql.:"staging_table" s ON s.id = t.:"id_column"
+    JOIN vestige_sql.:"staging_table" s ON s.id OPERATOR(:"id_schema".=) t.:"id_column"
     WHERE t.:"embedding_column" IS NOT NULL
       AND (SELECT q.old_vector IS NULL FROM question q)
     ORDER BY s.embedding OPERATOR(:"vector_schema".:operator) (SELECT q.new_vector FROM question q), t.:"id_column"
@@ -44,7 +44,7 @@ new_distances AS NOT MATERIALIZED (
         s.id,
         s.embedding OPERATOR(:"vector_schema".:operator) (SELECT a.new_vector FROM asked a) AS distance
     FROM vestige_sql.:"staging_table" s
-    JOIN :"schema".:"table" t ON t.:"id_column" = s.id
+    JOIN :"schema".:"table" t ON t.:"id_column" OPERATOR(:"id_schema".=) s.id
 ),
 -- Adding 0 keeps the index of the old vectors out of it.
 old_space AS (
@@ -63,6 +63,6 @@ SELECT
 FROM old_space o
 FULL JOIN new_space n USING (rank)
 CROSS JOIN asked a
-LEFT JOIN :"schema".:"table" ot ON ot.:"id_column" = o.id
-LEFT JOIN :"schema".:"table" nt ON nt.:"id_column" = n.id
+LEFT JOIN :"schema".:"table" ot ON ot.:"id_column" OPERATOR(:"id_schema".=) o.id
+LEFT JOIN :"schema".:"table" nt ON nt.:"id_column" OPERATOR(:"id_schema".=) n.id
 ORDER BY rank;

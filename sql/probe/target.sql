@@ -10,13 +10,27 @@
 -- Fires:        no triggers
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    target, embedding_column, id_column, content_column
+-- Variables:    target, embedding_column, verb, id_column, content_column
 
-WITH target AS (
+WITH role AS MATERIALIZED (
+    SELECT
+        pg_catalog.current_setting('search_path') AS was,
+        pg_catalog.set_config('search_path', coalesce(
+            nullif(pg_catalog.current_setting('vestige_sql.search_path', true), ''),
+            pg_catalog.current_setting('search_path')), true) AS path
+),
+-- the name is read along the role's own search_path, and nothing else is
+named AS MATERIALIZED (
+    SELECT pg_catalog.to_regclass(:'target') AS oid, r.was FROM role r
+),
+found AS MATERIALIZED (
+    SELECT n.oid, pg_catalog.set_config('search_path', n.was, true) AS path FROM named n
+),
+target AS (
     SELECT c.*, n.nspname
-    FROM pg_catalog.pg_class c
+    FROM found f
+    JOIN pg_catalog.pg_class c ON c.oid = f.oid
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.oid = pg_catalog.to_regclass(:'target')
 ),
 columns AS (
     SELECT
@@ -73,6 +87,17 @@ SELECT
           AND i.indnkeyatts = 1 AND i.indkey[0] = k.attnum
           -- two keys that the index tells apart may be equal to a column that ignores case
           AND (i.indcollation[0] = k.attcollation OR NOT k.compares_loosely)) AS id_is_unique,
+    -- where the operators are that its index compares it by: those of citext and the like are not PostgreSQL's own
+    (SELECT n.nspname
+     FROM pg_catalog.pg_index i
+     JOIN pg_catalog.pg_opclass oc ON oc.oid = i.indclass[0]
+     JOIN pg_catalog.pg_amop ao ON ao.amopfamily = oc.opcfamily AND ao.amopstrategy = 3
+         AND ao.amoplefttype = oc.opcintype AND ao.amoprighttype = oc.opcintype
+     JOIN pg_catalog.pg_operator o ON o.oid = ao.amopopr
+     JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace
+     WHERE i.indrelid = target.oid AND i.indisunique AND i.indnkeyatts = 1 AND i.indkey[0] = k.attnum
+     ORDER BY i.indisprimary DESC, i.indexrelid
+     LIMIT 1) AS id_schema,
     (SELECT pg_catalog.string_agg(pa.attname, ', ' ORDER BY pa.attnum)
      FROM pg_catalog.pg_index i
      JOIN pg_catalog.pg_attribute pa ON pa.attrelid = i.indrelid AND pa.attnum = ANY (i.indkey::smallint[])
@@ -80,7 +105,8 @@ SELECT
     -- the text
     x.full_type AS content_type,
     -- the embedding
-    e.full_type AS embedding_full_type,
+    CASE WHEN e.is_pgvectors AND e.typname !~ '^_' THEN e.typname || coalesce('(' || nullif(e.atttypmod, -1) || ')', '') ELSE e.full_type END
+        AS embedding_full_type,
     e.typname AS embedding_type,
     e.type_schema AS embedding_type_schema,
     e.is_pgvectors AS embedding_is_pgvectors,
@@ -126,23 +152,38 @@ SELECT
     (SELECT pg_catalog.array_agg(pg_catalog.format('GRANT %s TO %I', g.lacking, current_user) ORDER BY g.lacking)
      FROM (
          SELECT pg_catalog.format('CREATE ON SCHEMA %I', target.nspname)
-         WHERE NOT pg_catalog.has_schema_privilege(target.relnamespace, 'CREATE')
+         WHERE :'verb' IN ('apply', 'keep', 'online', 'back')
+           AND NOT pg_catalog.has_schema_privilege(target.relnamespace, 'CREATE')
          UNION
          SELECT pg_catalog.format('USAGE ON SCHEMA %I', e.type_schema)
-         WHERE NOT pg_catalog.has_schema_privilege(e.type_schema, 'USAGE')
+         WHERE :'verb' <> 'look' AND NOT pg_catalog.has_schema_privilege(e.type_schema, 'USAGE')
          UNION
          SELECT pg_catalog.format('CREATE ON TABLESPACE %I', s.spcname)
          FROM pg_catalog.pg_index i
          JOIN pg_catalog.pg_class ic ON ic.oid = i.indexrelid
          JOIN pg_catalog.pg_tablespace s ON s.oid = ic.reltablespace
-         WHERE i.indrelid = target.oid AND NOT pg_catalog.has_tablespace_privilege(s.oid, 'CREATE')
+         WHERE :'verb' IN ('apply', 'keep', 'online', 'back')
+           AND i.indrelid = target.oid AND NOT pg_catalog.has_tablespace_privilege(s.oid, 'CREATE')
          UNION
-         SELECT pg_catalog.format('SELECT, INSERT, UPDATE ON %I.%I', target.nspname, r.relname)
+         SELECT pg_catalog.format('%s ON %I.%I', pg_catalog.string_agg(x.name, ', ' ORDER BY x.place), target.nspname, r.relname)
          FROM pg_catalog.pg_class r
+         CROSS JOIN (VALUES
+             (1, 'SELECT', true),
+             (2, 'INSERT', :'verb' IN ('apply', 'keep', 'online', 'back', 'copy')),
+             (3, 'UPDATE', :'verb' IN ('apply', 'keep', 'online', 'back', 'copy'))
+         ) AS x (place, name, is_needed)
          WHERE r.relnamespace = target.relnamespace AND r.relname = 'embedding_model'
            AND target.relname = 'knowledge_nodes' AND :'embedding_column' = 'embedding'
-           AND NOT (pg_catalog.has_table_privilege(r.oid, 'SELECT') AND pg_catalog.has_table_privilege(r.oid, 'INSERT')
-                    AND pg_catalog.has_table_privilege(r.oid, 'UPDATE'))
+           AND x.is_needed AND NOT pg_catalog.has_table_privilege(r.oid, x.name)
+         GROUP BY r.relname
+         UNION
+         -- who looks need not be who owns it, nor who staged
+         SELECT pg_catalog.format('SELECT ON %I.%I', n.nspname, r.relname)
+         FROM pg_catalog.pg_class r
+         JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
+         WHERE (r.oid = target.oid
+                OR n.nspname = 'vestige_sql' AND r.relname IN ('stage_' || names.suffix, 'changed_' || names.suffix, 'kept_' || names.suffix))
+           AND NOT pg_catalog.has_table_privilege(r.oid, 'SELECT')
      ) AS g (lacking)) AS missing_grants
 FROM target
 CROSS JOIN LATERAL (

@@ -12,6 +12,20 @@
 -- Undo:         nothing to undo
 -- Variables:    target
 
+WITH role AS MATERIALIZED (
+    SELECT
+        pg_catalog.current_setting('search_path') AS was,
+        pg_catalog.set_config('search_path', coalesce(
+            nullif(pg_catalog.current_setting('vestige_sql.search_path', true), ''),
+            pg_catalog.current_setting('search_path')), true) AS path
+),
+-- the name is read along the role's own search_path, and nothing else is
+named AS MATERIALIZED (
+    SELECT pg_catalog.to_regclass(:'target') AS oid, r.was FROM role r
+),
+found AS MATERIALIZED (
+    SELECT n.oid, pg_catalog.set_config('search_path', n.was, true) AS path FROM named n
+)
 SELECT
     n.nspname AS schema,
     pg_catalog.format('%I.%I', n.nspname, c.relname) AS name,
@@ -23,8 +37,30 @@ SELECT
     EXISTS (
         SELECT FROM pg_catalog.pg_proc p
         JOIN pg_catalog.pg_namespace pn ON pn.oid = p.pronamespace
-        WHERE pn.nspname = 'vestige_sql' AND p.proname = 'require') AS package_functions_exist
-FROM pg_catalog.pg_class c
+        WHERE pn.nspname = 'vestige_sql' AND p.proname = 'require') AS package_functions_exist,
+    current_user AS role,
+    -- what a search does, and this role may not
+    (SELECT pg_catalog.array_agg(pg_catalog.format('GRANT %s TO %I', g.lacking, current_user) ORDER BY g.lacking)
+     FROM (
+         SELECT pg_catalog.format('SELECT ON %I.%I', n.nspname, r.relname)
+         FROM pg_catalog.pg_class r
+         WHERE r.relnamespace = n.oid AND r.relname IN ('knowledge_nodes', 'scheduling', 'embedding_model')
+           AND NOT pg_catalog.has_table_privilege(r.oid, 'SELECT')
+         UNION ALL
+         SELECT 'USAGE ON SCHEMA vestige_sql'
+         FROM pg_catalog.pg_namespace pn
+         WHERE pn.nspname = 'vestige_sql' AND NOT pg_catalog.has_schema_privilege(pn.oid, 'USAGE')
+         UNION ALL
+         SELECT 'EXECUTE ON FUNCTION vestige_sql.require'
+         FROM pg_catalog.pg_proc p
+         JOIN pg_catalog.pg_namespace pn ON pn.oid = p.pronamespace
+         WHERE pn.nspname = 'vestige_sql' AND p.proname = 'require' AND NOT pg_catalog.has_function_privilege(p.oid, 'EXECUTE')
+         UNION ALL
+         SELECT pg_catalog.format('USAGE ON SCHEMA %I', tn.nspname)
+         WHERE NOT pg_catalog.has_schema_privilege(tn.oid, 'USAGE')
+     ) AS g (lacking)) AS missing_grants
+FROM found f
+JOIN pg_catalog.pg_class c ON c.oid = f.oid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_attribute v ON v.attrelid = c.oid AND v.attname = 'search_vec' AND NOT v.attisdropped
 LEFT JOIN pg_catalog.pg_attribute e ON e.attrelid = c.oid AND e.attname = 'embedding' AND NOT e.attisdropped
@@ -39,5 +75,4 @@ LEFT JOIN LATERAL (
     WHERE i.indrelid = c.oid AND i.indisvalid
     ORDER BY kt.typname = t.typname DESC
     LIMIT 1
-) AS x ON true
-WHERE c.oid = pg_catalog.to_regclass(:'target');
+) AS x ON true;

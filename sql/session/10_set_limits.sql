@@ -15,22 +15,21 @@
 -- Undo:         ends with the session
 -- Variables:    none
 
-SELECT
-    s.name,
-    pg_catalog.set_config(s.name, CASE s.name
-        WHEN 'row_security' THEN 'off'
-        WHEN 'default_tablespace' THEN ''
-        WHEN 'default_transaction_isolation' THEN 'read committed'
-        WHEN 'DateStyle' THEN 'ISO, YMD'
-        WHEN 'IntervalStyle' THEN 'postgres'
-        WHEN 'extra_float_digits' THEN '1'
-        WHEN 'standard_conforming_strings' THEN 'on'
-        WHEN 'quote_all_identifiers' THEN 'off'
-        ELSE '0' END, false)
-        AS value
-FROM pg_catalog.pg_settings s
-WHERE s.name IN (
-    'statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout',
-    'lock_timeout', 'row_security', 'default_tablespace', 'default_transaction_isolation',
-    'DateStyle', 'IntervalStyle', 'extra_float_digits', 'standard_conforming_strings', 'quote_all_identifiers'
-);
+SELECT s.name, pg_catalog.set_config(s.name, w.value, false) AS value
+FROM (VALUES
+    ('statement_timeout', '0'),
+    ('transaction_timeout', '0'),
+    ('idle_in_transaction_session_timeout', '0'),
+    ('idle_session_timeout', '0'),
+    ('lock_timeout', '0'),
+    ('row_security', 'off'),
+    ('default_tablespace', ''),
+    ('default_transaction_isolation', 'read committed'),
+    ('DateStyle', 'ISO, YMD'),
+    ('IntervalStyle', 'postgres'),
+    ('extra_float_digits', '1'),
+    ('standard_conforming_strings', 'on'),
+    ('quote_all_identifiers', 'off')
+) AS w (name, value)
+-- not every server has each of them
+JOIN pg_catalog.pg_settings s ON s.name OPERATOR(pg_catalog.=) w.name;

@@ -10,14 +10,14 @@
 -- Fires:        no triggers
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    id_column, content_column, schema, table, changed_table, after, id_sql_type, until, page_rows, staging_table, page_bytes
+-- Variables:    id_column, content_column, schema, table, id_schema, changed_table, after, id_sql_type, until, page_rows, staging_table, page_bytes
 
 WITH page AS (
     SELECT t.:"id_column" AS id, t.:"content_column"::text AS content
     FROM :"schema".:"table" t
-    WHERE t.:"id_column" IN (SELECT c.id FROM vestige_sql.:"changed_table" c)
-      AND (:after IS NULL OR t.:"id_column" > CAST(:after AS :id_sql_type))
-      AND (:until IS NULL OR t.:"id_column" <= CAST(:until AS :id_sql_type))
+    WHERE t.:"id_column" OPERATOR(:"id_schema".=) ANY (SELECT c.id FROM vestige_sql.:"changed_table" c)
+      AND (:after IS NULL OR t.:"id_column" OPERATOR(:"id_schema".>) CAST(:after AS :id_sql_type))
+      AND (:until IS NULL OR t.:"id_column" OPERATOR(:"id_schema".<=) CAST(:until AS :id_sql_type))
     ORDER BY t.:"id_column"
     LIMIT :page_rows
 ),
@@ -35,7 +35,7 @@ SELECT
 FROM measured m
 CROSS JOIN LATERAL (
     SELECT vestige_sql.has_text(m.content)
-       AND NOT EXISTS (SELECT FROM vestige_sql.:"staging_table" s WHERE s.id = m.id)
+       AND NOT EXISTS (SELECT FROM vestige_sql.:"staging_table" s WHERE s.id OPERATOR(:"id_schema".=) m.id)
     -- asked once a row: a long text is fetched and decompressed each time that it is looked at
     OFFSET 0
 ) AS q (pending)

@@ -6,13 +6,13 @@
 -- Fires:        no triggers
 -- Run again:    safe, there is nothing left to drop
 -- Undo:         nothing to undo, the vectors are of no use
--- Variables:    staging_table, schema, table, id_column, content_column
+-- Variables:    staging_table, schema, table, id_column, id_schema, content_column
 
 DELETE FROM vestige_sql.:"staging_table" s
 WHERE NOT EXISTS (
     SELECT
     FROM :"schema".:"table" t
-    WHERE t.:"id_column" = s.id
+    WHERE t.:"id_column" OPERATOR(:"id_schema".=) s.id
       AND vestige_sql.has_text(t.:"content_column"::text)
       AND vestige_sql.content_hash(t.:"content_column"::text) = s.content_hash
 );

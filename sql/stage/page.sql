@@ -14,7 +14,7 @@
 -- Fires:        no triggers
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    id_column, content_column, embedding_column, schema, table, after, id_sql_type, until, page_rows, only_missing, staging_table, page_bytes
+-- Variables:    id_column, content_column, embedding_column, schema, table, after, id_schema, id_sql_type, until, page_rows, only_missing, staging_table, page_bytes
 
 WITH page AS (
     SELECT
@@ -22,8 +22,8 @@ WITH page AS (
         t.:"content_column"::text AS content,
         t.:"embedding_column" IS NULL AS embedding_is_null
     FROM :"schema".:"table" t
-    WHERE (:after IS NULL OR t.:"id_column" > CAST(:after AS :id_sql_type))
-      AND (:until IS NULL OR t.:"id_column" <= CAST(:until AS :id_sql_type))
+    WHERE (:after IS NULL OR t.:"id_column" OPERATOR(:"id_schema".>) CAST(:after AS :id_sql_type))
+      AND (:until IS NULL OR t.:"id_column" OPERATOR(:"id_schema".<=) CAST(:until AS :id_sql_type))
     ORDER BY t.:"id_column"
     LIMIT :page_rows
 ),
@@ -42,7 +42,7 @@ FROM measured m
 CROSS JOIN LATERAL (
     SELECT vestige_sql.has_text(m.content)
        AND (m.embedding_is_null OR NOT :only_missing)
-       AND NOT EXISTS (SELECT FROM vestige_sql.:"staging_table" s WHERE s.id = m.id)
+       AND NOT EXISTS (SELECT FROM vestige_sql.:"staging_table" s WHERE s.id OPERATOR(:"id_schema".=) m.id)
     -- asked once a row: a long text is fetched and decompressed each time that it is looked at
     OFFSET 0
 ) AS q (pending)

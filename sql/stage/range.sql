@@ -9,11 +9,11 @@
 -- Fires:        no triggers
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    id_column, schema, table, after, id_sql_type, range_rows
+-- Variables:    id_column, schema, table, after, id_schema, id_sql_type, range_rows
 
 SELECT t.:"id_column"::text AS until
 FROM :"schema".:"table" t
-WHERE (:after IS NULL OR t.:"id_column" > CAST(:after AS :id_sql_type))
+WHERE (:after IS NULL OR t.:"id_column" OPERATOR(:"id_schema".>) CAST(:after AS :id_sql_type))
 ORDER BY t.:"id_column"
 OFFSET :range_rows - 1
 LIMIT 1;

@@ -11,17 +11,15 @@
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    none
 
-SELECT
-    s.name,
-    pg_catalog.set_config(s.name, CASE s.name
-        WHEN 'row_security' THEN 'off'
-        WHEN 'default_tablespace' THEN ''
-        WHEN 'standard_conforming_strings' THEN 'on'
-        WHEN 'quote_all_identifiers' THEN 'off'
-        ELSE '0' END, true)
-        AS value
-FROM pg_catalog.pg_settings s
-WHERE s.name IN (
-    'statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout', 'row_security', 'default_tablespace',
-    'standard_conforming_strings', 'quote_all_identifiers'
-);
+SELECT s.name, pg_catalog.set_config(s.name, w.value, true) AS value
+FROM (VALUES
+    ('statement_timeout', '0'),
+    ('transaction_timeout', '0'),
+    ('idle_in_transaction_session_timeout', '0'),
+    ('row_security', 'off'),
+    ('default_tablespace', ''),
+    ('standard_conforming_strings', 'on'),
+    ('quote_all_identifiers', 'off')
+) AS w (name, value)
+-- not every server has each of them
+JOIN pg_catalog.pg_settings s ON s.name OPERATOR(pg_catalog.=) w.name;

@@ -6,9 +6,9 @@
 -- Fires:        no triggers
 -- Run again:    safe, there is nothing left to drop
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    staging_table, schema, table, id_column, embedding_column
+-- Variables:    staging_table, schema, table, id_column, id_schema, embedding_column
 
 DELETE FROM vestige_sql.:"staging_table" s
 USING :"schema".:"table" t
-WHERE t.:"id_column" = s.id
+WHERE t.:"id_column" OPERATOR(:"id_schema".=) s.id
   AND t.:"embedding_column" IS NOT NULL;

@@ -6,12 +6,12 @@
 -- Fires:        no triggers
 -- Run again:    safe, it is replaced by itself
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    lookup_function, id_sql_type, vector_type, staging_table
+-- Variables:    lookup_function, id_sql_type, vector_type, staging_table, id_schema
 
 CREATE OR REPLACE FUNCTION vestige_sql.:"lookup_function"(p_id :id_sql_type)
 RETURNS :vector_type
 LANGUAGE sql
 STABLE STRICT
 BEGIN ATOMIC
-    SELECT s.embedding FROM vestige_sql.:"staging_table" s WHERE s.id = p_id;
+    SELECT s.embedding FROM vestige_sql.:"staging_table" s WHERE s.id OPERATOR(:"id_schema".=) p_id;
 END;

@@ -15,7 +15,7 @@
 -- Fires:        no triggers, while online/quiet/ keeps them off
 -- Run again:    safe, it goes on with the next rows
 -- Undo:         abort/column/
--- Variables:    schema, table, embedding_column, staging_table, batch_rows, id_sql_type, id_column, new_column, content_column, changed_table
+-- Variables:    schema, table, embedding_column, staging_table, batch_rows, id_schema, id_sql_type, id_column, new_column, content_column, changed_table
 
 WITH run AS MATERIALIZED (
     SELECT r.id, r.filled_to, r.filling_to, r.fill_passes
@@ -24,6 +24,9 @@ WITH run AS MATERIALIZED (
       AND r.state = 'filling'
       -- so that no row is noted for being filled
       AND pg_catalog.set_config('vestige_sql.filling', 'on', true) = 'on'
+      -- with which the table's own triggers run, where any fires; the names here have been read before
+      AND pg_catalog.set_config('search_path', coalesce(
+          nullif(pg_catalog.current_setting('vestige_sql.search_path', true), ''), pg_catalog.current_setting('search_path')), true) IS NOT NULL
 ),
 coming AS (
     (SELECT s.id
@@ -34,7 +37,7 @@ coming AS (
     UNION ALL
     (SELECT s.id
      FROM vestige_sql.:"staging_table" s
-     WHERE s.id > (SELECT CAST(filled_to AS :id_sql_type) FROM run) AND (SELECT filling_to IS NULL FROM run)
+     WHERE s.id OPERATOR(:"id_schema".>) (SELECT CAST(filled_to AS :id_sql_type) FROM run) AND (SELECT filling_to IS NULL FROM run)
      ORDER BY s.id
      LIMIT 16 * :batch_rows)
 ),
@@ -45,33 +48,33 @@ batch AS MATERIALIZED (
     SELECT s.id
     FROM vestige_sql.:"staging_table" s
     WHERE (SELECT filled_to IS NULL FROM run)
-      AND s.id <= (SELECT CAST(last_key AS :id_sql_type) FROM span)
+      AND s.id OPERATOR(:"id_schema".<=) (SELECT CAST(last_key AS :id_sql_type) FROM span)
       AND pg_catalog.hashtext(s.id::text) & 15 = (SELECT fill_passes FROM run)
     UNION ALL
     SELECT s.id
     FROM vestige_sql.:"staging_table" s
-    WHERE s.id > (SELECT CAST(filled_to AS :id_sql_type) FROM run)
-      AND s.id <= (SELECT CAST(last_key AS :id_sql_type) FROM span)
+    WHERE s.id OPERATOR(:"id_schema".>) (SELECT CAST(filled_to AS :id_sql_type) FROM run)
+      AND s.id OPERATOR(:"id_schema".<=) (SELECT CAST(last_key AS :id_sql_type) FROM span)
       AND pg_catalog.hashtext(s.id::text) & 15 = (SELECT fill_passes FROM run)
 ),
 locked AS MATERIALIZED (
     SELECT t.:"id_column" AS id
     FROM :"schema".:"table" t
-    WHERE t.:"id_column" IN (SELECT b.id FROM batch b)
+    WHERE t.:"id_column" OPERATOR(:"id_schema".=) ANY (SELECT b.id FROM batch b)
     FOR NO KEY UPDATE SKIP LOCKED
 ),
 written AS (
     UPDATE :"schema".:"table" t
     SET :"new_column" = s.embedding
     FROM locked l
-    JOIN vestige_sql.:"staging_table" s ON s.id = l.id
-    WHERE t.:"id_column" = l.id
+    JOIN vestige_sql.:"staging_table" s ON s.id OPERATOR(:"id_schema".=) l.id
+    WHERE t.:"id_column" OPERATOR(:"id_schema".=) l.id
       AND s.content_hash = vestige_sql.content_hash(t.:"content_column"::text)
     RETURNING s.id
 ),
 missed AS (
     INSERT INTO vestige_sql.:"changed_table" (id)
-    SELECT b.id FROM batch b WHERE b.id NOT IN (SELECT w.id FROM written w)
+    SELECT b.id FROM batch b WHERE NOT b.id OPERATOR(:"id_schema".=) ANY (SELECT w.id FROM written w)
 )
 UPDATE vestige_sql.run r
 SET filled_to = CASE WHEN r.fill_passes = 15 THEN s.last_key ELSE r.filled_to END,

@@ -10,13 +10,16 @@
 -- Fires:        no triggers, while online/quiet/ keeps them off
 -- Run again:    safe, it goes on with the next rows
 -- Undo:         abort/column/
--- Variables:    changed_table, after_change, batch_rows, id_column, content_column, new_column, schema, table, vector_schema, staging_table
+-- Variables:    changed_table, after_change, batch_rows, id_column, content_column, new_column, schema, table, id_schema, vector_schema, staging_table
 
 WITH batch AS MATERIALIZED (
     SELECT c.change, c.id
     FROM vestige_sql.:"changed_table" c
     -- so that no row is noted again for being written
     WHERE (SELECT pg_catalog.set_config('vestige_sql.filling', 'on', true)) = 'on'
+      -- with which the table's own triggers run, where any fires; the names here have been read before
+      AND (SELECT pg_catalog.set_config('search_path', coalesce(
+          nullif(pg_catalog.current_setting('vestige_sql.search_path', true), ''), pg_catalog.current_setting('search_path')), true)) IS NOT NULL
       AND c.change > :after_change
     ORDER BY c.change
     LIMIT :batch_rows
@@ -24,7 +27,7 @@ WITH batch AS MATERIALIZED (
 locked AS MATERIALIZED (
     SELECT t.:"id_column" AS id, t.:"content_column"::text AS content, t.:"new_column" AS embedding
     FROM :"schema".:"table" t
-    WHERE t.:"id_column" IN (SELECT b.id FROM batch b)
+    WHERE t.:"id_column" OPERATOR(:"id_schema".=) ANY (SELECT b.id FROM batch b)
     FOR NO KEY UPDATE SKIP LOCKED
 ),
 due AS MATERIALIZED (
@@ -32,7 +35,7 @@ due AS MATERIALIZED (
         num_nulls(l.embedding, s.embedding) = 2 OR (l.embedding OPERATOR(:"vector_schema".=) s.embedding) IS TRUE AS is_there
     FROM locked l
     LEFT JOIN vestige_sql.:"staging_table" s
-        ON s.id = l.id
+        ON s.id OPERATOR(:"id_schema".=) l.id
         AND vestige_sql.has_text(l.content)
         AND s.content_hash = vestige_sql.content_hash(l.content)
     WHERE s.id IS NOT NULL OR NOT vestige_sql.has_text(l.content)
@@ -41,7 +44,7 @@ written AS (
     UPDATE :"schema".:"table" t
     SET :"new_column" = d.embedding
     FROM due d
-    WHERE t.:"id_column" = d.id AND NOT d.is_there
+    WHERE t.:"id_column" OPERATOR(:"id_schema".=) d.id AND NOT d.is_there
     RETURNING d.id
 ),
 forgotten AS (
@@ -49,9 +52,9 @@ forgotten AS (
     USING batch b
     WHERE c.change = b.change
       -- a trigger of the table's own may have kept a row from being written
-      AND (b.id IN (SELECT w.id FROM written w UNION ALL SELECT d.id FROM due d WHERE d.is_there)
-           OR EXISTS (SELECT FROM batch later WHERE later.id = b.id AND later.change > b.change)
-           OR NOT EXISTS (SELECT FROM :"schema".:"table" t WHERE t.:"id_column" = b.id))
+      AND (b.id OPERATOR(:"id_schema".=) ANY (SELECT w.id FROM written w UNION ALL SELECT d.id FROM due d WHERE d.is_there)
+           OR EXISTS (SELECT FROM batch later WHERE later.id OPERATOR(:"id_schema".=) b.id AND later.change > b.change)
+           OR NOT EXISTS (SELECT FROM :"schema".:"table" t WHERE t.:"id_column" OPERATOR(:"id_schema".=) b.id))
     RETURNING c.change
 )
 SELECT
