@@ -81,6 +81,8 @@ class Layout:
     isolation: psycopg.IsolationLevel = psycopg.IsolationLevel.READ_COMMITTED
     asks_first: bool = False
     """Whether a writer's transaction asks for the model before it writes and not afterwards."""
+    reads_first: bool = False
+    """Whether a writer's transaction has read the table, and thought about it, before it writes."""
     pause: float = 0.02
 
     def target(self, suffix: str = "") -> Target:
@@ -175,6 +177,9 @@ class Writer(threading.Thread):
                     run_sql(conn, f"LOCK TABLE {self.twins.target.table} IN ROW EXCLUSIVE MODE")
                     if not self._in_old_space(conn):
                         return False
+                if layout.reads_first:
+                    run_sql(conn, f"SELECT count(*) FROM {self.twins.target.table}")
+                    time.sleep(0.01)
                 for _ in range(self.random.randint(1, 5)):
                     if self.random.random() < 0.1:
                         with conn.transaction(force_rollback=True):
@@ -357,6 +362,8 @@ LAYOUTS = {
     ),
     "as a replica": Layout(
         session="SET session_replication_role = replica",
+        reads_first=True,
+        pause=0,
         key="uuid",
         make_key=lambda n: uuid.UUID(int=n * 2**97 % 2**128),
     ),

@@ -39,6 +39,11 @@ _LOG_EVERY_SECS = 10.0
 _ROUNDS = 8
 
 _SWITCH_ATTEMPTS = 20
+
+# Of these, how many leave readers alone however many changes there are. Then up to one row is encoded with everybody
+# locked out, then two, four, eight.
+_GENTLE_ATTEMPTS = 8
+
 _LOCK_POLL_SECS = 0.005
 
 
@@ -203,9 +208,13 @@ class Online:
     def _switch(self, applied: Applied) -> None:
         """Lock the table, see that nothing is stale, and let the columns change names."""
         failed = None
-        for _ in range(_SWITCH_ATTEMPTS):
+        for attempt in range(_SWITCH_ATTEMPTS):
+            most = min(self.plan.batch_size, 2**attempt >> _GENTLE_ATTEMPTS)
             try:
-                self.applier.retrying(lambda: self._try(applied), before=lambda: self._get_ready(applied))
+                self.applier.retrying(
+                    lambda most=most: self._try(applied, most),  # type: ignore[misc]
+                    before=lambda: self._get_ready(applied),
+                )
             except TooManyPending:
                 failed = None
                 continue
@@ -227,8 +236,8 @@ class Online:
         if failed is not None:
             raise failed
         raise CheckFailed(
-            f"{self.values['name']} changes faster than its rows are encoded: more than {self.plan.batch_size} rows "
-            "were new when it was to be switched, or with fewer there was no moment without a reader",
+            f"{self.values['name']} changes faster than its rows are encoded: more than {most} rows were new when it "
+            "was to be switched",
             "search goes on in the former vectors and nothing is lost: run the same command again when it is used less",
         )
 
@@ -246,13 +255,20 @@ class Online:
         run = steps.query_one(self.conn, "probe/open_run.sql", self.values)
         return run is not None and run["verified"]
 
-    def _try(self, applied: Applied) -> Applied:
-        if self._caught_up:
+    def _try(self, applied: Applied, most: int) -> Applied:
+        if not self._caught_up and not most:
+            if not self._lock_holding_writers_off(applied):
+                return applied
+            self._locked_at = time.monotonic()
+        else:
             for folder in LOCK:
                 self._folder(folder, applied)
-        elif not self._lock_holding_writers_off(applied):
-            return applied
-        self._locked_at = time.monotonic()
+            self._locked_at = time.monotonic()
+            if most and self._changes() and self.applier.stager is not None:
+                # Slower for everybody, and the only way where readers and changes never pause.
+                self._folder("online/catch_up", applied)
+                self.applier.stager.stage_inside(self.conn, most, CHANGED_ROWS)
+                self._write_changed()
         self.applier.folders_briefly(SWITCH, applied)
         self._switched = True
         return applied

@@ -108,19 +108,23 @@ class Stager:
         Raises :class:`TooManyPending` once more than ``most`` rows are pending, before those are encoded.
         """
         steps.run(conn, steps.load(DISCARD), self.values)
+        self.stage_inside(conn, most, EVERY_ROW)
+
+    def stage_inside(self, conn: psycopg.Connection[Any], most: int, page_step: str) -> None:
+        """As :meth:`catch_up`, where what is stale is gone already."""
         left = most
-        for page in self._pages(conn):
+        for page in self._pages(conn, page_step):
             left -= len(page.ids)
             if left < 0:
                 raise TooManyPending
             if page.ids:
                 self._write(conn, page, self._encode(page))
 
-    def _pages(self, conn: psycopg.Connection[Any]) -> Iterator[Page]:
-        page = self._read(conn, None, None, EVERY_ROW)
+    def _pages(self, conn: psycopg.Connection[Any], page_step: str) -> Iterator[Page]:
+        page = self._read(conn, None, None, page_step)
         while page.last_key is not None:
             yield page
-            page = self._read(conn, page.last_key, None, EVERY_ROW)
+            page = self._read(conn, page.last_key, None, page_step)
 
     def _read(self, conn: psycopg.Connection[Any], after: str | None, until: str | None, page_step: str) -> Page:
         values = self.values | {
