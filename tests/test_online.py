@@ -942,7 +942,7 @@ def test_recall_is_what_python_finds_it_to_be(clustered: Conn, index: Index) -> 
                 f" WITH ({index.options}) WHERE {index.where}",
                 *([index.more.format_map(names)] if index.more else []),
             )
-        except psycopg.errors.UndefinedObject as error:
+        except (psycopg.errors.UndefinedObject, psycopg.errors.UndefinedFunction) as error:
             pytest.skip(str(error))
         # What a role may have set is no way around the index.
         run_sql(conn, "SET LOCAL enable_indexscan = off", "SET LOCAL hnsw.ef_search = 15")
@@ -1009,7 +1009,6 @@ def test_every_index_comes_along(tablespaces: tuple[str, str], db: str, conn: Co
         f"CREATE INDEX {quoted('x' * 62 + '_')} {on} ivfflat (vector vector_ip_ops) WITH (lists = 2)",
         f"CREATE INDEX {quoted('pa rt')} {on} hnsw (vector vector_ip_ops)"
         " WHERE note = 'vector' AND vector IS NOT NULL AND vector_dims(vector) = 8",
-        f"CREATE INDEX part_of_it {on} hnsw ((subvector(vector, 1, 4)::vector(4)) vector_cosine_ops)",
         f"CREATE INDEX whole {on} hnsw (((vector + vector)::vector(8)) vector_l2_ops)",
         f"CREATE INDEX other {on} hnsw (((vector2 + vector2)::vector(8)) vector_l2_ops) WHERE vector IS NOT NULL",
         f"CREATE INDEX plain {on} btree (note)",
@@ -1017,6 +1016,7 @@ def test_every_index_comes_along(tablespaces: tuple[str, str], db: str, conn: Co
     if one(conn, "SELECT to_regtype('halfvec') IS NOT NULL"):
         run_sql(
             conn,
+            f"CREATE INDEX part_of_it {on} hnsw ((subvector(vector, 1, 4)::vector(4)) vector_cosine_ops)",
             f"CREATE INDEX half {on} hnsw ((vector::halfvec(8)) halfvec_l2_ops) WITH (m = 5)",
             f"CREATE INDEX bits {on} hnsw ((binary_quantize(vector)::bit(8)) bit_hamming_ops)",
         )
