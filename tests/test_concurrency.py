@@ -203,7 +203,8 @@ def test_online_beside_stricter_writers(db: str, conn: Conn, monkeypatch: pytest
 @pytest.mark.parametrize("isolation", ["REPEATABLE READ", "SERIALIZABLE"])
 def test_a_row_filled_since_the_snapshot(db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch, isolation: str) -> None:
     """A transaction that has read before goes on reading; a row filled since it cannot update, as after any UPDATE."""
-    fill(conn, 30)
+    fill(conn, 200)
+    new = probe(conn, DOCUMENTS).values["new_column"]
     points = Points(monkeypatch)
     with psycopg.connect(db) as client:
         client.isolation_level = psycopg.IsolationLevel[isolation.replace(" ", "_")]
@@ -212,10 +213,11 @@ def test_a_row_filled_since_the_snapshot(db: str, conn: Conn, monkeypatch: pytes
             client.execute("SELECT count(*) FROM documents")
 
         def after() -> None:
-            assert client.execute("SELECT count(*) FROM documents").fetchone() == (30,)
-            assert client.execute("SELECT count(embedding) FROM documents").fetchone() == (30,)
+            assert client.execute("SELECT count(*) FROM documents").fetchone() == (200,)
+            assert client.execute("SELECT count(embedding) FROM documents").fetchone() == (200,)
+            row = one(conn, f"SELECT min(id) FROM documents WHERE {new} IS NOT NULL")
             with pytest.raises(psycopg.errors.SerializationFailure):
-                client.execute("UPDATE documents SET body = 'late' WHERE id = 3")
+                client.execute("UPDATE documents SET body = 'late' WHERE id = %s", (row,))
             client.rollback()
             client.execute("UPDATE documents SET body = 'late', embedding = NULL WHERE id = 3")
             client.commit()

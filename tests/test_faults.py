@@ -843,7 +843,7 @@ CHANGES = {
         "DROP VIEW seen",
         r"cannot keep what hangs on public\.documents\.embedding: .*seen",
         "seen|depend",
-        r"hung on public\.documents\.embedding since the run began.*view seen",
+        r"hung on public\.documents\.embedding since the run began.*view public.seen",
         plan=ReembedPlan(),
     ),
     "a constraint is made about the dimension": Change(
