@@ -268,7 +268,7 @@ class Online:
                 # Slower for everybody, and the only way where readers and changes never pause.
                 self._folder("online/catch_up", applied)
                 self.applier.stager.stage_inside(self.conn, most, CHANGED_ROWS)
-                self._write_changed()
+                self._write_under_lock()
         self.applier.folders_briefly(SWITCH, applied)
         self._switched = True
         return applied
@@ -282,9 +282,7 @@ class Online:
         if self._changes() > self.plan.batch_size:
             raise TooManyPending
         self._stage_changed()
-        self._write_changed()
-        # That gave the table's own triggers the role's search_path, to the end of the transaction.
-        steps.run(self.conn, steps.load("transaction/05_pin_search_path.sql"), {})
+        self._write_under_lock()
         self._folder("lock/briefly", applied)
         deadline = time.monotonic() + self.plan.lock_wait_secs
         while True:
@@ -296,6 +294,11 @@ class Online:
                 if time.monotonic() > deadline:
                     return False
             time.sleep(_LOCK_POLL_SECS)
+
+    def _write_under_lock(self) -> None:
+        self._write_changed()
+        # That gave the table's own triggers the role's search_path, to the end of the transaction.
+        steps.run(self.conn, steps.load("transaction/05_pin_search_path.sql"), {})
 
 
 def _next_size(rows: int, seconds: float) -> int:
