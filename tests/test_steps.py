@@ -277,11 +277,23 @@ def test_a_new_file_is_picked_up_or_missed(doctored: Path) -> None:
 # --- The headers against a server ---
 
 
+@pytest.fixture
+def _newest_locks(server_url: str, name: str) -> None:
+    """Skip where the server takes fewer locks than the header says: GRANT holds its table since PostgreSQL 18."""
+    if name != "online/prepare/35_copy_grants.sql":
+        return
+    with psycopg.connect(server_url) as conn:
+        if conn.info.server_version < 180000:
+            pytest.skip("before PostgreSQL 18 GRANT locks no table")
+
+
+@pytest.mark.usefixtures("_newest_locks")
 @pytest.mark.parametrize("name", STEPS)
 def test_a_header_says_what_the_server_says(walks: Walks, name: str) -> None:
     assert lies(steps.load(name), walks.seen(name)) == []
 
 
+@pytest.mark.usefixtures("_newest_locks")
 @pytest.mark.parametrize("name", STEPS)
 def test_a_lie_in_a_header_is_found(walks: Walks, name: str) -> None:
     """Every other word of the vocabulary in every field whose truth can be seen from outside."""

@@ -267,11 +267,9 @@ BEGIN
         FROM pg_attrdef WHERE adrelid = p_table AND adnum = v_from.attnum;
 
     IF v_from.attnotnull THEN
-        -- From PostgreSQL 18 on NOT NULL is a constraint with a name, which the other column takes over.
-        IF current_setting('server_version_num')::integer >= 180000 THEN
-            SELECT conname INTO v_name FROM pg_constraint
-            WHERE conrelid = p_table AND contype = 'n' AND conkey = ARRAY[v_from.attnum];
-        END IF;
+        -- From PostgreSQL 18 on NOT NULL is a constraint with a name, which the other column takes over. Before it none is found.
+        SELECT conname INTO v_name FROM pg_constraint
+        WHERE conrelid = p_table AND contype = 'n' AND conkey = ARRAY[v_from.attnum];
         IF v_name IS NOT NULL THEN
             RETURN NEXT format('ALTER TABLE %s DROP CONSTRAINT %I', p_table, v_name);
             RETURN NEXT format('ALTER TABLE %s ADD CONSTRAINT %I NOT NULL %I', p_table, v_name, p_to);

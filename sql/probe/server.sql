@@ -10,7 +10,6 @@
 
 SELECT
     current_setting('server_version') AS server_version,
-    current_setting('server_version_num')::integer AS server_version_num,
     current_setting('server_encoding') AS encoding,
     current_database() AS database,
     current_user AS role,
