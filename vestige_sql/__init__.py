@@ -4,21 +4,25 @@
 dimension, the HNSW index and the model registry. The steps are SQL files under ``sql/``.
 """
 
-from .embedder import Embedder, ModelSignature
-from .errors import VestigeError
-from .kept import FinalizeReport, RollbackReport, finalize, rollback
-from .reembed import (
-    abort_reembed,
-    apply_reembed,
-    apply_staged,
-    dry_run_reembed,
-    register_model,
-    run_reembed,
-    stage_reembed,
-)
-from .report import DryRunSummary, ReembedPlan, ReembedReport
-from .retrieval import SearchResult, search
-from .target import VESTIGE, Target
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .arguments import VESTIGE, Target
+    from .embedder import Embedder, ModelSignature
+    from .errors import VestigeError
+    from .kept import FinalizeReport, RollbackReport, finalize, rollback
+    from .reembed import (
+        abort_reembed,
+        apply_reembed,
+        apply_staged,
+        dry_run_reembed,
+        register_model,
+        run_reembed,
+        stage_reembed,
+    )
+    from .report import DryRunSummary, ReembedPlan, ReembedReport
+    from .retrieval import SearchResult, search
 
 __all__ = [
     "VESTIGE",
@@ -43,3 +47,34 @@ __all__ = [
     "search",
     "stage_reembed",
 ]
+
+# Each is imported when it is first asked for: all of them together take longer than the command line's help may.
+_PLACES = {
+    "arguments": ("VESTIGE", "Target"),
+    "embedder": ("Embedder", "ModelSignature"),
+    "errors": ("VestigeError",),
+    "kept": ("FinalizeReport", "RollbackReport", "finalize", "rollback"),
+    "reembed": (
+        "abort_reembed",
+        "apply_reembed",
+        "apply_staged",
+        "dry_run_reembed",
+        "register_model",
+        "run_reembed",
+        "stage_reembed",
+    ),
+    "report": ("DryRunSummary", "ReembedPlan", "ReembedReport"),
+    "retrieval": ("SearchResult", "search"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _PLACES.items():
+        if name in names:
+            globals()[name] = found = getattr(import_module(f".{module}", __name__), name)
+            return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -18,25 +18,21 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from . import inspection, kept, reembed
+from .arguments import MODES, VESTIGE, CopyPlan, Target
 from .checks import wrong_characters
-from .copy import CopyPlan, dry_run_copy, run_copy
 from .embedder import ModelSignature
 from .errors import DimensionMismatch, ModelMismatch, ModelNotFound, ModelUnsupported, UsageError, VestigeError
-from .migrate import migrate_up
-from .model import model_folder
-from .preview import check_arguments as check_preview
-from .preview import preview, staged_models
-from .progress import LiveHandler, Progress
-from .ray_engine import RayEngine
 from .report import WAYS, DryRunSummary, ReembedPlan, ReembedReport
-from .retrieval import MODES, check_arguments, check_same, registered_model, search
-from .settings import connection_limit, resolve_conninfo
-from .sqlite_source import VERSION
-from .target import VESTIGE, Target
+from .resources import package_version
 
 if TYPE_CHECKING:
     from .encoder import OnnxEmbedder
+    from .progress import Progress
+    from .ray_engine import RayEngine
+    from .reembed import Notice
+
+# Whatever takes time to import, such as psycopg and numpy, is imported by the verb that needs it: help and wrong usage
+# do not wait for it.
 
 log = logging.getLogger("vestige_sql")
 
@@ -78,11 +74,19 @@ class _Parser(argparse.ArgumentParser):
         super().error(re.sub(r"(://|password\s*=).*", r"\1...", message, flags=re.DOTALL))
 
 
+class _Version(argparse.Action):
+    """As argparse's own, which has to be told the version beforehand."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        print(package_version())
+        parser.exit()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = _Parser(
         prog="vestige-sql", description="Change the embedding model of a pgvector table."
     )
-    parser.add_argument("--version", action="version", version=reembed.package_version())
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and leave")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     migrate = commands.add_parser("migrate", help="the migration and its phases")
     verbs = migrate.add_subparsers(required=True, metavar="VERB")
@@ -317,14 +321,18 @@ def _add_copy_options(copy: argparse.ArgumentParser) -> None:
     copy.add_argument(
         "--allow-source-upgrade",
         action="store_true",
-        help=f"bring a source below version {VERSION} to that layout, on a temporary copy",
+        help="bring a source of an older layout to the one that is copied, on a temporary copy",
     )
     copy.add_argument("--upgrade-in-place", action="store_true", help="upgrade the file itself, not a copy")
     copy.add_argument("--dry-run", action="store_true", help="check both ends, count, look at every row; copy nothing")
 
 
 def _log_to_stderr(*, quiet: bool) -> None:
-    handler: logging.Handler = LiveHandler(sys.stderr) if sys.stderr.isatty() else logging.StreamHandler(sys.stderr)
+    handler: logging.Handler = logging.StreamHandler(sys.stderr)
+    if sys.stderr.isatty():
+        from .progress import LiveHandler
+
+        handler = LiveHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
     log.handlers = [handler]
     log.propagate = False
@@ -335,6 +343,8 @@ def _log_to_stderr(*, quiet: bool) -> None:
 
 
 def _up(args: argparse.Namespace) -> None:
+    from .migrate import migrate_up
+
     done = migrate_up(_conninfo(args), vestige=not args.package_only)
     for name in done.applied:
         log.info("up: applied %s", name)
@@ -346,6 +356,8 @@ def _up(args: argparse.Namespace) -> None:
 
 
 def _register(args: argparse.Namespace) -> None:
+    from . import reembed
+
     signature = _load(args).signature()
     fresh = reembed.register_model(_conninfo(args), signature, target=_target(args))
     if not fresh:
@@ -358,6 +370,8 @@ def _register(args: argparse.Namespace) -> None:
 def _reembed(args: argparse.Namespace) -> None:
     # What is wrong with the options is said before a server is started or a model downloaded.
     plan, target, engine = _plan(args), _target(args), _engine(args)
+    from . import reembed
+
     conninfo, embedder = _conninfo(args), _load(args)
     if args.dry_run:
         summary = reembed.dry_run_reembed(conninfo, embedder, plan, target=target)
@@ -378,6 +392,8 @@ def _reembed(args: argparse.Namespace) -> None:
 
 def _stage(args: argparse.Namespace) -> None:
     plan, target, engine = _plan(args), _target(args), _engine(args)
+    from . import reembed
+
     report = reembed.stage_reembed(
         _conninfo(args),
         _load(args),
@@ -398,6 +414,8 @@ def _stage(args: argparse.Namespace) -> None:
 
 def _apply(args: argparse.Namespace) -> None:
     plan, target = _plan(args), _target(args)
+    from . import reembed
+
     report = reembed.apply_staged(
         _conninfo(args), plan, target=target, progress=_progress(args), before_write=_banner(args)
     )
@@ -406,10 +424,14 @@ def _apply(args: argparse.Namespace) -> None:
 
 def _sql(args: argparse.Namespace) -> None:
     plan, target = _plan(args), _target(args)
+    from . import reembed
+
     print(reembed.script_staged(_conninfo(args), plan, target=target, plain=args.plain), end="")
 
 
 def _status(args: argparse.Namespace) -> None:
+    from . import inspection
+
     found = inspection.status(_conninfo(args), target=_target(args))
     if args.json:
         _answer(args, found | {"model": _signature(found["model"])})
@@ -447,6 +469,8 @@ def _status(args: argparse.Namespace) -> None:
 
 
 def _probe(args: argparse.Namespace) -> None:
+    from . import inspection
+
     found = inspection.probe_target(_conninfo(args), target=_target(args), dimension=args.dimension)
     if args.json:
         _answer(args, found | {"model": _signature(found["model"])})
@@ -478,6 +502,8 @@ def _probe(args: argparse.Namespace) -> None:
 
 
 def _gate(args: argparse.Namespace) -> None:
+    from . import inspection
+
     held = inspection.ask_gate(_conninfo(args), target=_target(args))
     for name in held:
         log.info("gate: sql/%s holds", name)
@@ -487,6 +513,8 @@ def _gate(args: argparse.Namespace) -> None:
 
 def _rollback(args: argparse.Namespace) -> None:
     plan = _plan(args)
+    from . import kept
+
     report = kept.rollback(_conninfo(args), plan, target=_target(args), before_write=_banner(args))
     log.info("rollback: %s is live again; the table was locked for %.0f ms", report.model, 1000 * report.lock_held_secs)
     if report.rows_missing:
@@ -498,6 +526,8 @@ def _rollback(args: argparse.Namespace) -> None:
 
 def _finalize(args: argparse.Namespace) -> None:
     plan = _plan(args)
+    from . import kept
+
     report = kept.finalize(_conninfo(args), plan, target=_target(args), before_write=_banner(args))
     if report is None:
         log.info("finalize: nothing to do: no former vectors are kept")
@@ -513,6 +543,8 @@ def _finalize(args: argparse.Namespace) -> None:
 
 
 def _search(args: argparse.Namespace) -> None:
+    from .retrieval import check_arguments, registered_model, search
+
     asked: dict[str, Any] = {
         "mode": args.mode,
         "limit": args.limit,
@@ -551,7 +583,9 @@ def _search(args: argparse.Namespace) -> None:
 
 
 def _preview(args: argparse.Namespace) -> None:
-    check_preview(args.question, args.limit, args.sample)
+    from .preview import check_arguments, preview, staged_models
+
+    check_arguments(args.question, args.limit, args.sample)
     conninfo, target = _conninfo(args), _target(args)
     new = old = None
     if args.question:
@@ -583,6 +617,8 @@ def _preview(args: argparse.Namespace) -> None:
 
 
 def _abort(args: argparse.Namespace) -> None:
+    from . import reembed
+
     undone = reembed.abort_reembed(_conninfo(args), target=_target(args))
     log.info(
         "abort: %s", "the run is undone, the table is as it was" if undone else "nothing to do: no run is under way"
@@ -591,6 +627,8 @@ def _abort(args: argparse.Namespace) -> None:
 
 
 def _copy(args: argparse.Namespace) -> int:
+    from .copy import dry_run_copy, run_copy
+
     plan = CopyPlan(args.batch_size, not args.without_embeddings, args.allow_source_upgrade, args.upgrade_in_place)
     conninfo = _conninfo(args)
     signature = _load(args).signature() if args.model and plan.embeddings else None
@@ -617,6 +655,8 @@ def _copy(args: argparse.Namespace) -> int:
 
 
 def _conninfo(args: argparse.Namespace) -> str:
+    from .settings import resolve_conninfo
+
     return resolve_conninfo(args.postgres_url, embedded=args.embedded)
 
 
@@ -654,6 +694,10 @@ def _engine(args: argparse.Namespace) -> RayEngine | None:
         if options:
             raise UsageError(f"--{next(iter(options)).replace('_', '-')} is about --engine ray", "Add --engine ray.")
         return None
+    from .model import model_folder
+    from .ray_engine import RayEngine
+    from .settings import connection_limit
+
     options.setdefault("max_connections", connection_limit())
     # The nodes look for a folder from wherever Ray has started them.
     folder = model_folder(args.model)
@@ -700,6 +744,7 @@ def _load_same(
     from huggingface_hub.utils import disable_progress_bars
 
     from .encoder import load_embedder
+    from .retrieval import check_same
 
     if quiet:
         disable_progress_bars()
@@ -716,10 +761,12 @@ def _load_same(
 
 
 def _progress(args: argparse.Namespace) -> Progress:
+    from .progress import Progress
+
     return Progress(live=sys.stderr.isatty() and not args.json)
 
 
-def _banner(args: argparse.Namespace) -> reembed.Notice:
+def _banner(args: argparse.Namespace) -> Notice:
     def show(text: str) -> None:
         if not args.json:
             for line in text.splitlines():

@@ -20,15 +20,15 @@ from typing import Any
 import psycopg
 
 from . import pgcopy, steps
-from .checks import check_flag, check_number
+from .arguments import VESTIGE, CopyPlan
 from .embedder import ModelSignature
-from .errors import ModelMismatch, SourceError, TargetError, UsageError
+from .errors import ModelMismatch, SourceError, TargetError
 from .pgcopy import integer_field
 from .progress import Progress
 from .reembed import claimed_session
 from .sqlite_source import VERSION, Row, Source, SourceModel, Table, open_source, upgrade
 from .steps import Value
-from .target import VESTIGE, Probed, connect, probe
+from .target import Probed, connect, probe
 from .work import check_dimension, count_rows, difference
 
 log = logging.getLogger("vestige_sql")
@@ -44,29 +44,6 @@ _STATE = (
     "what is missing"
 )
 _ELSE_TEXT = "copy the text alone with --without-embeddings and encode it with one model: vestige-sql migrate reembed"
-
-
-@dataclass(frozen=True)
-class CopyPlan:
-    """How to copy.
-
-    ``batch_size``: most rows in one transaction. ``embeddings``: whether vectors are copied. A source below version 15
-    is upgraded only with ``allow_source_upgrade``: on a temporary copy, or the file itself with ``upgrade_in_place``.
-
-    Raises :class:`UsageError` for what does not fit together.
-    """
-
-    batch_size: int = 500
-    embeddings: bool = True
-    allow_source_upgrade: bool = False
-    upgrade_in_place: bool = False
-
-    def __post_init__(self) -> None:
-        check_number("batch_size", self.batch_size, 1)
-        for flag in ("embeddings", "allow_source_upgrade", "upgrade_in_place"):
-            check_flag(flag, getattr(self, flag))
-        if self.upgrade_in_place and not self.allow_source_upgrade:
-            raise UsageError("--upgrade-in-place is a way of --allow-source-upgrade, which is to be given too")
 
 
 @dataclass(frozen=True)
@@ -121,7 +98,7 @@ class CopyReport:
 def run_copy(
     conninfo: str,
     path: Path,
-    plan: CopyPlan = CopyPlan(),
+    plan: CopyPlan = CopyPlan(),  # noqa: B008  (frozen)
     *,
     signature: ModelSignature | None = None,
     progress: Progress | None = None,
@@ -153,7 +130,7 @@ def run_copy(
 def dry_run_copy(
     conninfo: str,
     path: Path,
-    plan: CopyPlan = CopyPlan(),
+    plan: CopyPlan = CopyPlan(),  # noqa: B008
     *,
     signature: ModelSignature | None = None,
     progress: Progress | None = None,

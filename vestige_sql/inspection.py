@@ -9,10 +9,11 @@ from typing import Any
 import psycopg
 
 from . import steps
+from .arguments import VESTIGE, Target
 from .checks import check_number
 from .errors import CheckFailed
 from .report import ReembedPlan
-from .target import MAX_DIMENSION, VESTIGE, Probed, Target, blockers, connect, probe
+from .target import MAX_DIMENSION, Probed, blockers, connect, probe
 from .work import check_goes_on, index_possible, triggers_fired_online
 
 

@@ -11,6 +11,7 @@ import psycopg
 
 from . import steps
 from .apply import Applied, Applier, choose_way, phases, record_report
+from .arguments import VESTIGE, Target
 from .embedder import ModelSignature
 from .errors import CheckFailed, TargetError
 from .online import LOCK
@@ -25,7 +26,7 @@ from .reembed import (
     step_values,
 )
 from .report import ReembedPlan
-from .target import VESTIGE, Probed, Target, blockers
+from .target import Probed, blockers
 from .work import Work, count_rows, find_way, kept_model
 
 log = logging.getLogger("vestige_sql")

@@ -7,13 +7,14 @@ from typing import Any
 import psycopg
 
 from . import steps
+from .arguments import VESTIGE, Target
 from .checks import check_number, check_text
 from .embedder import Embedder, ModelSignature
 from .encoder import embed_queries
 from .errors import CheckFailed, UsageError
 from .retrieval import MOST_RESULTS, check_same, vector_text
 from .steps import Value
-from .target import VECTOR_TYPES, VESTIGE, Probed, Target, connect, probe
+from .target import VECTOR_TYPES, Probed, connect, probe
 
 
 def staged_models(conninfo: str, *, target: Target = VESTIGE) -> tuple[ModelSignature | None, ModelSignature]:

@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import psycopg
 
 from . import steps
 from .apply import Applied, Applier, record_report, record_step
+from .arguments import VESTIGE, Target
 from .embedder import Embedder, ModelSignature
 from .errors import (
     CheckFailed,
@@ -31,11 +31,11 @@ from .online import Online, measure_recall
 from .progress import Progress
 from .ray_engine import RayEngine, outlives_restarts
 from .report import DryRunSummary, ReembedPlan, ReembedReport, fixed_estimate
-from .resources import resource_dir
+from .resources import package_version, resource_dir
 from .script import script
 from .stage import COPY, DISCARD, EVERY_ROW, STAGING_FITS, Stager, TooManyPending
 from .steps import StepRun, Value
-from .target import VESTIGE, Probed, Target, connect, probe
+from .target import Probed, connect, probe
 from .work import (
     Work,
     check_dimension,
@@ -559,14 +559,6 @@ def _open_run(
     done = steps.run(conn, steps.load("run/open.sql"), values)
     run_id: int = done.result[0]["id"]
     return run_id
-
-
-def package_version() -> str:
-    """Return the version of this package that is installed."""
-    try:
-        return version("vestige-sql")
-    except PackageNotFoundError:
-        return "0+checkout"
 
 
 @dataclass

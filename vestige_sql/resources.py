@@ -1,4 +1,4 @@
-"""Where the SQL files lie: beside the package in a checkout, inside it in an installed wheel."""
+"""What is installed: the version, and the SQL files, beside the package in a checkout and inside it in a wheel."""
 
 from __future__ import annotations
 
@@ -15,3 +15,14 @@ def resource_dir(name: str) -> Path:
         if (parent / name).is_dir():
             return parent / name
     raise FileNotFoundError(f"vestige-sql is not installed whole: no folder {name} in {package} or beside it")
+
+
+def package_version() -> str:
+    """Return the version of this package that is installed."""
+    # It reads the wheels' metadata with the library for e-mail, which takes a moment to import.
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("vestige-sql")
+    except PackageNotFoundError:
+        return "0+checkout"

@@ -12,15 +12,14 @@ from uuid import UUID
 import psycopg
 
 from . import steps
+from .arguments import MODES, VESTIGE
 from .checks import check_number, check_text
 from .embedder import Embedder, ModelSignature, Vectors
 from .encoder import embed_queries
 from .errors import ModelMismatch, TargetError, UsageError
 from .steps import Value
-from .target import VESTIGE, connect
+from .target import connect
 from .work import difference
-
-MODES = ("hybrid", "text", "vector")
 
 MOST_RESULTS = 1_000_000
 """The most that one search brings; each branch of a hybrid one is asked for three times as many."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
 
 from . import steps
-from .checks import check_text
+from .arguments import Target
 from .embedder import ModelSignature
 from .errors import ServerError, TargetError, UsageError
 from .settings import checked_conninfo
@@ -23,29 +23,6 @@ READING = ("look", "gate")
 
 MAX_DIMENSION = 16_000
 """The longest vector or halfvec that pgvector stores (VECTOR_MAX_DIM in its vector.h)."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """The table to re-embed, and its columns.
-
-    ``table`` is read as SQL reads a qualified name: ``documents``, ``app.documents``, ``"App"."My Docs"``. The
-    columns are plain names, taken literally. The defaults are Vestige's table.
-
-    Raises :class:`UsageError` for what is no text, or holds what no name of PostgreSQL's can.
-    """
-
-    table: str = "knowledge_nodes"
-    id_column: str = "id"
-    content_column: str = "content"
-    embedding_column: str = "embedding"
-
-    def __post_init__(self) -> None:
-        for part in fields(self):
-            check_text(part.name, getattr(self, part.name))
-
-
-VESTIGE = Target()
 
 
 @dataclass(frozen=True)
