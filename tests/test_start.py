@@ -41,10 +41,7 @@ def imported(code: str, *argv: str) -> set[str]:
     "argv",
     [
         ("--help",),
-        ("--version",),
-        ("migrate", "reembed", "--help"),
         ("migrate", "copy", "--help"),
-        ("search",),
         ("migrate", "reembed", "--model", "m", "--dimension", "3", "--batch-size", "0"),
     ],
     ids=" ".join,
