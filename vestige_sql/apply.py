@@ -17,6 +17,7 @@ from . import steps
 from .errors import LockNotAvailable, TargetError
 from .progress import Progress
 from .report import ReembedPlan
+from .spent import Spent
 from .stage import Stager
 from .steps import StepRun, Value
 from .target import Blockers, Probed
@@ -103,7 +104,7 @@ class Applier:
 
     ``values`` are the step variables, ``run_id`` the row of the audit that the steps are recorded under.
     ``stager`` encodes the few rows that changed between the last pass and the lock; without one they are an
-    error. ``started`` is when the first row was read (``time.monotonic()``).
+    error. ``started`` is when the first row was read (``time.monotonic()``), ``spent`` the clock of the run.
     """
 
     conn: psycopg.Connection[Any]
@@ -114,6 +115,7 @@ class Applier:
     conninfo: str | None = None
     stager: Stager | None = None
     started: float = field(default_factory=time.monotonic)
+    spent: Spent = field(default_factory=Spent)
 
     def retrying(self, work: Callable[[], Applied], before: Callable[[], None] | None = None) -> Applied:
         """Do ``work`` in a transaction of its own, again and again until the table's lock could be had.
@@ -129,7 +131,7 @@ class Applier:
             if before is not None:
                 before()
             try:
-                with self.conn.transaction():
+                with self.spent.on("apply"), self.conn.transaction():
                     return work()
             except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
                 sessions = self.sessions() or "sessions that are gone by now"
@@ -144,7 +146,8 @@ class Applier:
                     "reembed: the table is locked (attempt %d of %d) by %s; trying again in %.0f s",
                     attempt, self.plan.lock_attempts, sessions, pause,
                 )  # fmt: skip
-                time.sleep(pause)
+                with self.spent.on("waiting"):
+                    time.sleep(pause)
                 attempt += 1
                 pause = min(2 * pause, _LONGEST_PAUSE_SECS)
             except psycopg.errors.DiskFull as error:
@@ -232,18 +235,20 @@ class Applier:
 
     def folder(self, name: str, applied: Applied) -> None:
         """Run the steps of a folder and record each in the audit; what a step returns as one row is kept as facts."""
-        for step in steps.folder(name):
-            self.record(self._step(step, applied))
+        with self.spent.on(_phase(name)):
+            for step in steps.folder(name):
+                self.record(self._step(step, applied))
 
     def folders_briefly(self, names: Sequence[str], applied: Applied) -> None:
         """Run the steps of several folders as :meth:`folder` does, in the transaction that is open.
 
         They are recorded at its end, in one round trip: with the table locked, each costs everybody its time.
         """
-        ran = [self._step(step, applied) for name in names for step in steps.folder(name)]
-        with self.conn.pipeline():
-            for done in ran:
-                self.record(done)
+        with self.spent.on("apply"):
+            ran = [self._step(step, applied) for name in names for step in steps.folder(name)]
+            with self.conn.pipeline():
+                for done in ran:
+                    self.record(done)
 
     def _step(self, step: steps.Step, applied: Applied) -> StepRun:
         done = steps.run(self.conn, step, self.values)
@@ -261,6 +266,15 @@ class Applier:
         seconds = time.monotonic() - self.started - applied.index_secs
         applied.facts["duration_secs"] = seconds
         record_report(self.conn, self.run_id, applied, seconds)
+
+
+def _phase(folder: str) -> str:
+    """What the time of a folder of steps counts as."""
+    if folder.startswith("lock/"):
+        return "waiting"
+    if folder in ("gate", "online/verify"):
+        return "gate"
+    return "index" if "index" in folder else "apply"
 
 
 def record_step(conn: psycopg.Connection[Any], run_id: int, done: StepRun) -> None:

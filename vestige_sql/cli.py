@@ -407,6 +407,7 @@ def _stage(args: argparse.Namespace) -> None:
         log.info(
             "stage: %d rows encoded in %.1f s; nothing live was touched", report.rows_encoded, report.duration_secs
         )
+        _print_spent(report)
         log.info("stage: put them in place with vestige-sql migrate apply, or by hand: sql/README.md")
     log.info("stage: a migration that applies it expects %r", report.model)
     _answer(args, report.as_json())
@@ -801,11 +802,18 @@ def _print_summary(summary: DryRunSummary) -> None:
         say("  note: %s", note)
 
 
+def _print_spent(report: ReembedReport) -> None:
+    whole = sum(report.spent.values())
+    shares = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in report.spent.items() if seconds >= whole / 1000)
+    log.info("reembed: of %.1f s in all: %s", whole, shares)
+
+
 def _print_report(args: argparse.Namespace, report: ReembedReport) -> None:
     _print_workers(report)
     if not report.nothing_to_do:
         log.info("reembed: %s rows updated in %.1f s, index built in %.1f s",
                  f"{report.rows_updated:,}", report.duration_secs, report.index_rebuild_secs)  # fmt: skip
+        _print_spent(report)
         log.info("reembed: put in place by %s: %s", report.way, report.way_reason)
         if report.lock_held_secs is not None:
             log.info("reembed: the table was locked for %.0f ms; the former vectors are kept: vestige-sql migrate "

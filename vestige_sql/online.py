@@ -117,7 +117,7 @@ class Online:
         filled = run["rows_filled"] if run else 0
         started, logged = time.monotonic(), time.monotonic()
         rows, slowest = _FIRST_ROWS, 0.0
-        with self.applier.progress.rows(staged, filled, "filling"):
+        with self.applier.progress.rows(staged, filled, "filling"), self.applier.spent.on("apply"):
             while (batch := steps.run(self.conn, step, self.values | {"batch_rows": rows})).result:
                 self.applier.progress.advance(batch.result[0]["rows_filled"] - filled)
                 filled = batch.result[0]["rows_filled"]
@@ -128,7 +128,8 @@ class Online:
                 if time.monotonic() - logged > _LOG_EVERY_SECS:
                     logged = time.monotonic()
                     log.info("reembed: filled %d of %d rows", filled, staged)
-                self._pause()
+                with self.applier.spent.on("waiting"):
+                    self._pause()
         self.applier.record(steps.StepRun(step, filled, time.monotonic() - started, []))
         log.info("reembed: filled %d rows in %.1f s", filled, time.monotonic() - started)
 
@@ -178,10 +179,11 @@ class Online:
         """Write what is staged of the changed rows, in one pass: rows may change as fast as they are written."""
         step = steps.load("online/write_changed/10_write_changed.sql")
         rows, after = _FIRST_ROWS, 0
-        while after is not None:
-            batch = steps.run(self.conn, step, self.values | {"batch_rows": rows, "after_change": after})
-            after = batch.result[0]["last_change"]
-            rows = _next_size(rows, batch.seconds)
+        with self.applier.spent.on("apply"):
+            while after is not None:
+                batch = steps.run(self.conn, step, self.values | {"batch_rows": rows, "after_change": after})
+                after = batch.result[0]["last_change"]
+                rows = _next_size(rows, batch.seconds)
 
     def _verify(self, applied: Applied) -> None:
         with self.conn.transaction():
@@ -293,7 +295,8 @@ class Online:
             except psycopg.errors.LockNotAvailable:
                 if time.monotonic() > deadline:
                     return False
-            time.sleep(_LOCK_POLL_SECS)
+            with self.applier.spent.on("waiting"):
+                time.sleep(_LOCK_POLL_SECS)
 
     def _write_under_lock(self) -> None:
         self._write_changed()

@@ -33,6 +33,7 @@ from .ray_engine import RayEngine, outlives_restarts
 from .report import DryRunSummary, ReembedPlan, ReembedReport, fixed_estimate
 from .resources import package_version, resource_dir
 from .script import script
+from .spent import Spent
 from .stage import COPY, DISCARD, EVERY_ROW, STAGING_FITS, Stager, TooManyPending
 from .steps import StepRun, Value
 from .target import Probed, connect, probe
@@ -85,22 +86,24 @@ def run_reembed(
 
     Raises a :class:`VestigeError` that says what state the data is in.
     """
-    signature = check_embedder(embedder)
+    signature, spent = check_embedder(embedder), Spent()
     with claimed_session(conninfo, target, _verb(plan)) as (conn, probed):
         work = find_work(conn, probed, signature, plan)
         if work.scope is None:
             log.info("reembed: nothing to do: %s is in the space of %s", probed.column, signature)
             finish_open_run(conn, probed)
-            return ReembedReport(nothing_to_do=True, model=signature, previous_model=probed.model)
+            return _nothing_to_do(signature, probed, spent)
         plan = _plan_for(work, plan)
         way, reason = find_way(conn, probed, signature, work, plan)
         if before_write is not None:
-            before_write(warning(probed, signature, work, plan, way))
+            with spent.on("waiting"):
+                before_write(warning(probed, signature, work, plan, way))
         now = probed
         if work.scope == "all":
-            now = build_pending_indexes(conninfo, conn, probed, plan, progress or Progress())
+            with spent.on("index"):
+                now = build_pending_indexes(conninfo, conn, probed, plan, progress or Progress())
         with _run(conn, now, signature, work, plan) as run_id:
-            job = _Job(conninfo, conn, now, signature, plan, work, run_id, progress or Progress(), engine)
+            job = _Job(conninfo, conn, now, signature, plan, work, run_id, progress or Progress(), spent, engine)
             return job.carry_out(way, reason, embedder)
 
 
@@ -115,7 +118,7 @@ def stage_reembed(
     engine: RayEngine | None = None,
 ) -> ReembedReport:
     """Encode what is pending and stage it; nothing live is touched. The arguments are those of :func:`run_reembed`."""
-    signature = check_embedder(embedder)
+    signature, spent = check_embedder(embedder), Spent()
     with claimed_session(conninfo, target, "stage") as (conn, probed):
         # An online run may be under way: then this stages what changed, and the run's second column is left alone.
         online = bool(probed.open_run and probed.open_run["state"] == "filling")
@@ -123,14 +126,15 @@ def stage_reembed(
         work = find_work(conn, probed, signature, plan)
         if work.scope in (None, "index"):
             log.info("stage: nothing to do: every row of %s has its vector of %s", probed.column, signature)
-            return ReembedReport(nothing_to_do=True, model=signature, previous_model=probed.model)
+            return _nothing_to_do(signature, probed, spent)
         find_way(conn, probed, signature, work, plan)
         now = probed
         if work.scope == "all":
             concurrently = replace(plan, concurrent_index=True)
-            now = build_pending_indexes(conninfo, conn, probed, concurrently, progress or Progress())
+            with spent.on("index"):
+                now = build_pending_indexes(conninfo, conn, probed, concurrently, progress or Progress())
         with _run(conn, now, signature, work, plan) as run_id:
-            job = _Job(conninfo, conn, now, signature, plan, work, run_id, progress or Progress(), engine)
+            job = _Job(conninfo, conn, now, signature, plan, work, run_id, progress or Progress(), spent, engine)
             stager = job.stager(embedder)
             started = time.monotonic()
             job.stage(stager)
@@ -142,6 +146,7 @@ def stage_reembed(
                 previous_model=probed.model,
                 run_id=run_id,
                 workers=engine.reports if engine else [],
+                spent=spent.so_far(),
             )
 
 
@@ -154,14 +159,16 @@ def apply_staged(
     before_write: Notice | None = None,
 ) -> ReembedReport:
     """Put in place what is staged, without a model: rows that changed since they were staged are an error."""
+    spent = Spent()
     with claimed_session(conninfo, target, _verb(plan)) as (conn, probed):
         signature, work = find_staged(conn, probed, plan)
         plan = _plan_for(work, plan)
         way, reason = find_way(conn, probed, signature, work, plan)
         if before_write is not None:
-            before_write(warning(probed, signature, work, plan, way))
+            with spent.on("waiting"):
+                before_write(warning(probed, signature, work, plan, way))
         with _run(conn, probed, signature, work, plan) as run_id:
-            job = _Job(conninfo, conn, probed, signature, plan, work, run_id, progress or Progress())
+            job = _Job(conninfo, conn, probed, signature, plan, work, run_id, progress or Progress(), spent)
             return job.carry_out(way, reason)
 
 
@@ -190,6 +197,7 @@ def apply_reembed(
         raise UsageError("CREATE INDEX CONCURRENTLY cannot run inside a transaction, and no online run can")
     if connection.autocommit and connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
         raise UsageError("apply_reembed() needs a transaction, and this connection is in autocommit")
+    spent = Spent()
     with steps.translated(), _inside_transaction(connection):
         if expect is not None:
             _install_if_empty(connection, target)
@@ -201,13 +209,13 @@ def apply_reembed(
             check_dimension(expect)
             if in_space_of(probed, expect):
                 log.info("apply: nothing to do: %s is in the space of %s", probed.column, expect)
-                return ReembedReport(nothing_to_do=True, model=expect, previous_model=probed.model)
+                return _nothing_to_do(expect, probed, spent)
             probed = _open_if_empty(connection, probed, expect)
         signature, work = find_staged(connection, probed, plan, expect)
         way, reason = find_way(connection, probed, signature, work, plan)
         assert probed.open_run is not None
-        job = _Job("", connection, probed, signature, plan, work, probed.open_run["id"], Progress())
-        applier = Applier(connection, job.values, plan, job.run_id, job.progress)
+        job = _Job("", connection, probed, signature, plan, work, probed.open_run["id"], Progress(), spent)
+        applier = Applier(connection, job.values, plan, job.run_id, job.progress, spent=spent)
         return job.report(applier.retrying(lambda: applier.apply(way, reason)))
 
 
@@ -360,6 +368,10 @@ def abort_reembed(conninfo: str, *, target: Target = VESTIGE) -> bool:
         return True
 
 
+def _nothing_to_do(signature: ModelSignature, probed: Probed, spent: Spent) -> ReembedReport:
+    return ReembedReport(nothing_to_do=True, model=signature, previous_model=probed.model, spent=spent.so_far())
+
+
 def _verb(plan: ReembedPlan) -> str:
     """What of docs/privileges.md a run by ``plan`` needs."""
     return "online" if plan.online else "keep" if plan.keep_old else "apply"
@@ -395,7 +407,7 @@ def build_pending_indexes(
     pending = Work("index", 0, 0, 0)
     plan = _plan_for(pending, plan)
     with _run(conn, probed, probed.model, pending, plan) as run_id:
-        job = _Job(conninfo, conn, probed, probed.model, plan, pending, run_id, progress)
+        job = _Job(conninfo, conn, probed, probed.model, plan, pending, run_id, progress, Spent())
         job.carry_out("index", "left by an earlier run")
     return probe(conn, probed.target)
 
@@ -573,6 +585,7 @@ class _Job:
     work: Work
     run_id: int
     progress: Progress
+    spent: Spent
     engine: RayEngine | None = None
 
     def __post_init__(self) -> None:
@@ -587,7 +600,9 @@ class _Job:
             # Who goes on with the run must read and write as these do.
             for name in (EVERY_ROW, COPY, DISCARD):
                 record_step(self.conn, self.run_id, StepRun(steps.load(name), None, 0.0, []))
-        return Stager(embedder, self.values, self.plan.batch_size, self.probed.name, self.progress.advance)
+        return Stager(
+            embedder, self.values, self.plan.batch_size, self.probed.name, self.progress.advance, spent=self.spent
+        )
 
     def stage(self, stager: Stager) -> None:
         """Stage until a pass over the table meets no more pending rows than fit in one batch."""
@@ -599,7 +614,9 @@ class _Job:
         started, before = time.monotonic(), stager.rows
         with self._passes(stager) as one_pass, self.progress.rows(self.work.rows, staged):
             for _ in range(_ROUNDS):
-                if one_pass() <= stager.batch_size:
+                with self.spent.on("encoding"):
+                    rows = one_pass()
+                if rows <= stager.batch_size:
                     break
                 steps.run(self.conn, discard, self.values)
         steps.run(self.conn, steps.load("stage/analyze.sql"), self.values)
@@ -620,7 +637,9 @@ class _Job:
 
     def carry_out(self, way: str, reason: str, embedder: Embedder | None = None) -> ReembedReport:
         """Stage with ``embedder``, if there is one, and apply. Rows that change meanwhile are an error without one."""
-        applier = Applier(self.conn, self.values, self.plan, self.run_id, self.progress, self.conninfo)
+        applier = Applier(
+            self.conn, self.values, self.plan, self.run_id, self.progress, self.conninfo, spent=self.spent
+        )
 
         def build_only() -> Applied:
             return applier.build_only(drop_invalid=bool(self.probed.invalid_indexes))
@@ -694,6 +713,7 @@ class _Job:
             recall=applied.recall,
             notes=notes(self.probed, self.signature, self.work),
             workers=self.engine.reports if self.engine else [],
+            spent=self.spent.so_far(),
         )
 
 

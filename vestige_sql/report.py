@@ -119,7 +119,8 @@ class ReembedReport:
     ``rows_encoded`` counts the rows that this run encoded: fewer than ``rows_updated`` after a resumption.
     ``lock_held_secs``: online, from the lock that keeps everybody off to its commit. ``recall``: the recall@10 of each
     index that was built, against exact search on a sample. ``workers`` has a line a worker where rows were encoded on
-    several machines.
+    several machines. ``spent``: seconds by what they were spent on (:data:`vestige_sql.spent.PHASES`), which sum to the
+    whole from the first look at the database to this report.
     """
 
     rows_updated: int = 0
@@ -137,6 +138,7 @@ class ReembedReport:
     recall: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     workers: list[WorkerReport] = field(default_factory=list)
+    spent: dict[str, float] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

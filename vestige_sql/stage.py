@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import psycopg
@@ -24,9 +24,12 @@ from .embedder import Embedder, Vectors
 from .encoder import encode_window, first_bad_row
 from .errors import BadEmbedding
 from .pgcopy import staged_rows
+from .spent import Spent
 from .steps import Value
 
 log = logging.getLogger("vestige_sql")
+
+_Result = TypeVar("_Result")
 
 EVERY_ROW = "stage/page.sql"
 CHANGED_ROWS = "stage/changed_page.sql"
@@ -62,7 +65,8 @@ class Stager:
     """Stages what is pending of one target with one model.
 
     ``values`` are the step variables of the target; ``on_rows`` is called with the number of rows after each
-    committed chunk. ``writing`` opens the transaction that a chunk is copied in, and commits it.
+    committed chunk. ``writing`` opens the transaction that a chunk is copied in, and commits it. ``spent`` is the clock
+    of the run.
     """
 
     embedder: Embedder
@@ -72,6 +76,7 @@ class Stager:
     on_rows: Callable[[int], None] = lambda _: None
     page_rows: int = field(default_factory=lambda: PAGE_ROWS)
     writing: Callable[[psycopg.Connection[Any]], AbstractContextManager[Any]] = lambda conn: conn.transaction()
+    spent: Spent = field(default_factory=Spent)
     batches: int = 0
     rows: int = 0
 
@@ -94,13 +99,17 @@ class Stager:
         met = 0
         with ThreadPoolExecutor(2, thread_name_prefix="vestige-sql") as pool:
             coming = pool.submit(self._read, reader, after, until, page_step)
-            while (page := coming.result()).last_key is not None:
+            while (page := self._wait_for(coming, "reading")).last_key is not None:
                 coming = pool.submit(self._read, reader, page.last_key, until, page_step)
                 if page.ids:
                     met += len(page.ids)
                     # In a thread, for Ctrl-C does not get there: the chunk is paid for, so let it commit.
-                    pool.submit(self._write, writer, page, self._encode(page)).result()
+                    self._wait_for(pool.submit(self._write, writer, page, self._encode(page)), "copying")
         return met
+
+    def _wait_for(self, future: Future[_Result], phase: str) -> _Result:
+        with self.spent.on(phase):
+            return future.result()
 
     def catch_up(self, conn: psycopg.Connection[Any], most: int) -> None:
         """Drop what is stale and stage what is pending on ``conn`` alone, inside its transaction.
@@ -118,13 +127,17 @@ class Stager:
             if left < 0:
                 raise TooManyPending
             if page.ids:
-                self._write(conn, page, self._encode(page))
+                buffer = self._encode(page)
+                with self.spent.on("copying"):
+                    self._write(conn, page, buffer)
 
     def _pages(self, conn: psycopg.Connection[Any], page_step: str) -> Iterator[Page]:
-        page = self._read(conn, None, None, page_step)
+        with self.spent.on("reading"):
+            page = self._read(conn, None, None, page_step)
         while page.last_key is not None:
             yield page
-            page = self._read(conn, page.last_key, None, page_step)
+            with self.spent.on("reading"):
+                page = self._read(conn, page.last_key, None, page_step)
 
     def _read(self, conn: psycopg.Connection[Any], after: str | None, until: str | None, page_step: str) -> Page:
         values = self.values | {
@@ -155,7 +168,8 @@ class Stager:
 
     def _encode(self, page: Page) -> bytes:
         try:
-            vectors = encode_window(self.embedder, page.texts, self.batch_size)
+            with self.spent.on("encoding"):
+                vectors = encode_window(self.embedder, page.texts, self.batch_size)
         except BadEmbedding as error:
             raise self._bad(page, error.row or 0, f"{error}, from") from error
         vector_type = str(self.values["embedding_type"])
