@@ -182,6 +182,11 @@ OPTIONS: dict[str, tuple[tuple[str, ...], str, Sequence[str]]] = {
     "--batch-size": (("reembed", "stage", "copy"), "batch_size", NO_WHOLE),
     "--pause": (PLACING, "pause_secs", NO_SECONDS),
     "--max-lag": (PLACING, "max_lag_bytes", NO_SECONDS),
+    "--index-memory": (
+        (*PLACING, "sql", "rollback"),
+        "index_memory_bytes",
+        ("0", "0.9", "2097152", *NO_SECONDS),
+    ),
     "--min-recall": (PLACING, "min_recall", ("-0.1", "1.01", "nan", "inf", "all", "")),
     "--recall-sample": ((*PLACING, "sql", "rollback"), "recall_sample", NO_WHOLE[1:]),
     "--lock-timeout": (
@@ -564,6 +569,7 @@ CALLS: dict[str, tuple[Callable[[Any], object], type[Exception], str]] = {
             "online": (1,),
             "fire_triggers": (0,),
             "keep_old": ("yes",),
+            "index_memory_bytes": ("1GB", 0, (1 << 20) - 1, 1.5 * 2**30, 2**41, True),
         }.items()
         for value in values
     },

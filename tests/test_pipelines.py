@@ -66,7 +66,8 @@ INDEX = (
 )
 SETTINGS = (
     "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "row_security", "search_path",
-    "default_tablespace", "maintenance_work_mem", "max_parallel_maintenance_workers", "min_parallel_table_scan_size",
+    "default_tablespace", "client_min_messages", "maintenance_work_mem", "max_parallel_maintenance_workers",
+    "min_parallel_table_scan_size",
 )  # fmt: skip
 
 
@@ -132,6 +133,7 @@ def caller(db: str) -> Iterator[Conn]:
     with psycopg.connect(db) as connection:
         connection.execute("SET statement_timeout = '59s'")
         connection.execute("SET maintenance_work_mem = '33MB'")
+        connection.execute("SET client_min_messages = 'error'")
         connection.execute("SET search_path = public, pg_catalog")
         connection.commit()
         yield connection

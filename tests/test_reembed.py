@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import re
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -42,6 +43,7 @@ from vestige_sql import (
     dry_run_reembed,
     register_model,
     run_reembed,
+    steps,
 )
 from vestige_sql.errors import (
     BadEmbedding,
@@ -926,3 +928,45 @@ def test_conninfo_is_anything_that_libpq_takes(db: str, conn: Conn) -> None:
         new = FakeEmbedder(f"model {number}")
         run_reembed(conninfo, new)
         check_space(conn, new)
+
+
+# --- The memory of an index build ---
+
+
+def test_a_graph_that_outgrows_its_memory_is_survived_and_the_advice_holds(db: str, conn: Conn) -> None:
+    conn.execute("CREATE TABLE documents (id bigint PRIMARY KEY, content text NOT NULL, embedding vector)")
+    conn.execute("INSERT INTO documents SELECT n, 'text ' || n FROM generate_series(1, 2500) n")
+    documents, embedder = Target("documents"), FakeEmbedder(NEW, 16)
+    index = "CREATE INDEX ON documents USING hnsw ((embedding::vector(16)) vector_cosine_ops)"
+    register_model(db, FakeEmbedder(OLD, 16).signature(), target=documents)
+    conn.execute(index)
+    report = run_reembed(db, embedder, ReembedPlan(index_memory_bytes=1 << 20), target=documents)
+    (note,) = [note for note in report.notes if "outgrew" in note]
+    found = re.search(r"its 1 MB of memory after ([\d,]+) of 2,500 rows.* --index-memory (\d+) would hold it", note)
+    assert found is not None, note
+    assert int(found[1].replace(",", "")) < 2_500
+    again = run_reembed(
+        db, FakeEmbedder(OLD, 16), ReembedPlan(index_memory_bytes=int(found[2]) << 20), target=documents
+    )
+    assert not [note for note in again.notes if "outgrew" in note]
+
+
+@pytest.mark.parametrize(("given", "expected"), [(None, "64MB"), (48 << 20, "48MB"), (3 << 20, "3MB")])
+def test_the_memory_of_an_index_build_has_a_limit(
+    db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch, given: int | None, expected: str
+) -> None:
+    """Of a small graph the server's own maintenance_work_mem, and no more than was given."""
+    seed(conn, 20, FakeEmbedder(OLD))
+    for setting in ("max_parallel_maintenance_workers", "max_parallel_workers"):
+        conn.execute(f"ALTER DATABASE {conn.info.dbname} SET {setting} = 0")
+    seen: list[Any] = []
+    run = steps.run
+
+    def look(conn: Conn, step: steps.Step, values: Any) -> steps.StepRun:
+        if step.name == "index/create/20_create_indexes.sql":
+            seen.append(conn.execute("SHOW maintenance_work_mem").fetchone())
+        return run(conn, step, values)
+
+    monkeypatch.setattr(steps, "run", look)
+    run_reembed(db, FakeEmbedder(NEW), ReembedPlan(index_memory_bytes=given))
+    assert seen == [(expected,)]

@@ -6,6 +6,7 @@ The runner knows folders, not steps: what ``ls`` shows of a folder is what runs,
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,9 @@ FASTEST_FIRST = ("rewrite", "swap", "widen")
 """The ways of applying, the fastest first: docs/benchmarks.md has the figures."""
 
 FALLS_BACK_TO = {"widen": "swap"}
+
+# pgvector's notice in hnswbuild.c.
+_OUTGROWN = re.compile(r"hnsw graph no longer fits into maintenance_work_mem after (\d+) tuples")
 
 _USES_UPDATE = frozenset({"widen", "swap"})
 _FIRST_PAUSE_SECS = 1.0
@@ -89,13 +93,14 @@ def _refusal(probed: Probed, way: str, objects: Sequence[str], blockers: Blocker
 
 @dataclass
 class Applied:
-    """What an apply did: facts that its steps returned, the steps themselves, and seconds."""
+    """What an apply did: facts that its steps returned, seconds, and what there is to say about it."""
 
     way: str
     way_reason: str
     facts: dict[str, Any] = field(default_factory=dict)
     index_secs: float = 0.0
     recall: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -228,10 +233,27 @@ class Applier:
             self.folder(f"apply/{fallback}", applied)
 
     def _build_indexes(self, folder: str, applied: Applied) -> None:
+        outgrown: list[int] = []
+
+        def notice(diagnostic: psycopg.errors.Diagnostic) -> None:
+            if match := _OUTGROWN.search(diagnostic.message_primary or ""):
+                outgrown.append(int(match[1]))
+
         started = time.monotonic()
-        with self.progress.index_build(self.conninfo, self.values):
-            self.folder(folder, applied)
+        self.conn.add_notice_handler(notice)
+        try:
+            with self.progress.index_build(self.conninfo, self.values):
+                self.folder(folder, applied)
+        finally:
+            self.conn.remove_notice_handler(notice)
         applied.index_secs += time.monotonic() - started
+        for rows in outgrown:
+            memory, total = applied.facts["memory_kb"], applied.facts["rows_indexed"]
+            needed = max(applied.facts["needed_kb"], memory * total // rows)
+            applied.notes.append(
+                f"the graph of an index outgrew its {memory >> 10} MB of memory after {rows:,} of {total:,} rows, and "
+                f"the rest was added more slowly, on disk: --index-memory {(needed >> 10) + 1} would hold it"
+            )
 
     def folder(self, name: str, applied: Applied) -> None:
         """Run the steps of a folder and record each in the audit; what a step returns as one row is kept as facts."""

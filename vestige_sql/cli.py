@@ -216,6 +216,8 @@ def _applies() -> argparse.ArgumentParser:
     group.add_argument(
         "--concurrent-index", action="store_true", help="build indexes with CREATE INDEX CONCURRENTLY afterwards"
     )
+    group.add_argument("--index-memory", dest="index_memory_bytes", type=_megabytes, metavar="MB",
+                       help="most memory for an index build (default: a quarter of effective_cache_size)")  # fmt: skip
     group.add_argument(
         "--keep-old", action="store_true", help="keep the former vectors for a rollback (online they always are)"
     )

@@ -502,6 +502,7 @@ def step_values(probed: Probed, signature: ModelSignature, work: Work, plan: Ree
         "run_state": "applied" if plan.concurrent_index else "done",
         # Online the processors are for those who search.
         "index_workers": 0 if plan.online else None,
+        "index_memory_kb": None if plan.index_memory_bytes is None else plan.index_memory_bytes >> 10,
     }
 
 
@@ -711,7 +712,7 @@ class _Job:
             run_id=self.run_id,
             lock_held_secs=applied.facts.get("lock_held_secs"),
             recall=applied.recall,
-            notes=notes(self.probed, self.signature, self.work),
+            notes=notes(self.probed, self.signature, self.work) + applied.notes,
             workers=self.engine.reports if self.engine else [],
             spent=self.spent.so_far(),
         )

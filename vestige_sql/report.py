@@ -35,7 +35,8 @@ class ReembedPlan:
     ``recall_sample`` rows; 0 of them measures nothing. ``fire_triggers`` goes on where the role cannot keep the table's
     own triggers from firing on each row that is filled. ``keep_old`` keeps the former vectors of an offline run for a
     rollback; online they are always kept. ``accept_edited_files`` goes on with a run that was brought this far by step
-    files of another text.
+    files of another text. ``index_memory_bytes`` is the most memory that an index build may take, by default a quarter
+    of the server's effective_cache_size.
 
     Raises :class:`UsageError` for a value out of range.
     """
@@ -54,6 +55,7 @@ class ReembedPlan:
     fire_triggers: bool = False
     keep_old: bool = False
     accept_edited_files: bool = False
+    index_memory_bytes: int | None = None
 
     def __post_init__(self) -> None:
         check_number("batch_size", self.batch_size, 1)
@@ -69,6 +71,9 @@ class ReembedPlan:
             # PostgreSQL counts it in whole milliseconds, and takes none for no limit at all.
             check_number("lock_timeout_secs", self.lock_timeout_secs, 0.001, MOST // 1000, whole=False)
         check_number("lock_attempts", self.lock_attempts, 1)
+        if self.index_memory_bytes is not None:
+            # The bounds of maintenance_work_mem, whose unit is 1 kB.
+            check_number("index_memory_bytes", self.index_memory_bytes, 1 << 20, MOST << 10)
         for flag in (
             "drop_hnsw_first",
             "concurrent_index",

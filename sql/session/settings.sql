@@ -14,5 +14,5 @@ FROM pg_catalog.pg_settings s
 WHERE s.name OPERATOR(pg_catalog.=) ANY (ARRAY[
     'search_path', 'statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout',
     'lock_timeout', 'row_security', 'default_tablespace', 'standard_conforming_strings', 'quote_all_identifiers',
-    'maintenance_work_mem', 'max_parallel_maintenance_workers', 'min_parallel_table_scan_size'
+    'client_min_messages', 'maintenance_work_mem', 'max_parallel_maintenance_workers', 'min_parallel_table_scan_size'
 ]);

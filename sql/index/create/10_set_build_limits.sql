@@ -3,7 +3,7 @@
 -- The graph takes, per row, the vector, 2 m neighbours of 16 bytes and about 192 bytes besides (HnswElementData and
 -- HnswNeighborArray in pgvector's hnsw.h), and a tenth more. It gets up to a quarter of effective_cache_size, the
 -- administrator's own word for the memory there is, and never less than maintenance_work_mem is now, nor than the 32 MB
--- a participant below which the server starts no worker. Vectors above about 2 kB lie in the TOAST table, so that the
+-- a participant below which the server starts no worker; index_memory_kb is another limit, NULL for this one. Vectors above about 2 kB lie in the TOAST table, so that the
 -- heap looks too small for a parallel scan: min_parallel_table_scan_size = 0 lets workers start all the same.
 --
 -- Locks:        ACCESS SHARE on the target
@@ -12,7 +12,7 @@
 -- Fires:        no triggers
 -- Run again:    safe, it sets the same values
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    embedding_column, dimension, embedding_type, schema, table, index_workers
+-- Variables:    embedding_column, dimension, embedding_type, schema, table, index_workers, index_memory_kb
 
 WITH graph AS (
     SELECT
@@ -23,7 +23,8 @@ WITH graph AS (
                         FROM vestige_sql.saved_index s
                         WHERE s.table_schema = :'schema' AND s.table_name = :'table')
             + 192
-        ) * 11 / 10 / 1024 AS needed_kb
+        ) * 11 / 10 / 1024 AS needed_kb,
+        count(t.:"embedding_column") AS rows_indexed
     FROM :"schema".:"table" t
 ),
 server AS (
@@ -36,14 +37,24 @@ server AS (
 ),
 chosen AS (
     SELECT
-        least(greatest(server.memory_kb, least(graph.needed_kb, server.allowed_kb), 32 * 1024 * (server.workers + 1)), 2147483647) AS memory_kb,
+        least(
+            greatest(graph.needed_kb, least_kb.least_kb),
+            coalesce(:index_memory_kb::bigint, greatest(server.allowed_kb, least_kb.least_kb)),
+            2147483647) AS memory_kb,
         graph.needed_kb,
+        graph.rows_indexed,
         server.workers
-    FROM graph, server
+    FROM graph
+    CROSS JOIN server
+    CROSS JOIN LATERAL (SELECT greatest(server.memory_kb, 32 * 1024 * (server.workers + 1)) AS least_kb) AS least_kb
 )
 SELECT
     needed_kb,
+    rows_indexed,
+    memory_kb,
     pg_catalog.set_config('maintenance_work_mem', memory_kb || 'kB', true) AS maintenance_work_mem,
+    -- pgvector's word that the graph has outgrown it is a notice
+    pg_catalog.set_config('client_min_messages', 'notice', true) AS client_min_messages,
     pg_catalog.set_config('max_parallel_maintenance_workers', workers::text, true) AS max_parallel_maintenance_workers,
     pg_catalog.set_config('min_parallel_table_scan_size', '0', true) AS min_parallel_table_scan_size
 FROM chosen;
