@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
+from psycopg.errors import Diagnostic
 
 from . import steps
 from .errors import LockNotAvailable, TargetError
@@ -235,7 +236,7 @@ class Applier:
     def _build_indexes(self, folder: str, applied: Applied) -> None:
         outgrown: list[int] = []
 
-        def notice(diagnostic: psycopg.errors.Diagnostic) -> None:
+        def notice(diagnostic: Diagnostic) -> None:
             if match := _OUTGROWN.search(diagnostic.message_primary or ""):
                 outgrown.append(int(match[1]))
 
