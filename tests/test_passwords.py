@@ -202,7 +202,7 @@ def test_no_process_has_it_among_its_arguments(guarded: str, tmp_path: Path) -> 
             line = run.stderr.readline()
             assert line, heard
             heard += line
-        for _ in range(2):
+        for _ in range(5):
             for file in Path("/proc").glob("[0-9]*/cmdline"):
                 try:
                     arguments = file.read_bytes()
@@ -212,6 +212,5 @@ def test_no_process_has_it_among_its_arguments(guarded: str, tmp_path: Path) -> 
             time.sleep(0.1)
         run.send_signal(signal.SIGINT)
         heard += run.stderr.read()
-    # On a busy machine it may have ended by itself.
-    assert run.returncode is not None
+    assert run.returncode not in (0, None)
     assert CORE not in heard
