@@ -12,6 +12,7 @@ import multiprocessing.forkserver
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -50,6 +51,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "with this Python",
     )
     group.addoption("--container-image", default="pgvector/pgvector:pg17", help="its image (default: %(default)s)")
+
+
+def pytest_configure() -> None:
+    # Shells have background commands ignore Ctrl-C, which the processes that tests start would take over.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> str | None:
