@@ -142,6 +142,7 @@ def scenarios() -> list[Scenario]:
                 "run/open.sql",
                 "stage/create",
                 "stage/range.sql",
+                "stage/first_pending.sql",
                 "stage/page.sql",
                 "stage/check_run.sql",
                 "stage/copy_slot.sql",

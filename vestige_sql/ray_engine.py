@@ -124,10 +124,10 @@ class RayEngine:
         run_id: int,
         rows: int,
         progress: Progress,
-    ) -> Iterator[Callable[[], int]]:
+    ) -> Iterator[Callable[[str | None], int]]:
         """Start the workers for the run ``run_id``, and stop them at the end.
 
-        What is yielded stages what is pending in the whole table once, and returns how many rows that were. ``conn``
+        What is yielded stages what is pending behind a key once, and returns how many rows that were. ``conn``
         is the run's own connection, ``rows`` about how many the table has.
 
         Raises :class:`ServerLost` where ``conn`` broke, and :class:`EngineError` where no worker is left.
@@ -352,10 +352,10 @@ class _Fleet:
 
     # --- One pass ---
 
-    def run(self) -> int:
-        """Stage what is pending in the whole table once; return how many rows that were."""
+    def run(self, after: str | None) -> int:
+        """Stage what is pending behind the key ``after`` once; return how many rows that were."""
         self._met = 0
-        self._cut = self._ranges()
+        self._cut = self._ranges(after)
         while True:
             while self._idle and (piece := self._next()) is not None:
                 self._give(self._idle.pop(), piece)
@@ -368,8 +368,7 @@ class _Fleet:
                 self._settle(call)
             self._look()
 
-    def _ranges(self) -> Iterator[_Range]:
-        after: str | None = None
+    def _ranges(self, after: str | None) -> Iterator[_Range]:
         while True:
             literal = None if after is None else sql.Literal(after).as_string(self._conn)
             values = self._stager.values | {"after": literal, "range_rows": self._range_rows}

@@ -34,7 +34,7 @@ from .report import DryRunSummary, ReembedPlan, ReembedReport, fixed_estimate
 from .resources import package_version, resource_dir
 from .script import script
 from .spent import Spent
-from .stage import COPY, DISCARD, EVERY_ROW, STAGING_FITS, Stager, TooManyPending
+from .stage import COPY, DISCARD, EVERY_ROW, FIRST, STAGING_FITS, Stager, TooManyPending
 from .steps import StepRun, Value
 from .target import Probed, connect, probe
 from .work import (
@@ -288,6 +288,11 @@ def dry_run_reembed(
             and index_possible(probed, signature.dimension)
             and (work.scope != "missing" or not probed.index_is_there)
         )
+        blank = work.rows_blank
+        if work.scope is None:
+            # A run has no need of it then.
+            counts = count_rows(conn, probed)
+            blank = counts["rows_total"] - counts["rows_with_text"]
         return DryRunSummary(
             rows_to_update=work.rows,
             embedder_batches=math.ceil(work.rows / plan.batch_size),
@@ -296,7 +301,7 @@ def dry_run_reembed(
             target_signature=signature,
             would_alter_typmod=probed.typmod != signature.dimension,
             rows_staged=staged,
-            rows_blank=work.rows_blank,
+            rows_blank=blank,
             would_build_index=builds_index,
             way=way,
             way_reason=reason,
@@ -599,25 +604,31 @@ class _Job:
                 record_step(self.conn, self.run_id, steps.run(self.conn, step, self.values))
             steps.run(self.conn, steps.load(STAGING_FITS), self.values)
             # Who goes on with the run must read and write as these do.
-            for name in (EVERY_ROW, COPY, DISCARD):
+            for name in (EVERY_ROW, FIRST, COPY, DISCARD):
                 record_step(self.conn, self.run_id, StepRun(steps.load(name), None, 0.0, []))
         return Stager(
             embedder, self.values, self.plan.batch_size, self.probed.name, self.progress.advance, spent=self.spent
         )
 
     def stage(self, stager: Stager) -> None:
-        """Stage until a pass over the table meets no more pending rows than fit in one batch."""
+        """Stage until a pass over the table meets no more pending rows than fit in one batch.
+
+        What is stale is dropped after the first pass and encoded by the next: to compare the texts of all that is
+        staged takes time, and a run that goes on is to encode first what nobody has encoded yet.
+        """
         discard = steps.load(DISCARD)
-        steps.run(self.conn, discard, self.values)
         staged = steps.query(self.conn, "probe/staged.sql", self.values)[0]["rows_staged"]
         if staged:
             log.info("reembed: %d rows are staged already", staged)
         started, before = time.monotonic(), stager.rows
         with self._passes(stager) as one_pass, self.progress.rows(self.work.rows, staged):
-            for _ in range(_ROUNDS):
-                with self.spent.on("encoding"):
-                    rows = one_pass()
-                if rows <= stager.batch_size:
+            for again in range(_ROUNDS + 1):
+                first = steps.query_one(self.conn, FIRST, self.values)
+                met = 0
+                if first is not None:
+                    with self.spent.on("encoding"):
+                        met = one_pass(first["after"])
+                if again and met <= stager.batch_size:
                     break
                 steps.run(self.conn, discard, self.values)
         steps.run(self.conn, steps.load("stage/analyze.sql"), self.values)
@@ -625,11 +636,11 @@ class _Job:
         record_step(self.conn, self.run_id, copied)
 
     @contextmanager
-    def _passes(self, stager: Stager) -> Iterator[Callable[[], int]]:
-        """What stages all that is pending once, and returns how many rows that were."""
+    def _passes(self, stager: Stager) -> Iterator[Callable[[str | None], int]]:
+        """What stages all that is pending behind a key once, and returns how many rows that were."""
         if self.engine is None:
             with connect(self.conninfo) as reader, connect(self.conninfo) as writer:
-                yield lambda: stager.run(reader, writer)
+                yield lambda after: stager.run(reader, writer, after=after)
         else:
             with self.engine.passes(
                 self.conn, stager, self.signature, self.run_id, self.work.rows_total, self.progress

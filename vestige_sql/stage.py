@@ -35,7 +35,7 @@ EVERY_ROW = "stage/page.sql"
 CHANGED_ROWS = "stage/changed_page.sql"
 """The two ways to read pages: through the whole table, or through what an online run has noted as changed."""
 
-COPY, DISCARD = "stage/copy.sql", "stage/discard_stale.sql"
+COPY, DISCARD, FIRST = "stage/copy.sql", "stage/discard_stale.sql", "stage/first_pending.sql"
 STAGING_FITS = "gate/15_staging_table_fits.sql"
 
 PAGE_ROWS = 2_048

@@ -15,10 +15,13 @@ SELECT
 FROM (
     SELECT
         -- as vestige_sql.has_text() says it, which may not be there yet
-        t.:"content_column" IS NOT NULL AND octet_length(pg_catalog.btrim(
-            t.:"content_column"::text,
-            E' \t\n\u000b\f\r\u001c\u001d\u001e\u001f\u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000'
-        )) > 0 AS has_text,
+        t.:"content_column" IS NOT NULL AND (
+            ascii(substr(t.:"content_column"::text, 1, 1)) BETWEEN 33 AND 126
+            OR octet_length(pg_catalog.btrim(
+                t.:"content_column"::text,
+                E' \t\n\u000b\f\r\u001c\u001d\u001e\u001f\u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000'
+            )) > 0
+        ) AS has_text,
         t.:"embedding_column" IS NULL AS embedding_is_null
     FROM :"schema".:"table" t
 ) AS r;
