@@ -38,7 +38,18 @@ from support import (
     writing,
 )
 
-from vestige_sql import ReembedPlan, ReembedReport, Target, apply, embedded, reembed, run_reembed, stage, stage_reembed
+from vestige_sql import (
+    ReembedPlan,
+    ReembedReport,
+    Target,
+    apply,
+    embedded,
+    reembed,
+    run_reembed,
+    stage,
+    stage_reembed,
+    steps,
+)
 from vestige_sql.errors import (
     CheckFailed,
     IndexInvalid,
@@ -50,6 +61,7 @@ from vestige_sql.errors import (
 from vestige_sql.inspection import status
 from vestige_sql.migrate import migrate_up
 from vestige_sql.reembed import abort_reembed, apply_staged
+from vestige_sql.target import probe
 
 WAYS = ("rewrite", "widen", "swap")
 
@@ -622,6 +634,48 @@ def test_a_row_that_changes_while_others_are_staged_costs_them_nothing(
     run_reembed(db, new)
     check_space(conn, NEW)
     assert len(new.texts) == len(set(new.texts)) == ROWS + 4
+
+
+def test_a_run_that_goes_on_encodes_first_what_nobody_has_encoded(db: str, conn: Conn) -> None:
+    seed(conn, ROWS, OLD)
+    stage_reembed(db, NEW)
+    conn.execute("UPDATE knowledge_nodes SET content = 'changed' WHERE content = 'memory number 1'")
+    conn.execute("DELETE FROM knowledge_nodes WHERE content = 'memory number 2'")
+    conn.execute("INSERT INTO knowledge_nodes (content) VALUES ('late')")
+    new = FakeEmbedder("new", 96)
+    run_reembed(db, new)
+    assert new.texts == ["late", "changed"]
+    check_space(conn, NEW)
+
+
+@pytest.mark.parametrize(
+    ("staged", "missing", "begins"),
+    [
+        ([], False, [None]),
+        ([1], False, ["1"]),
+        # row 3 has no text, and row 2 comes before it
+        ([1, 2], False, ["3"]),
+        ([2, 4], False, [None]),
+        ([1, 2, 4, 5], False, []),
+        # rows 1, 2 and 4 have a vector
+        ([], True, ["4"]),
+        ([5], True, []),
+    ],
+)
+def test_where_a_pass_begins(db: str, conn: Conn, staged: list[int], missing: bool, begins: list[str | None]) -> None:
+    conn.execute("CREATE TABLE notes (id integer PRIMARY KEY, content text, embedding vector(2))")
+    conn.execute(
+        "INSERT INTO notes SELECT i, CASE i WHEN 3 THEN ' ' ELSE 'note ' || i END FROM generate_series(1, 5) i"
+    )
+    conn.execute("UPDATE notes SET embedding = '[1, 2]' WHERE id IN (1, 2, 4)")
+    values = probe(conn, Target("notes")).values | {"only_missing": missing, "dimension": 3}
+    for step in steps.folder("stage/create"):
+        steps.run(conn, step, values)
+    conn.execute(
+        f"INSERT INTO vestige_sql.{values['staging_table']} SELECT i, '', '[1, 2, 3]' FROM unnest(%s::integer[]) i",  # type: ignore[arg-type]
+        (staged,),
+    )
+    assert [row["after"] for row in steps.query(conn, "stage/first_pending.sql", values)] == begins
 
 
 def test_a_table_that_changes_faster_than_it_is_encoded(db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch) -> None:
