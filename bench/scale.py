@@ -42,10 +42,12 @@ from vestige_sql import (
 from vestige_sql.embedder import Vectors
 from vestige_sql.migrate import migrate_up
 from vestige_sql.pgcopy import integer_field, rows, vector_field
+from vestige_sql.spent import PHASES
 from vestige_sql.target import probe
 
 PARTS = ("help", "idle", "run", "resume")
 CHUNK = 10_000
+SHOWN = [phase for phase in PHASES if phase not in ("tokenizing", "index")]
 
 
 class Free:
@@ -103,8 +105,8 @@ def child(told: dict[str, Any]) -> None:
     began = time.perf_counter()
     try:
         report = verb(told["conninfo"], embedder, target=Target(told["table"]))
-        answer |= {"rows": report.rows_updated, "duration": report.duration_secs, "run_id": report.run_id}
-        answer["nothing_to_do"] = report.nothing_to_do
+        answer |= {"rows": report.rows_updated, "duration": report.duration_secs, "nothing_to_do": report.nothing_to_do}
+        answer |= report.spent
     except KeyboardInterrupt:
         assert told["stop_after"] is not None
     answer |= {"call": time.perf_counter() - began, "peak_mb": peak_mb(), "first": embedder.first}
@@ -162,22 +164,6 @@ def megabytes(conn: psycopg.Connection, table: str) -> str:
     return f"{one(conn, 'SELECT pg_total_relation_size(%s::regclass)', table) / 1e6:,.0f} MB"
 
 
-PHASES = {"staging": "^stage/copy.sql$", "gate": "^gate/", "apply": "^apply/"}
-
-
-def phases(conn: psycopg.Connection, run_id: int) -> dict[str, float]:
-    """Seconds of a run by phase, from its audit."""
-    return {
-        name: one(
-            conn,
-            "SELECT coalesce(sum(duration_secs), 0) FROM vestige_sql.step WHERE run_id = %s AND file ~ %s",
-            run_id,
-            files,
-        )
-        for name, files in PHASES.items()
-    }
-
-
 # --- The parts ---
 
 
@@ -232,9 +218,8 @@ class Scale:
             self.conn.execute("CHECKPOINT")
             result = in_process(self.conninfo, table, self.new)
             assert result["rows"] == count
-            result |= phases(self.conn, result["run_id"])
             say(f"{count:,} rows, {turn + 1} of {times}: {result['duration']:.1f} s, {result['peak_mb']:.0f} MB")
-            for part in ("duration", "call", *PHASES):
+            for part in ("duration", "call", *SHOWN):
                 result[part] *= 1e6 / count
             results.append(result)
         middle = {key: median(r[key] for r in results) for key in ("duration", "call", "imports_mb", *PHASES)}
@@ -243,12 +228,12 @@ class Scale:
         durations = [r["duration"] for r in results]
         self.lines.append(
             f"| {count:,} | {times} | {middle['duration']:.1f} | {min(durations):.1f} to {max(durations):.1f} | "
-            + " | ".join(f"{middle[phase]:.1f}" for phase in PHASES)
+            + " | ".join(f"{middle[phase]:.1f}" for phase in SHOWN)
             + f" | {middle['call']:.1f} | {middle['imports_mb']:.0f} | {middle['peak_mb']:.0f} |"
         )
 
     def compare(self) -> None:
-        columns = ("rows", "runs", "µs a row", "in all runs", *PHASES, "the whole call", "RSS after imports, MB")
+        columns = ("rows", "runs", "µs a row", "in all runs", *SHOWN, "the whole call", "RSS after imports, MB")
         print("\n| " + " | ".join(columns) + " | peak RSS, MB |\n|" + "---:|" * (len(columns) + 1))
         print("\n".join(self.lines))
         few, many = min(self.medians), max(self.medians)
