@@ -222,7 +222,7 @@ class Scale:
             for part in ("duration", "call", *SHOWN):
                 result[part] *= 1e6 / count
             results.append(result)
-        middle = {key: median(r[key] for r in results) for key in ("duration", "call", "imports_mb", *PHASES)}
+        middle = {key: median(r[key] for r in results) for key in ("duration", "call", "imports_mb", *SHOWN)}
         middle["peak_mb"] = max(r["peak_mb"] for r in results)
         self.medians[count] = middle
         durations = [r["duration"] for r in results]
