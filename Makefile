@@ -112,6 +112,7 @@ bench: $(STAMP) ## measure the ways of putting vectors in place, the index build
 	PYTHONPATH=examples $(BIN)/python bench/scale_out.py
 	$(BIN)/python bench/staging.py
 	$(BIN)/python bench/online.py
+	$(BIN)/python bench/scale.py $(if $(wildcard .vestige/all-MiniLM-L6-v2),--model .vestige/all-MiniLM-L6-v2)
 
 docs: $(STAMP) ## write docs/steps.md anew from the headers of the SQL files
 	$(BIN)/python docs/make_steps.py

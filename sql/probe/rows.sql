@@ -16,7 +16,8 @@ FROM (
     SELECT
         -- as vestige_sql.has_text() says it, which may not be there yet
         t.:"content_column" IS NOT NULL AND (
-            ascii(substr(t.:"content_column"::text, 1, 1)) BETWEEN 33 AND 126
+            -- most texts begin with a printing character of ASCII, which says it at once
+            t.:"content_column"::text ~>=~ '!' AND t.:"content_column"::text ~<~ E'\x7f'
             OR octet_length(pg_catalog.btrim(
                 t.:"content_column"::text,
                 E' \t\n\u000b\f\r\u001c\u001d\u001e\u001f\u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000'
