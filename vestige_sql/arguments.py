@@ -13,6 +13,9 @@ from .errors import UsageError
 MODES = ("hybrid", "text", "vector")
 """How to search."""
 
+DEVICES = ("auto", "cpu", "cuda")
+"""What a model runs on."""
+
 
 @dataclass(frozen=True)
 class Target:

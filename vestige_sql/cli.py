@@ -18,7 +18,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from .arguments import MODES, VESTIGE, CopyPlan, Target
+from .arguments import DEVICES, MODES, VESTIGE, CopyPlan, Target
 from .checks import wrong_characters
 from .embedder import ModelSignature
 from .errors import DimensionMismatch, ModelMismatch, ModelNotFound, ModelUnsupported, UsageError, VestigeError
@@ -113,8 +113,9 @@ def _parser() -> argparse.ArgumentParser:
     model.add_argument("--dimension", required=True, type=int, metavar="N", help="checked against the model first")
     model.add_argument("--revision", help="pins what the hub has: a branch, tag or commit")
     model.add_argument(
-        "--onnx-file", metavar="FILE", help="which graph of the model, such as onnx/model_qint8_avx2.onnx"
+        "--onnx-file", metavar="FILE", help="which graph of the model, such as onnx/model_qint8_avx512.onnx"
     )
+    _add_device(model)
 
     stages = argparse.ArgumentParser(add_help=False)
     stages.add_argument(
@@ -266,11 +267,21 @@ def _resumes() -> argparse.ArgumentParser:
     return group
 
 
+def _add_device(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--device",
+        choices=DEVICES,
+        default=DEVICES[0],
+        help="what the model runs on; auto: a GPU where ONNX Runtime offers CUDA and starts it (%(default)s)",
+    )
+
+
 def _asks() -> argparse.ArgumentParser:
     asks = argparse.ArgumentParser(add_help=False)
     asks.add_argument("-k", type=int, default=10, dest="limit", metavar="N", help="how many to find (%(default)s)")
     asks.add_argument("--revision", help="pins what the hub has of --model: a branch, tag or commit")
     asks.add_argument("--onnx-file", metavar="FILE", help="which graph of --model")
+    _add_device(asks)
     return asks
 
 
@@ -320,6 +331,7 @@ def _add_copy_options(copy: argparse.ArgumentParser) -> None:
     )
     copy.add_argument("--revision", help="pins what the hub has: a branch, tag or commit")
     copy.add_argument("--onnx-file", metavar="FILE", help="which graph of the model")
+    _add_device(copy)
     copy.add_argument(
         "--allow-source-upgrade",
         action="store_true",
@@ -567,7 +579,8 @@ def _search(args: argparse.Namespace) -> None:
                 f"no model is registered for {args.table}, so no question can be encoded as its vectors are",
                 "search with --mode text, or see vestige-sql migrate register and reembed",
             )
-        embedder = _load_same(model, args.model, "--model", args.revision, args.onnx_file, quiet=args.json)
+        files = args.revision, args.onnx_file
+        embedder = _load_same(model, args.model, "--model", *files, device=args.device, quiet=args.json)
     results = search(conninfo, args.question, embedder, **asked)
     if args.json:
         found = [result.as_json() for result in results]
@@ -593,10 +606,11 @@ def _preview(args: argparse.Namespace) -> None:
     new = old = None
     if args.question:
         registered, staged = staged_models(conninfo, target=target)
-        new = _load_same(staged, args.model, "--model", args.revision, args.onnx_file, quiet=args.json)
+        files = args.revision, args.onnx_file
+        new = _load_same(staged, args.model, "--model", *files, device=args.device, quiet=args.json)
         if registered is not None:
             try:
-                old = _load_same(registered, args.old_model, "--old-model", quiet=args.json)
+                old = _load_same(registered, args.old_model, "--old-model", device=args.device, quiet=args.json)
             except VestigeError as error:
                 # Asked for by name it is an error; else rows stand in.
                 if args.old_model:
@@ -705,13 +719,13 @@ def _engine(args: argparse.Namespace) -> RayEngine | None:
     # The nodes look for a folder from wherever Ray has started them.
     folder = model_folder(args.model)
     model = os.path.abspath(folder) if folder else args.model  # noqa: PTH100
-    return RayEngine(**options, load=partial(_load_on_node, model, args.revision, args.onnx_file))
+    return RayEngine(**options, load=partial(_load_on_node, model, args.revision, args.onnx_file, args.device))
 
 
-def _load_on_node(model: str, revision: str | None, onnx_file: str | None, threads: int) -> OnnxEmbedder:
+def _load_on_node(model: str, revision: str | None, onnx_file: str | None, device: str, threads: int) -> OnnxEmbedder:
     from .encoder import load_embedder
 
-    return load_embedder(model, revision=revision, onnx_file=onnx_file, threads=threads)
+    return load_embedder(model, revision=revision, onnx_file=onnx_file, threads=threads, device=device)
 
 
 def _load(args: argparse.Namespace) -> OnnxEmbedder:
@@ -722,7 +736,7 @@ def _load(args: argparse.Namespace) -> OnnxEmbedder:
 
     if args.json:
         disable_progress_bars()
-    embedder = load_embedder(args.model, revision=args.revision, onnx_file=args.onnx_file)
+    embedder = load_embedder(args.model, revision=args.revision, onnx_file=args.onnx_file, device=args.device)
     if getattr(args, "dimension", None) not in (None, embedder.dimension):
         raise DimensionMismatch(
             f"--dimension is {args.dimension}, and the model {embedder.model_name} has {embedder.dimension} dimensions",
@@ -738,6 +752,7 @@ def _load_same(
     revision: str | None = None,
     onnx_file: str | None = None,
     *,
+    device: str,
     quiet: bool,
 ) -> OnnxEmbedder:
     """Load the model ``wanted`` from where ``given`` says, or by its name.
@@ -752,7 +767,7 @@ def _load_same(
     if quiet:
         disable_progress_bars()
     try:
-        embedder = load_embedder(given or wanted.name, revision=revision, onnx_file=onnx_file)
+        embedder = load_embedder(given or wanted.name, revision=revision, onnx_file=onnx_file, device=device)
     except (ModelNotFound, ModelUnsupported) as error:
         if given:
             raise
@@ -816,6 +831,8 @@ def _print_report(args: argparse.Namespace, report: ReembedReport) -> None:
         log.info("reembed: %s rows updated in %.1f s, index built in %.1f s",
                  f"{report.rows_updated:,}", report.duration_secs, report.index_rebuild_secs)  # fmt: skip
         _print_spent(report)
+        if report.device:
+            log.info("reembed: the model ran on %s", report.device)
         log.info("reembed: put in place by %s: %s", report.way, report.way_reason)
         if report.lock_held_secs is not None:
             log.info("reembed: the table was locked for %.0f ms; the former vectors are kept: vestige-sql migrate "

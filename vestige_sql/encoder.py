@@ -10,18 +10,28 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer, normalizers
 
+from vestige_sql.arguments import DEVICES
 from vestige_sql.embedder import Embedder, ModelSignature, Vectors
-from vestige_sql.errors import BadEmbedding, EncoderError, ModelUnsupported
+from vestige_sql.errors import BadEmbedding, EncoderError, ModelUnsupported, UsageError
 from vestige_sql.model import ModelFiles, resolve_model
 
 if TYPE_CHECKING:
     import onnxruntime as ort
 
-# The size of one call, in tokens, padding included, and in pairs of tokens: activations grow with the tokens,
-# attention with the square of a text's length. Measured with MiniLM on two cores, larger calls are no faster
+# The size of one call, in tokens, padding included. Measured with MiniLM on two cores, larger calls are no faster
 # and need more memory.
 _CALL_TOKENS = 1024
-_CALL_PAIRS = 1 << 17
+
+# On a GPU, where a call has to keep thousands of cores busy. With a model of BERT-large's size, activations of so many
+# tokens take about 300 MB and attention as much, which every GPU of today has. Not measured.
+_CALL_TOKENS_GPU = 1 << 14
+
+# A call's limit in pairs of tokens, for each token of its size: activations grow with the tokens, attention with the
+# square of a text's length.
+_PAIRS_A_TOKEN = 128
+
+# Tokens that are kept between counting and embedding, 8 bytes each: those of a page of 2,048 rows of 512 tokens.
+_KEPT_TOKENS = 1 << 20
 
 # English text has about four characters a token; for embedders that do not count tokens themselves.
 _CHARACTERS_A_TOKEN = 4
@@ -29,6 +39,8 @@ _CHARACTERS_A_TOKEN = 4
 # Characters tokenised in one go. The tokenizer keeps what it truncates away, so its memory is that of the
 # whole texts.
 _GROUP_CHARACTERS = 1 << 16
+
+_CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 
 _INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 # Without a mask a text's vector would depend on the padding, and so on the texts beside it.
@@ -39,22 +51,29 @@ _OUTPUTS = ("last_hidden_state", "token_embeddings", "sentence_embedding")
 
 _AGAIN = "Download or export it again."
 
+# A text's token ids and type ids.
+_Tokens = tuple[NDArray[np.int32], NDArray[np.int32]]
+
 
 class OnnxEmbedder:
-    """A sentence-transformers model that ONNX Runtime runs, on a GPU where its package offers CUDA.
+    """A sentence-transformers model that ONNX Runtime runs.
 
-    ``threads`` is how many cores one call takes, by default all that this process may use.
+    ``threads`` is how many cores one call takes, by default all that this process may use. ``device`` is "cuda", "cpu",
+    or "auto" for a GPU where the installed ONNX Runtime offers CUDA and starts it, and the processor elsewhere.
 
     The model is tried out on two texts, so that what is wrong with it is said before anything is done with it. Raises
     ``ModelUnsupported`` if the graph cannot be loaded, has inputs or outputs that are unknown here, lacks one that is
-    needed, or does not fit its tokenizer or configuration; and ``BadEmbedding`` for NaN, infinity and zero vectors.
+    needed, or does not fit its tokenizer or configuration; ``BadEmbedding`` for NaN, infinity and zero vectors; and
+    ``UsageError`` for "cuda" where there is none, and for a device of another name.
     """
 
-    def __init__(self, files: ModelFiles, *, threads: int | None = None) -> None:
+    def __init__(self, files: ModelFiles, *, threads: int | None = None, device: str = "auto") -> None:
         self._files = files
+        self._device_asked = device
         self._tokenizer = _tokenizer(files)
         self._pad_id = files.pad_id or 0
-        self._session = _session(files, threads)
+        self._counted: dict[str, _Tokens] = {}
+        self._session = _session(files, threads, device)
         self._inputs = {node.name: _integer(files, node) for node in self._session.get_inputs()}
         for needed in _NEEDED:
             if needed not in self._inputs:
@@ -113,6 +132,21 @@ class OnnxEmbedder:
         return self._files
 
     @property
+    def device_asked(self) -> str:
+        """The ``device`` that was asked for: "auto", "cpu" or "cuda"."""
+        return self._device_asked
+
+    @property
+    def device(self) -> str:
+        """Where the model runs: "cpu" or "cuda"."""
+        return "cuda" if _CUDA in self._session.get_providers() else "cpu"
+
+    @property
+    def call_tokens(self) -> int:
+        """About how many tokens, padding included, :func:`encode_window` gives one call."""
+        return _CALL_TOKENS_GPU if self.device == "cuda" else _CALL_TOKENS
+
+    @property
     def model_name(self) -> str:
         return self._files.name
 
@@ -125,7 +159,11 @@ class OnnxEmbedder:
 
     def token_counts(self, texts: Sequence[str]) -> list[int]:
         """The tokens of each text with prompt and special tokens, after truncation."""
-        return [len(ids) for ids, _ in self._encode(texts)]
+        tokens = self._encode(texts)
+        counts = [len(ids) for ids, _ in tokens]
+        # Who counts is about to embed: `embed_batch` finds the tokens here, and does not make them again.
+        self._counted = dict(zip(texts, tokens, strict=True)) if sum(counts) <= _KEPT_TOKENS else {}
+        return counts
 
     def embed_batch(self, texts: Sequence[str]) -> Vectors:
         """Return the embeddings of ``texts`` as documents: float32, shape ``(len(texts), dimension)``.
@@ -135,7 +173,9 @@ class OnnxEmbedder:
         """
         if not texts:
             return np.empty((0, self.dimension), np.float32)
-        return self._embed(self._encode(texts))
+        counted = self._counted  # another thread may put a new one in its place
+        tokens = [found for text in texts if (found := counted.pop(text, None)) is not None]
+        return self._embed(tokens if len(tokens) == len(texts) else self._encode(texts))
 
     def embed_queries(self, texts: Sequence[str]) -> Vectors:
         """As :meth:`embed_batch`, of ``texts`` that are searched for: with the model's prompt for queries."""
@@ -143,9 +183,7 @@ class OnnxEmbedder:
             return np.empty((0, self.dimension), np.float32)
         return self._embed(self._encode(texts, self._files.query_prompt))
 
-    def _encode(
-        self, texts: Sequence[str], prompt: str | None = None
-    ) -> list[tuple[NDArray[np.int32], NDArray[np.int32]]]:
+    def _encode(self, texts: Sequence[str], prompt: str | None = None) -> list[_Tokens]:
         """The token ids and type ids of each text, truncated, with the prompt for documents unless one is given."""
         tokens = []
         prompt = self._files.prompt if prompt is None else prompt
@@ -165,17 +203,18 @@ class OnnxEmbedder:
             tokens += [(np.array(e.ids, np.int32), np.array(e.type_ids, np.int32)) for e in encodings]
         return tokens
 
-    def _embed(self, tokens: list[tuple[NDArray[np.int32], NDArray[np.int32]]]) -> Vectors:
-        shape = len(tokens), max(1, *(len(ids) for ids, _ in tokens))
+    def _embed(self, tokens: list[_Tokens]) -> Vectors:
+        lengths = np.array([len(ids) for ids, _ in tokens])
+        present = np.arange(max(1, lengths.max())) < lengths[:, None]
+        shape = present.shape
         arrays = {
             "input_ids": np.full(shape, self._pad_id, np.int64),
-            "attention_mask": np.zeros(shape, np.int64),
+            "attention_mask": present.astype(np.int64),
             "token_type_ids": np.zeros(shape, np.int64),
         }
-        for row, (ids, types) in enumerate(tokens):
-            arrays["input_ids"][row, : len(ids)] = ids
-            arrays["attention_mask"][row, : len(ids)] = 1
-            arrays["token_type_ids"][row, : len(ids)] = types
+        ids, types = zip(*tokens, strict=True)
+        arrays["input_ids"][present] = np.concatenate(ids)
+        arrays["token_type_ids"][present] = np.concatenate(types)
         feed = {name: arrays[name].astype(dtype, copy=False) for name, dtype in self._inputs.items()}
         try:
             (output,) = self._session.run([self._output], feed)
@@ -200,34 +239,46 @@ class OnnxEmbedder:
             elif self._files.pooling == "cls":
                 vectors = np.array(output[:, 0], np.float32)
             else:
-                vectors = _mean(output, arrays["attention_mask"])
+                vectors = _mean(output, present)
             return _normalize(vectors) if self._files.normalize else vectors
 
 
 def load_embedder(
-    name: str, *, revision: str | None = None, onnx_file: str | None = None, threads: int | None = None
+    name: str,
+    *,
+    revision: str | None = None,
+    onnx_file: str | None = None,
+    threads: int | None = None,
+    device: str = "auto",
 ) -> OnnxEmbedder:
     """Find the model ``name`` as :func:`vestige_sql.model.resolve_model` does, and load it."""
-    return OnnxEmbedder(resolve_model(name, revision=revision, onnx_file=onnx_file), threads=threads)
+    check_device(device)  # before a model is downloaded
+    return OnnxEmbedder(resolve_model(name, revision=revision, onnx_file=onnx_file), threads=threads, device=device)
 
 
 def encode_window(embedder: Embedder, texts: Sequence[str], batch_size: int) -> Vectors:
     """Return the embeddings of ``texts`` in the order given: float32, shape ``(len(texts), dimension)``.
 
     Equal texts are encoded once. The rest is sorted by length and cut into calls of ``embed_batch`` of at
-    most ``batch_size`` texts and about 1,024 tokens, padding included: padding is work too, and a window in
-    table order is mostly padding.
+    most ``batch_size`` texts and about ``call_tokens`` tokens, padding included, 1,024 where the embedder does not say:
+    padding is work too, and a window in table order is mostly padding.
 
     Raises ``BadEmbedding`` if the embedder returns anything but float32 of the right shape.
     """
-    places: dict[str, int] = {}
-    rows = [places.setdefault(text, len(places)) for text in texts]
-    unique = list(places)
+    unique = list(dict.fromkeys(texts))
     vectors = np.empty((len(unique), embedder.dimension), np.float32)
-    for call in _calls(_token_counts(embedder, unique), batch_size):
-        batch = embedder.embed_batch([unique[i] for i in call])
-        vectors[call] = _checked(embedder, batch, len(call), rows.index(call[0]))
-    return vectors[rows]
+    lengths = _token_counts(embedder, unique)
+    for call in _calls(lengths, batch_size, getattr(embedder, "call_tokens", _CALL_TOKENS)):
+        words = [unique[i] for i in call]
+        try:
+            vectors[call] = _checked(embedder, embedder.embed_batch(words), len(call))
+        except BadEmbedding as error:
+            error.row = texts.index(words[min(error.row or 0, len(words) - 1)])
+            raise
+    if len(unique) == len(texts):
+        return vectors
+    places = {text: place for place, text in enumerate(unique)}
+    return vectors[[places[text] for text in texts]]
 
 
 def embed_queries(embedder: Embedder, texts: Sequence[str]) -> Vectors:
@@ -248,15 +299,15 @@ def embed_queries(embedder: Embedder, texts: Sequence[str]) -> Vectors:
     return vectors
 
 
-def _checked(embedder: Embedder, batch: object, count: int, row: int = 0) -> Vectors:
-    """Return ``batch`` if it is float32 of the shape due for ``count`` texts, the first of which is ``row``."""
+def _checked(embedder: Embedder, batch: object, count: int) -> Vectors:
+    """Return ``batch`` if it is float32 of the shape due for ``count`` texts."""
     expected = count, embedder.dimension
     if not isinstance(batch, np.ndarray) or batch.dtype != np.float32 or batch.shape != expected:
         got = f"{batch.dtype} {batch.shape}" if isinstance(batch, np.ndarray) else type(batch).__name__
         raise BadEmbedding(
             f"The model {embedder.model_name} returned {got} for {count} texts, "
             f"where a float32 array of shape {expected} was due",
-            row=row,
+            row=0,
         )
     return batch
 
@@ -278,13 +329,13 @@ def _token_counts(embedder: Embedder, texts: Sequence[str]) -> Sequence[int]:
     return [1 + len(text) // _CHARACTERS_A_TOKEN for text in texts]
 
 
-def _calls(lengths: Sequence[int], batch_size: int) -> Iterator[list[int]]:
+def _calls(lengths: Sequence[int], batch_size: int, tokens: int) -> Iterator[list[int]]:
     # The longest first: the largest buffers are then allocated once, and a lack of memory shows at once.
-    order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
+    order = sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True)
     at = 0
     while at < len(order):
         length = max(1, lengths[order[at]])
-        size = max(1, min(batch_size, _CALL_TOKENS // length, _CALL_PAIRS // length**2))
+        size = max(1, min(batch_size, tokens // length, tokens * _PAIRS_A_TOKEN // length**2))
         yield order[at : at + size]
         at += size
 
@@ -349,27 +400,57 @@ def _encode_long(tokenizer: Tokenizer, text: str) -> Encoding:
 # --- The graph ---
 
 
-def _session(files: ModelFiles, threads: int | None) -> ort.InferenceSession:
+def check_device(device: str) -> None:
+    """Raise ``UsageError`` unless ``device`` is the name of one."""
+    if device not in DEVICES:
+        raise UsageError(f"device is one of {', '.join(DEVICES)}, not {device!r}")
+
+
+def _session(files: ModelFiles, threads: int | None, device: str) -> ort.InferenceSession:
     # Here and not above, for verbs without a model have no use for it, and it starts a thread.
     import onnxruntime as ort
 
+    check_device(device)
+    offered = _CUDA in ort.get_available_providers()
+    if device == "cuda" and not offered:
+        raise UsageError(
+            f"device cuda was asked for, and the ONNX Runtime that is installed, {ort.__version__}, does not offer it",
+            "Replace the package onnxruntime by onnxruntime-gpu (uninstall the one first, for they share a folder), "
+            "or ask for cpu. Nothing was written.",
+        )
     options = ort.SessionOptions()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
     options.intra_op_num_threads = cores if threads is None else threads
     # A pattern is kept for every shape, and here nearly every call has a shape of its own.
     options.enable_mem_pattern = False
     options.log_severity_level = 3
-    # TensorFloat-32 keeps 10 bits of a product: vectors made on a GPU would not be those made on a CPU.
-    cuda = ("CUDAExecutionProvider", {"use_tf32": "0"})
-    available = ort.get_available_providers()
-    providers: list[Any] = [cuda] if cuda[0] in available else []
+    why = "ONNX Runtime fell back to the CPU"
+    if offered and device != "cpu":
+        try:
+            # TensorFloat-32 keeps 10 bits of a product: vectors made on a GPU would not be those made on a CPU.
+            # Nor may a call that fails go on elsewhere unsaid.
+            session = ort.InferenceSession(
+                str(files.graph), options, [(_CUDA, {"use_tf32": "0"}), _CPU], enable_fallback=0
+            )
+            if device == "auto" or _CUDA in session.get_providers():
+                return session
+        # As in _embed. If it is for the graph, the CPU will not load it either.
+        except Exception as error:
+            why = str(error)
     try:
-        return ort.InferenceSession(str(files.graph), options, [*providers, "CPUExecutionProvider"])
+        session = ort.InferenceSession(str(files.graph), options, [_CPU])
     except Exception as error:
         raise ModelUnsupported(
             f"ONNX Runtime cannot load {files.graph}: {error}",
             f"{_AGAIN} For an opset or operator that it does not know, take a newer onnxruntime.",
         ) from error
+    if device == "cuda":
+        raise UsageError(
+            f"device cuda was asked for, and ONNX Runtime {ort.__version__} cannot start it: {why}",
+            "See that nvidia-smi lists a GPU, and that the CUDA and cuDNN that this ONNX Runtime is built for are "
+            "installed (pip install 'onnxruntime-gpu[cuda,cudnn]'), or ask for cpu. Nothing was written.",
+        )
+    return session
 
 
 def _integer(files: ModelFiles, node: Any) -> type[np.int64] | type[np.int32]:
@@ -384,12 +465,12 @@ def _integer(files: ModelFiles, node: Any) -> type[np.int64] | type[np.int32]:
     return types[node.type]
 
 
-def _mean(output: NDArray[Any], mask: NDArray[np.int64]) -> Vectors:
+def _mean(output: NDArray[Any], present: NDArray[np.bool_]) -> Vectors:
     """The mean of the token vectors that are not padding, in float32 whatever the graph computes in."""
     tokens: Vectors = np.asarray(output, np.float32)
     # Not by multiplying with the mask: a graph may leave NaN where there is only padding.
-    tokens[mask == 0] = 0
-    counts = np.maximum(mask.sum(axis=1, keepdims=True), 1).astype(np.float32)
+    tokens[~present] = 0
+    counts = np.maximum(present.sum(axis=1, keepdims=True), 1).astype(np.float32)
     means: Vectors = tokens.sum(axis=1) / counts
     return means
 

@@ -255,7 +255,7 @@ def _connected(address: str | None) -> Iterator[Any]:
 class _Actor(Worker):
     """A worker with a process of its own."""
 
-    def ready(self, source: Source) -> tuple[str, int]:
+    def ready(self, source: Source) -> tuple[str, int, str | None]:
         # Tokenizers ask for it when they are first used, and take all cores without it.
         os.environ.setdefault("RAYON_NUM_THREADS", str(self.told.threads))
         return super().ready(source)
@@ -403,7 +403,7 @@ class _Fleet:
             self._lost(member, piece, error)
             return
         if piece is None:
-            report.node, report.pid = result
+            report.node, report.pid, report.device = result
             log.info("stage: %s is ready", report)
         else:
             met, chunks = result
@@ -503,8 +503,9 @@ class _Fleet:
     def _shipped(self) -> Any:
         """The model's files in Ray's object store, which brings them to each node once."""
         if self._sent is None:
-            assert isinstance(self._stager.embedder, OnnxEmbedder)
-            self._sent = self._put(Shipped.pack(self._stager.embedder.files))
+            embedder = self._stager.embedder
+            assert isinstance(embedder, OnnxEmbedder)
+            self._sent = self._put(Shipped.pack(embedder.files, embedder.device_asked))
         return self._sent
 
     def _put(self, source: Source) -> Any:

@@ -147,6 +147,7 @@ def stage_reembed(
                 run_id=run_id,
                 workers=engine.reports if engine else [],
                 spent=spent.so_far(),
+                device=job.device(stager),
             )
 
 
@@ -726,7 +727,13 @@ class _Job:
             notes=notes(self.probed, self.signature, self.work) + applied.notes,
             workers=self.engine.reports if self.engine else [],
             spent=self.spent.so_far(),
+            device=self.device(stager) if stager else None,
         )
+
+    def device(self, stager: Stager) -> str | None:
+        """What the model runs on, as far as it says; where others encode, their lines say it."""
+        encoded = stager.rows and not self.engine
+        return getattr(stager.embedder, "device", None) if encoded else None
 
 
 def index_failed(error: psycopg.Error, probed: Probed) -> VestigeError:

@@ -97,7 +97,8 @@ class WorkerReport:
     """What one worker of many did.
 
     ``node`` and ``pid`` are those of its last process, ``lost`` how many of its processes died. ``busy_secs`` is the
-    time that it was at work on ranges of keys. ``error`` says why it was not employed any more.
+    time that it was at work on ranges of keys. ``error`` says why it was not employed any more, ``device`` what its
+    model runs on, as in :class:`ReembedReport`.
     """
 
     worker: int
@@ -109,6 +110,7 @@ class WorkerReport:
     rows_per_sec: float = 0.0
     lost: int = 0
     error: str | None = None
+    device: str | None = None
 
     def __str__(self) -> str:
         place = f" on {self.node} (pid {self.pid})" if self.node else ""
@@ -125,7 +127,8 @@ class ReembedReport:
     ``lock_held_secs``: online, from the lock that keeps everybody off to its commit. ``recall``: the recall@10 of each
     index that was built, against exact search on a sample. ``workers`` has a line a worker where rows were encoded on
     several machines. ``spent``: seconds by what they were spent on (:data:`vestige_sql.spent.PHASES`), which sum to the
-    whole from the first look at the database to this report.
+    whole from the first look at the database to this report. ``device``: what the model ran on, "cpu" or "cuda"; None
+    where no row was encoded here, and for an embedder that does not say.
     """
 
     rows_updated: int = 0
@@ -144,6 +147,7 @@ class ReembedReport:
     notes: list[str] = field(default_factory=list)
     workers: list[WorkerReport] = field(default_factory=list)
     spent: dict[str, float] = field(default_factory=dict)
+    device: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

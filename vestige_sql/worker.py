@@ -79,8 +79,8 @@ class Worker:
         self._fresh: list[int] = []
         self._pause_until = 0.0
 
-    def ready(self, source: Source) -> tuple[str, int]:
-        """Load the model, and return the machine's name and the process id.
+    def ready(self, source: Source) -> tuple[str, int, str | None]:
+        """Load the model, and return the machine's name, the process id and the device, if the model says.
 
         Raises :class:`ModelMismatch` where it is not the model of the run, or the SQL is not the driver's.
         """
@@ -98,7 +98,7 @@ class Worker:
                 "put the same files in the same place on every node; this worker wrote nothing",
             )
         self._embedder = embedder
-        return socket.gethostname(), os.getpid()
+        return socket.gethostname(), os.getpid(), getattr(embedder, "device", None)
 
     def stage(self, after: str | None, until: str | None) -> tuple[int, list[int]]:
         """Stage what is pending with keys in (after, until].
@@ -217,22 +217,26 @@ class Carried:
 class Shipped:
     """A model whose files travel with it, for machines that see neither its folder nor the hub.
 
-    ``parts`` are the bytes of the graph, its external data and the tokenizer, by their place below the folder that
-    they are written to.
+    ``device`` is the one that it is loaded on there, as :class:`OnnxEmbedder` takes it. ``parts`` are the bytes of the
+    graph, its external data and the tokenizer, by their place below the folder that they are written to.
     """
 
     files: ModelFiles
     hash: str
     parts: dict[str, NDArray[np.uint8]]
+    device: str = "auto"
 
     @classmethod
-    def pack(cls, files: ModelFiles) -> Shipped:
+    def pack(cls, files: ModelFiles, device: str = "auto") -> Shipped:
         """Map the model's files into memory."""
         graph = Path("graph")
         paths = {graph / files.graph.name: files.graph, Path("tokenizer.json"): files.tokenizer}
         paths |= {graph / location: files.graph.parent / location for location in files.external_data}
         return cls(
-            files, files.hash, {str(to): np.asarray(np.memmap(path, np.uint8, "r")) for to, path in paths.items()}
+            files,
+            files.hash,
+            {str(to): np.asarray(np.memmap(path, np.uint8, "r")) for to, path in paths.items()},
+            device,
         )
 
     def __call__(self, threads: int) -> Embedder:
@@ -255,4 +259,5 @@ class Shipped:
                 self.files, graph=folder / "graph" / self.files.graph.name, tokenizer=folder / "tokenizer.json"
             ),
             threads=threads,
+            device=self.device,
         )
