@@ -236,6 +236,8 @@ TOGETHER: dict[str, tuple[str, tuple[str, ...], int, tuple[str, ...]]] = {
     "a folder's revision": ("register", ("--revision", "main"), 2, ("A folder has no revisions", "main")),
     "no revision": ("register", ("--revision", ""), 2, ("--revision ''", "branch, tag or commit")),
     "a revision that is a path": ("register", ("--revision", "../../refs"), 2, ("--revision '../../refs'",)),
+    "an unknown device": ("stage", ("--device", "gpu"), 2, ("--device", "'gpu'", "cuda")),
+    "a GPU that is not there": ("reembed", ("--device", "cuda"), 2, ("does not offer it", "onnxruntime-gpu")),
     "a graph that is not there": ("stage", ("--onnx-file", "../tiny/onnx/model.onnx"), 1, ("no graph ../tiny/onnx",)),
     "no dimension at all": ("reembed", ("--dimension", "0"), 1, ("--dimension is 0", "has 32", "--dimension 32")),
     "a negative dimension": ("stage", ("--dimension", "-32"), 1, ("--dimension is -32", "has 32")),

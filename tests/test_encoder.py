@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 
 from vestige_sql.embedder import Embedder, ModelSignature, Vectors
 from vestige_sql.encoder import embed_queries, encode_window, first_bad_row, load_embedder
-from vestige_sql.errors import BadEmbedding, EncoderError, ModelUnsupported
+from vestige_sql.errors import BadEmbedding, EncoderError, ModelUnsupported, UsageError
 
 DATA = Path(__file__).parent / "data"
 TEXTS = ["a", "memory server", "The quick brown fox jumps over the lazy dog.", "ab " * 200, "  padded  ", "été"]
@@ -225,6 +225,99 @@ def test_no_texts_and_no_tokens(tiny: Path) -> None:
     assert first_bad_row(embedder.embed_batch(["", " "])) is None
 
 
+def test_texts_are_tokenised_once(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    embedder = load_embedder(str(tiny))
+    expected = np.concatenate([embedder.embed_batch([text]) for text in TEXTS])
+    tokenised: list[str] = []
+    encode = embedder._encode
+
+    def noting(texts: Sequence[str], *prompt: str) -> Any:
+        tokenised.extend(texts)
+        return encode(texts, *prompt)
+
+    monkeypatch.setattr(embedder, "_encode", noting)
+    np.testing.assert_allclose(encode_window(embedder, TEXTS * 2, 2), expected[list(range(len(TEXTS))) * 2], atol=2e-6)
+    assert sorted(tokenised) == sorted(TEXTS)
+    # What was counted for one call is no more there for the next, nor for others' texts beside it.
+    embedder.token_counts(TEXTS[:2])
+    for texts in (["new", TEXTS[0]], [TEXTS[1], TEXTS[1]], TEXTS[:2]):
+        vectors = [expected[TEXTS.index(text)] if text in TEXTS else embedder.embed_batch([text])[0] for text in texts]
+        np.testing.assert_allclose(embedder.embed_batch(texts), vectors, atol=2e-6)
+    # A question has another prompt than a row.
+    embedder.token_counts(TEXTS)
+    tokenised.clear()
+    embedder.embed_queries(TEXTS)
+    assert tokenised == TEXTS
+
+
+# --- What it runs on ---
+
+
+def test_a_device_that_onnx_runtime_does_not_offer_is_refused_if_asked_for(tiny: Path) -> None:
+    if "CUDAExecutionProvider" in ort.get_available_providers():
+        pytest.skip("this ONNX Runtime offers CUDA")
+    assert load_embedder(str(tiny)).device == load_embedder(str(tiny), device="cpu").device == "cpu"
+    with pytest.raises(UsageError, match="does not offer it") as refused:
+        load_embedder(str(tiny), device="cuda")
+    assert "onnxruntime-gpu" in refused.value.hint
+    # Before a model of that name is looked for.
+    with pytest.raises(UsageError, match="device is one of auto, cpu, cuda, not 'gpu'"):
+        load_embedder("no-such-model", device="gpu")
+
+
+# This ONNX Runtime has no CUDA whatever it is made to say, which is how one without its libraries or a GPU behaves: it
+# warns, and loads the graph on the CPU.
+@pytest.mark.filterwarnings("ignore:Specified provider")
+def test_a_device_that_does_not_start_is_refused_if_asked_for(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if "CUDAExecutionProvider" in ort.get_available_providers():
+        pytest.skip("this ONNX Runtime offers CUDA")
+    expected = load_embedder(str(tiny)).embed_batch(TEXTS)
+    monkeypatch.setattr(ort, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"])
+    for device in ("auto", "cpu"):
+        embedder = load_embedder(str(tiny), device=device)
+        assert (embedder.device, embedder.call_tokens) == ("cpu", 1024)
+        np.testing.assert_array_equal(embedder.embed_batch(TEXTS), expected)
+    with pytest.raises(UsageError, match="cannot start it: ONNX Runtime fell back to the CPU") as refused:
+        load_embedder(str(tiny), device="cuda")
+    assert "nvidia-smi" in refused.value.hint
+    # A graph that nothing loads is no reason to look at the GPU.
+    broken = build_tiny(tmp_path / "m")
+    (broken / "onnx" / "model.onnx").write_bytes(b"\x08\x07")
+    with pytest.raises(ModelUnsupported, match="ONNX Runtime cannot load"):
+        load_embedder(str(broken), device="cuda")
+
+
+def test_a_session_that_raises_on_the_gpu_is_made_on_the_cpu(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Any] = []
+    session = ort.InferenceSession
+
+    def raising(path: str, options: Any, providers: list[Any], **more: Any) -> Any:
+        made.append(providers)
+        if len(providers) > 1:
+            raise RuntimeError("CUDA failure 35: driver version is insufficient")
+        return session(path, options, providers, **more)
+
+    monkeypatch.setattr(ort, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"])
+    monkeypatch.setattr(ort, "InferenceSession", raising)
+    assert load_embedder(str(tiny), device="auto").device == "cpu"
+    # TensorFloat-32 would give other vectors than the CPU.
+    cuda, cpu = ("CUDAExecutionProvider", {"use_tf32": "0"}), "CPUExecutionProvider"
+    assert made == [[cuda, cpu], [cpu]]
+    made.clear()
+    assert load_embedder(str(tiny), device="cpu").device == "cpu"
+    assert made == [[cpu]]
+    with pytest.raises(UsageError, match="cannot start it: CUDA failure 35"):
+        load_embedder(str(tiny), device="cuda")
+
+
+def test_a_session_that_runs_on_the_gpu_says_so(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    embedder = load_embedder(str(tiny))
+    monkeypatch.setattr(embedder._session, "get_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"])
+    assert (embedder.device, embedder.call_tokens) == ("cuda", 16_384)
+
+
 # --- What is refused ---
 
 
@@ -308,6 +401,26 @@ def test_calls_are_cut_by_padded_tokens_and_by_pairs_of_tokens() -> None:
         # No call could have taken one text more, the last one apart.
         assert number == len(embedder.calls) - 1 or not fits(len(call) + 1, longest)
     assert sum(len(call) * max(map(len, call)) for call in embedder.calls) <= 1.1 * sum(map(len, texts))
+
+
+def test_an_embedder_may_say_how_large_its_calls_are() -> None:
+    class Wide(Counting):
+        call_tokens = 4096
+
+    embedder = Wide()
+    encode_window(embedder, [f"{n:0100}" for n in range(100)], 10_000)
+    assert [len(call) for call in embedder.calls] == [40, 40, 20]
+
+
+def test_the_row_of_a_bad_answer_is_the_first_of_its_call() -> None:
+    class Broken(Counting):
+        def embed_batch(self, texts: Sequence[str]) -> Vectors:
+            good = super().embed_batch(texts)
+            return good if "bad" not in texts else good[:, :1]
+
+    with pytest.raises(BadEmbedding) as refused:
+        encode_window(Broken(), ["longer", "longer", "longest", "bad", "bad"], 1)
+    assert refused.value.row == 3
 
 
 @pytest.mark.parametrize(
