@@ -362,6 +362,24 @@ def test_failure_in_a_call_is_said(tmp_path: Path) -> None:
         embedder.embed_batch(["ab " * 600])
 
 
+# --- Quantised graphs ---
+
+
+def test_a_quantised_graph_is_another_model_and_never_chosen_by_itself(tmp_path: Path) -> None:
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    folder = build_tiny(tmp_path / "m")
+    plain = load_embedder(str(folder))
+    graph = folder / "onnx" / "model.onnx"
+    # As docs/models.md has it.
+    quantize_dynamic(graph, graph.with_name("model_int8.onnx"), weight_type=QuantType.QInt8, per_channel=True)
+    assert load_embedder(str(folder)).signature() == plain.signature()
+    quantised = load_embedder(str(folder), onnx_file="onnx/model_int8.onnx")
+    assert quantised.signature().hash != plain.signature().hash
+    cosines = (quantised.embed_batch(TEXTS) * plain.embed_batch(TEXTS)).sum(axis=1)
+    assert 0.95 < cosines.min() < 0.999999
+
+
 # --- Windows ---
 
 

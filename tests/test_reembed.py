@@ -223,6 +223,7 @@ def test_a_hundred_rows_from_64_to_128_dimensions(db: str, conn: Conn, way: str)
     before = rows(conn)
     new = FakeEmbedder(NEW, 128)
     report = run_reembed(db, new, plan(apply=way, batch_size=16))
+    assert report.device is None  # a fake that does not say
     check_space(conn, new)
     assert {len(vector or []) for _, vector in vectors(conn).values()} == {128}
     check_search(conn, new, texts[:10])

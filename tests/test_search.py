@@ -505,7 +505,7 @@ def vestige(
 @pytest.fixture
 def embedded_by_tiny(db: str, conn: Conn, tiny: Path) -> list[str]:
     texts = seed(conn, texts=["pick a lottery winner", "an index of a table", "the lock of a row"])
-    run_reembed(db, load_embedder(str(tiny)))
+    assert run_reembed(db, load_embedder(str(tiny), device="cpu")).device == "cpu"
     return texts
 
 
