@@ -1,4 +1,4 @@
-"""The step files: rendered as psql renders them, and doing what their headers say."""
+"""The step files: rendered as psql renders them, doing what their headers say, and passing squawk."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import make_steps
+import pglast
 import psycopg
 import pytest
+from lint import IGNORE, lint_faults, settings, squawk
 from step_claims import (
     GRAMMAR,
     KEEPS_WRITERS_OFF,
@@ -379,3 +381,42 @@ def test_the_table_has_every_step_once_in_the_order_of_its_run() -> None:
         if scenario.state == "staged" and "concurrently" not in scenario.name:
             places = [rows.index(name) for name in scenario.names]
             assert places == sorted(places), scenario.name
+
+
+# --- Parsed, and by squawk ---
+
+
+@pytest.fixture(scope="module")
+def fires(walks: Walks, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
+    """The rules that fire on each step file and on what it generates, without its exceptions and with them."""
+    folder = tmp_path_factory.mktemp("squawk")
+    without: dict[str, set[str]] = defaultdict(set)
+    with_them: dict[str, set[str]] = defaultdict(set)
+    for forbidden in (False, True):
+        texts = {}
+        for name in STEPS:
+            if (steps.load(name).header["Transaction"] == "forbidden") == forbidden:
+                statements = dict.fromkeys(sql for seen in walks.seen(name) for sql in seen.sent)
+                texts[name] = ";\n".join([settings(name), *(sql.rstrip("; \n") for sql in statements)]) + ";\n"
+        options = [] if forbidden else ["--assume-in-transaction"]
+        bare = {name: IGNORE.sub("", text) for name, text in texts.items()}
+        without |= squawk(folder / "without", bare, *options)
+        # Most files have no exceptions: what fires is the same.
+        with_them |= {name: without[name] for name in texts if texts[name] == bare[name]}
+        with_them |= squawk(
+            folder / "with", {name: texts[name] for name in texts if texts[name] != bare[name]}, *options
+        )
+    return without, with_them
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_a_step_parses_and_does_one_thing(walks: Walks, name: str) -> None:
+    for seen in walks.seen(name):
+        for text in seen.sent:
+            assert len(pglast.parse_sql(text)) == 1
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_a_step_passes_squawk(fires: tuple[dict[str, set[str]], dict[str, set[str]]], name: str) -> None:
+    without, with_them = fires
+    assert lint_faults(steps.load(name).text, without[name], with_them[name]) == []
