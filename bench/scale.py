@@ -261,7 +261,8 @@ class Scale:
     def resume(self, table: str, count: int) -> None:
         """A run that goes on where nine tenths are staged, up to the first new row."""
         newer = model("newer", self.told.new)
-        in_process(self.conninfo, table, newer, "stage", count * 9 // 10)
+        stopped = in_process(self.conninfo, table, newer, "stage", count * 9 // 10)
+        say(f"stopped after {stopped['call']:.0f} s, with a peak of {stopped['peak_mb']:.0f} MB")
         values = probe(self.conn, Target(table)).values
         staged = steps.query(self.conn, "probe/staged.sql", values)[0]["rows_staged"]
         staging = megabytes(self.conn, f"vestige_sql.{values['staging_table']}")
