@@ -408,6 +408,11 @@ class _Fleet:
         else:
             met, chunks = result
             self._met += met
+            if member.asked is not None:
+                # It was asked how far it is, and what it has answered is not in what it returns.
+                with suppress(self._ray.exceptions.RayError):
+                    self._count(member, self._ray.get(member.asked))
+                member.asked = None
             self._count(member, chunks)
             self._secs.append(secs)
             report.ranges += 1
