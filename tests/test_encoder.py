@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -277,7 +278,7 @@ def test_a_device_that_does_not_start_is_refused_if_asked_for(
     monkeypatch.setattr(ort, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"])
     for device in ("auto", "cpu"):
         embedder = load_embedder(str(tiny), device=device)
-        assert (embedder.device, embedder.call_tokens) == ("cpu", 1024)
+        assert (embedder.device, embedder.call_tokens) == ("cpu", 256)
         np.testing.assert_array_equal(embedder.embed_batch(TEXTS), expected)
     with pytest.raises(UsageError, match="cannot start it: ONNX Runtime fell back to the CPU") as refused:
         load_embedder(str(tiny), device="cuda")
@@ -315,7 +316,7 @@ def test_a_session_that_raises_on_the_gpu_is_made_on_the_cpu(tiny: Path, monkeyp
 def test_a_session_that_runs_on_the_gpu_says_so(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     embedder = load_embedder(str(tiny))
     monkeypatch.setattr(embedder._session, "get_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"])
-    assert (embedder.device, embedder.call_tokens) == ("cuda", 16_384)
+    assert (embedder.device, embedder.call_tokens, embedder.calls_at_once) == ("cuda", 16_384, 1)
 
 
 # --- What is refused ---
@@ -428,6 +429,30 @@ def test_an_embedder_may_say_how_large_its_calls_are() -> None:
     embedder = Wide()
     encode_window(embedder, [f"{n:0100}" for n in range(100)], 10_000)
     assert [len(call) for call in embedder.calls] == [40, 40, 20]
+
+
+def test_an_embedder_may_take_calls_at_once(tiny: Path) -> None:
+    started = threading.Barrier(3, timeout=20)
+
+    class Threaded(Counting):
+        calls_at_once = 3
+
+        def embed_batch(self, texts: Sequence[str]) -> Vectors:
+            started.wait()  # returns once three calls are here
+            if "bad" in texts:
+                raise EncoderError("no such word")
+            return super().embed_batch(texts)
+
+    texts = ["bb", "a", "ccc", "dddd", "a", "eeeee", "ffffff"]
+    np.testing.assert_array_equal(encode_window(Threaded(), texts, 1), [[len(t), ord(t[0])] for t in texts])
+    with pytest.raises(EncoderError, match="no such word"):
+        encode_window(Threaded(), ["a", "bad", "cc"], 1)
+    many = load_embedder(str(tiny), threads=3)
+    assert many.calls_at_once == 3
+    assert load_embedder(str(tiny), threads=1).calls_at_once == 1
+    texts = [f"{'word ' * (n % 17)}{n}" for n in range(100)]
+    alone = np.concatenate([many.embed_batch([text]) for text in texts])
+    np.testing.assert_allclose(encode_window(many, texts, 4), alone, atol=2e-6)
 
 
 def test_the_row_of_a_bad_answer_is_the_first_of_its_call() -> None:

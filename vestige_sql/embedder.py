@@ -56,8 +56,9 @@ class Embedder(Protocol):
     An embedder may also have ``token_counts(texts) -> Sequence[int]``, the tokens of each text after
     truncation; where it has not, the length in characters stands in when texts are sorted into calls. And it may
     have ``embed_queries(texts)``, which is ``embed_batch`` for texts that are searched for; where it has not,
-    questions are embedded as rows are; ``call_tokens``, the tokens that one call should have, 1,024 where it does not
-    say; and ``device``, the name of what it runs on, for the report.
+    questions are embedded as rows are. It may have ``call_tokens``, the tokens that one call should have, 1,024 where
+    it does not say; ``calls_at_once``, how many calls it takes at the same time from as many threads, one where it does
+    not say; and ``device``, the name of what it runs on, for the report.
     """
 
     @property
