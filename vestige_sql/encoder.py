@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -271,19 +272,27 @@ def load_embedder(
     return OnnxEmbedder(resolve_model(name, revision=revision, onnx_file=onnx_file), threads=threads, device=device)
 
 
-def encode_window(embedder: Embedder, texts: Sequence[str], batch_size: int) -> Vectors:
+def encode_window(
+    embedder: Embedder,
+    texts: Sequence[str],
+    batch_size: int,
+    *,
+    counting: AbstractContextManager[object] | None = None,
+) -> Vectors:
     """Return the embeddings of ``texts`` in the order given: float32, shape ``(len(texts), dimension)``.
 
     Equal texts are encoded once. The rest is sorted by length and cut into calls of ``embed_batch`` of at
     most ``batch_size`` texts and about ``call_tokens`` tokens, padding included, 1,024 where the embedder does not say:
     padding is work too, and a window in table order is mostly padding. As many calls as its ``calls_at_once`` says are
-    made at the same time, from threads; one at a time where it does not say.
+    made at the same time, from threads; one at a time where it does not say. ``counting`` is entered while tokens are
+    counted.
 
     Raises ``BadEmbedding`` if the embedder returns anything but float32 of the right shape.
     """
     unique = list(dict.fromkeys(texts))
     vectors = np.empty((len(unique), embedder.dimension), np.float32)
-    lengths = _token_counts(embedder, unique)
+    with counting or nullcontext():
+        lengths = _token_counts(embedder, unique)
 
     def embed(call: list[int]) -> None:
         words = [unique[i] for i in call]

@@ -37,12 +37,6 @@ class Spent:
         finally:
             self._turn(before)
 
-    def move(self, seconds: float, source: str, to: str) -> None:
-        """Count ``seconds`` of the ``source`` phase as those of ``to`` instead, at most what it has."""
-        seconds = min(seconds, self._seconds[source])
-        self._seconds[source] -= seconds
-        self._seconds[to] += seconds
-
     def so_far(self) -> dict[str, float]:
         """Return the seconds of each phase up to now."""
         self._turn(self._on)

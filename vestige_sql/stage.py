@@ -169,7 +169,9 @@ class Stager:
     def _encode(self, page: Page) -> bytes:
         try:
             with self.spent.on("encoding"):
-                vectors = encode_window(self.embedder, page.texts, self.batch_size)
+                vectors = encode_window(
+                    self.embedder, page.texts, self.batch_size, counting=self.spent.on("tokenizing")
+                )
         except BadEmbedding as error:
             raise self._bad(page, error.row or 0, f"{error}, from") from error
         vector_type = str(self.values["embedding_type"])
