@@ -47,7 +47,14 @@ def main() -> None:
         try:
             migrate_up(server, vestige=False)
             for key, fill in (("bigint", "i"), ("uuid", "gen_random_uuid()")):
-                for vector_type, dimension in (("vector", 384), ("vector", 768), ("vector", 1536), ("halfvec", 768)):
+                for vector_type, dimension in (
+                    ("vector", 384),
+                    ("vector", 768),
+                    ("vector", 1024),
+                    ("vector", 1536),
+                    ("halfvec", 768),
+                    ("halfvec", 1536),
+                ):
                     with psycopg.connect(server, autocommit=True) as conn:
                         conn.execute(f"""
                             DROP TABLE IF EXISTS documents;

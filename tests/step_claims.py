@@ -437,7 +437,8 @@ def _chunk(conn: Conn) -> bytes:
         "SELECT id, content, sha256(convert_to(content, 'UTF8')) FROM public.knowledge_nodes WHERE btrim(content) <> ''"
     ).fetchall()
     vectors = NEW.embed_batch([text for _, text, _ in rows])
-    return staged_rows([key.bytes for key, _, _ in rows], [bytes(found) for _, _, found in rows], vectors, "vector")
+    pieces = staged_rows([key.bytes for key, _, _ in rows], [bytes(found) for _, _, found in rows], vectors, "vector")
+    return b"".join(pieces)
 
 
 _STAGED = {

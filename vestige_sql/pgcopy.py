@@ -8,38 +8,62 @@ then the elements, all big-endian.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
 
 from .embedder import Vectors
 
 _HEADER = b"PGCOPY\n\xff\r\n\0" + struct.pack("!ii", 0, 0)
 _TRAILER = struct.pack("!h", -1)
 _ELEMENT = {"vector": ">f4", "halfvec": ">f2"}
+_PIECE_ROWS = 256
 
 
-def staged_rows(ids: Iterable[bytes], hashes: Iterable[bytes], vectors: Vectors, vector_type: str) -> bytes:
-    """Return a whole COPY stream of rows (id, content_hash, embedding), ready for one write.
+def staged_rows(
+    ids: Sequence[bytes], hashes: Sequence[bytes], vectors: Vectors, vector_type: str
+) -> Iterator[bytes | memoryview]:
+    """Yield a whole COPY stream of rows (id, content_hash, embedding), in pieces to be written one after another.
 
     ``ids`` are in the binary form that the server sent, ``hashes`` are bytea, ``vectors`` is float32 of shape
-    (rows, dimension), and ``vector_type`` is "vector" or "halfvec".
+    (rows, dimension), and ``vector_type`` is "vector" or "halfvec". Rows whose keys are of one width come together, in
+    the order given. A piece is made when it is asked for, so that the server is at work on one while the next is made.
     """
-    elements = vectors.astype(_ELEMENT[vector_type])
     dimension = vectors.shape[1]
-    width = elements.itemsize * dimension
-    embedding_prefix = struct.pack("!ihh", 4 + width, dimension, 0)
-    raw = memoryview(elements.tobytes())
-    parts: list[bytes | memoryview] = [_HEADER]
+    element = np.dtype(_ELEMENT[vector_type])
+    alike: dict[tuple[int, int], list[int]] = {}
     for row, (key, content_hash) in enumerate(zip(ids, hashes, strict=True)):
-        parts += (
-            struct.pack("!hi", 3, len(key)),
-            key,
-            struct.pack("!i", len(content_hash)),
-            content_hash,
-            embedding_prefix,
-            raw[row * width : (row + 1) * width],
+        alike.setdefault((len(key), len(content_hash)), []).append(row)
+    yield _HEADER
+    for (key_width, hash_width), rows_alike in alike.items():
+        layout = np.dtype(
+            [
+                ("fields", ">i2"),
+                ("id_width", ">i4"),
+                ("id", np.void, key_width),
+                ("hash_width", ">i4"),
+                ("hash", np.void, hash_width),
+                ("embedding_width", ">i4"),
+                ("dimension", ">i2"),
+                ("reserved", ">i2"),
+                ("embedding", element, (dimension,)),
+            ]
         )
-    parts.append(_TRAILER)
-    return b"".join(parts)
+        for first in range(0, len(rows_alike), _PIECE_ROWS):
+            piece = rows_alike[first : first + _PIECE_ROWS]
+            made = np.empty(len(piece), layout)
+            made["fields"] = 3
+            made["id_width"] = key_width
+            if key_width:
+                made["id"] = np.frombuffer(b"".join([ids[row] for row in piece]), layout["id"])
+            made["hash_width"] = hash_width
+            made["hash"] = np.frombuffer(b"".join([hashes[row] for row in piece]), layout["hash"])
+            made["embedding_width"] = 4 + element.itemsize * dimension
+            made["dimension"] = dimension
+            made["reserved"] = 0
+            made["embedding"] = vectors[piece]
+            yield made.view(np.uint8).data
+    yield _TRAILER
 
 
 _NULL = struct.pack("!i", -1)

@@ -612,7 +612,7 @@ class _Job:
         )
 
     def stage(self, stager: Stager) -> None:
-        """Stage until a pass over the table meets no more pending rows than fit in one batch.
+        """Stage until nothing is left, or a pass over the table meets no more pending rows than fit in one batch.
 
         What is stale is dropped after the first pass and encoded by the next: to compare the texts of all that is
         staged takes time, and a run that goes on is to encode first what nobody has encoded yet.
@@ -629,12 +629,17 @@ class _Job:
                 if first is not None:
                     with self.spent.on("encoding"):
                         met = one_pass(first["after"])
-                if again and met <= stager.batch_size:
+                if (again and met <= stager.batch_size) or not self._is_left():
                     break
                 steps.run(self.conn, discard, self.values)
         steps.run(self.conn, steps.load("stage/analyze.sql"), self.values)
         copied = StepRun(steps.load(COPY), stager.rows - before, time.monotonic() - started, [])
         record_step(self.conn, self.run_id, copied)
+
+    def _is_left(self) -> bool:
+        """Whether anything is pending or stale."""
+        (left,) = steps.query(self.conn, "probe/pending.sql", self.values)
+        return any(left.values())
 
     @contextmanager
     def _passes(self, stager: Stager) -> Iterator[Callable[[str | None], int]]:

@@ -9,7 +9,7 @@ still pending.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -166,7 +166,7 @@ class Stager:
             hashes=column(4),
         )
 
-    def _encode(self, page: Page) -> bytes:
+    def _encode(self, page: Page) -> Iterable[bytes | memoryview]:
         try:
             with self.spent.on("encoding"):
                 vectors = encode_window(
@@ -192,11 +192,12 @@ class Stager:
             "then run again: what is staged stays",
         )
 
-    def _write(self, conn: psycopg.Connection[Any], page: Page, buffer: bytes) -> None:
+    def _write(self, conn: psycopg.Connection[Any], page: Page, pieces: Iterable[bytes | memoryview]) -> None:
         text = steps.load(COPY).render(self.values, conn)
         try:
             with self.writing(conn), conn.cursor().copy(text) as copy:
-                copy.write(buffer)
+                for piece in pieces:
+                    copy.write(piece)
         except psycopg.errors.UniqueViolation:
             log.info("reembed: a chunk of %d rows was staged by another worker; looking again", len(page.ids))
             return

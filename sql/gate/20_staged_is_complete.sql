@@ -1,4 +1,6 @@
--- Every row that has text has a staged vector for that very text.
+-- Every row that has text has a staged vector for that very text, and no row has one for a text that it no longer has.
+--
+-- One look at each row says both.
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  either
@@ -8,16 +10,36 @@
 -- Undo:         nothing to undo
 -- Variables:    schema, table, id_column, staging_table, id_schema, content_column, embedding_column, only_missing
 
-SELECT vestige_sql.require(
-    count(*) = 0,
-    format('%s rows of %I.%I have text but no staged vector for it, the first with %I = %s; the table is as it was',
-        count(*), :'schema'::text, :'table'::text, :'id_column'::text, min(t.:"id_column"::text)),
-    'rows came or changed since they were staged: run vestige-sql migrate stage again'
-)
-FROM :"schema".:"table" t
-LEFT JOIN vestige_sql.:"staging_table" s
-    ON s.id OPERATOR(:"id_schema".=) t.:"id_column"
-    AND s.content_hash = vestige_sql.content_hash(t.:"content_column"::text)
-WHERE s.id IS NULL
-  AND vestige_sql.has_text(t.:"content_column"::text)
-  AND (t.:"embedding_column" IS NULL OR NOT :only_missing);
+SELECT
+    vestige_sql.require(
+        f.missing = 0,
+        format('%s rows of %I.%I have text but no staged vector for it, the first with %I = %s; the table is as it was',
+            f.missing, :'schema'::text, :'table'::text, :'id_column'::text, f.first_missing),
+        'rows came or changed since they were staged: run vestige-sql migrate stage again'
+    ),
+    vestige_sql.require(
+        f.stale = 0,
+        format('%s staged vectors are for text that its row of %I.%I no longer has, the first with %I = %s; the table is as it was',
+            f.stale, :'schema'::text, :'table'::text, :'id_column'::text, f.first_stale),
+        'rows changed since they were staged: run vestige-sql migrate stage again'
+    )
+FROM (
+    SELECT
+        count(*) FILTER (WHERE r.fault = 'missing') AS missing,
+        min(r.key) FILTER (WHERE r.fault = 'missing') AS first_missing,
+        count(*) FILTER (WHERE r.fault = 'stale') AS stale,
+        min(r.key) FILTER (WHERE r.fault = 'stale') AS first_stale
+    FROM (
+        SELECT
+            t.:"id_column"::text AS key,
+            CASE
+                WHEN NOT vestige_sql.has_text(t.:"content_column"::text) THEN CASE WHEN s.id IS NOT NULL THEN 'stale' END
+                WHEN s.content_hash = vestige_sql.content_hash(t.:"content_column"::text) THEN NULL
+                WHEN t.:"embedding_column" IS NULL OR NOT :only_missing THEN 'missing'
+                WHEN s.id IS NOT NULL THEN 'stale'
+            END AS fault
+        FROM :"schema".:"table" t
+        LEFT JOIN vestige_sql.:"staging_table" s ON s.id OPERATOR(:"id_schema".=) t.:"id_column"
+    ) AS r
+    WHERE r.fault IS NOT NULL
+) AS f;

@@ -1,5 +1,7 @@
 -- Make the table that the former vectors are kept in, each with the hash of the text that it is of.
 --
+-- Short rows stay in line, as in stage/create.
+--
 -- Locks:        none on the target
 -- Transaction:  required
 -- Rewrites:     nothing
@@ -12,4 +14,4 @@ CREATE TABLE IF NOT EXISTS vestige_sql.:"kept_table" (
     id           :id_type PRIMARY KEY,
     content_hash bytea NOT NULL,
     embedding    :vector_type NOT NULL
-);
+) WITH (toast_tuple_target = 4080);
