@@ -8,7 +8,7 @@
 -- Fires:        no triggers
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    schema, table, id_column, staging_table, id_schema, content_column, embedding_column, only_missing
+-- Variables:    schema, table, id_column, content_column, embedding_column, only_missing, staging_table, id_schema
 
 SELECT
     vestige_sql.require(

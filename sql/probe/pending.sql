@@ -8,7 +8,7 @@
 -- Fires:        no triggers
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    schema, table, id_column, staging_table, id_schema, content_column, embedding_column, only_missing
+-- Variables:    schema, table, staging_table, id_schema, id_column, embedding_column, only_missing, content_column
 
 SELECT count(*) AS rows_pending
 FROM :"schema".:"table" t
