@@ -330,6 +330,42 @@ def test_killed_in_the_concurrent_build(victims: Any, db: str, conn: Conn, monke
     finish(db, conn, NEW, concurrent_index=True)
 
 
+def test_a_fast_encoder_is_at_work_while_a_chunk_is_copied(
+    db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("PAGE_ROWS", 6), ("FAST_ROWS", 0), ("FEWEST_ROWS", 1)):
+        monkeypatch.setattr(stage, name, value)
+    seed(conn, 30, OLD)
+    uncommitted: list[int] = []
+    with psycopg.connect(db) as other:
+
+        def hook(call: int, texts: Any) -> None:
+            uncommitted.append(len(new.texts) + len(texts) - staged(conn))
+            if call == 3:
+                other.execute("SET idle_in_transaction_session_timeout = '10s'")
+                (name,) = (
+                    other.execute("SELECT relname FROM pg_class WHERE relname ~ '^stage_[0-9a-f]+$'").fetchone() or ()
+                )
+                other.execute(f"LOCK TABLE vestige_sql.{name} IN SHARE MODE")  # type: ignore[arg-type]
+            elif call == 4:
+                # The third chunk is being copied, and this is the fourth.
+                waits = "wait_event_type = 'Lock' AND query LIKE '%COPY vestige_sql.%'"
+                wait_for(conn, f"SELECT pid FROM pg_stat_activity WHERE {waits}")
+                other.rollback()
+            elif call == 6:
+                raise KeyboardInterrupt
+
+        new = FakeEmbedder("new", 96, hook=hook)
+        with pytest.raises(KeyboardInterrupt):
+            run_reembed(db, new)
+    assert max(uncommitted) == 6
+    assert staged(conn) == len(new.texts) == 21
+    monkeypatch.setattr(new, "hook", None)
+    run_reembed(db, new)
+    assert len(new.texts) == 30
+    check_done(conn, new)
+
+
 # --- Cut off, and held up, by the server ---
 
 

@@ -9,6 +9,7 @@ still pending.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -39,7 +40,19 @@ COPY, DISCARD, FIRST = "stage/copy.sql", "stage/discard_stale.sql", "stage/first
 STAGING_FITS = "gate/15_staging_table_fits.sql"
 
 PAGE_ROWS = 2_048
-"""Rows read, encoded and committed as one: a window wide enough that sorting it by length fills the calls evenly."""
+"""Rows read, encoded and committed as one: a window wide enough that sorting it by length fills the calls evenly.
+
+It is also how many rows may be encoded and not committed, which is what whoever is killed loses.
+"""
+
+FAST_ROWS = 1_000
+"""Rows a second from which an embedder gets half a page at a time: a slower one hardly notices that it waits for each
+COPY, and this one is at work during it. Half a window is padded 1 % more (all-MiniLM-L6-v2, docstrings of the standard
+library).
+"""
+
+FEWEST_ROWS = 512
+"""Fewer rows are not halved: what is saved would go into round trips."""
 
 PAGE_BYTES = 8 << 20
 """About how many bytes of text one page may bring, so that memory stays bounded when the texts are long."""
@@ -91,20 +104,38 @@ class Stager:
     ) -> int:
         """Stage the pending rows with keys in (after, until], the whole table by default.
 
-        The next page is read while the embedder is at work on this one. It is not encoded before this one's chunk is
-        committed, so that whoever is killed loses one chunk and not two. Returns how many pending rows this pass met.
-        Raises :class:`BadEmbedding` naming the row where the model gives a vector that cannot be searched; what was
-        committed before stays staged.
+        The next page is read while the embedder is at work on this one. It is encoded while this one is copied only
+        where both together are no more than one chunk, so that whoever is killed loses one chunk and not two. Returns
+        how many pending rows this pass met. Raises :class:`BadEmbedding` naming the row where the model gives a vector
+        that cannot be searched; what was encoded before is committed and stays staged.
         """
         met = 0
-        with ThreadPoolExecutor(2, thread_name_prefix="vestige-sql") as pool:
-            coming = pool.submit(self._read, reader, after, until, page_step)
+        rows = self.page_rows
+        copying, uncommitted = None, 0
+        # Writing has a thread, for Ctrl-C does not get there: what is encoded is paid for, so let it commit.
+        with (
+            ThreadPoolExecutor(1, thread_name_prefix="vestige-sql-read") as reading,
+            ThreadPoolExecutor(1, thread_name_prefix="vestige-sql-write") as writing,
+        ):
+            coming = reading.submit(self._read, reader, after, until, page_step, rows)
             while (page := self._wait_for(coming, "reading")).last_key is not None:
-                coming = pool.submit(self._read, reader, page.last_key, until, page_step)
-                if page.ids:
-                    met += len(page.ids)
-                    # In a thread, for Ctrl-C does not get there: the chunk is paid for, so let it commit.
-                    self._wait_for(pool.submit(self._write, writer, page, self._encode(page)), "copying")
+                coming = reading.submit(self._read, reader, page.last_key, until, page_step, rows)
+                if not page.ids:
+                    continue
+                met += len(page.ids)
+                if copying is not None and uncommitted + len(page.ids) > self.page_rows:
+                    self._wait_for(copying, "copying")
+                    copying = None
+                began = time.monotonic()
+                pieces = self._encode(page)
+                fast = len(page.ids) > FAST_ROWS * (time.monotonic() - began)
+                rows = self.page_rows // 2 if fast and self.page_rows > FEWEST_ROWS else self.page_rows
+                before, uncommitted = copying, len(page.ids)
+                copying = writing.submit(self._write, writer, uncommitted, pieces)
+                if before is not None:
+                    self._wait_for(before, "copying")
+            if copying is not None:
+                self._wait_for(copying, "copying")
         return met
 
     def _wait_for(self, future: Future[_Result], phase: str) -> _Result:
@@ -127,23 +158,25 @@ class Stager:
             if left < 0:
                 raise TooManyPending
             if page.ids:
-                buffer = self._encode(page)
+                pieces = self._encode(page)
                 with self.spent.on("copying"):
-                    self._write(conn, page, buffer)
+                    self._write(conn, len(page.ids), pieces)
 
     def _pages(self, conn: psycopg.Connection[Any], page_step: str) -> Iterator[Page]:
         with self.spent.on("reading"):
-            page = self._read(conn, None, None, page_step)
+            page = self._read(conn, None, None, page_step, self.page_rows)
         while page.last_key is not None:
             yield page
             with self.spent.on("reading"):
-                page = self._read(conn, page.last_key, None, page_step)
+                page = self._read(conn, page.last_key, None, page_step, self.page_rows)
 
-    def _read(self, conn: psycopg.Connection[Any], after: str | None, until: str | None, page_step: str) -> Page:
+    def _read(
+        self, conn: psycopg.Connection[Any], after: str | None, until: str | None, page_step: str, rows: int
+    ) -> Page:
         values = self.values | {
             "after": None if after is None else sql.Literal(after).as_string(conn),
             "until": None if until is None else sql.Literal(until).as_string(conn),
-            "page_rows": self.page_rows,
+            "page_rows": rows,
             "page_bytes": PAGE_BYTES,
         }
         # Ids stay the bytes that the server sent, whatever their type: all is taken from the raw result, for Python
@@ -192,16 +225,16 @@ class Stager:
             "then run again: what is staged stays",
         )
 
-    def _write(self, conn: psycopg.Connection[Any], page: Page, pieces: Iterable[bytes | memoryview]) -> None:
+    def _write(self, conn: psycopg.Connection[Any], rows: int, pieces: Iterable[bytes | memoryview]) -> None:
         text = steps.load(COPY).render(self.values, conn)
         try:
             with self.writing(conn), conn.cursor().copy(text) as copy:
                 for piece in pieces:
                     copy.write(piece)
         except psycopg.errors.UniqueViolation:
-            log.info("reembed: a chunk of %d rows was staged by another worker; looking again", len(page.ids))
+            log.info("reembed: a chunk of %d rows was staged by another worker; looking again", rows)
             return
-        self.wrote(len(page.ids))
+        self.wrote(rows)
 
     def wrote(self, rows: int) -> None:
         """Count a chunk that is committed, and say so."""
