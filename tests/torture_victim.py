@@ -68,7 +68,8 @@ class Job:
 def act(job: Job) -> None:
     """Do ``job`` and write down how it ended, if it does."""
     faulthandler.dump_traceback_later(50)
-    # So that a small table has many chunks and batches, one encoded while another is copied, and no time is lost waiting.
+    # So that a small table has many chunks and batches, one encoded while another is copied, and no time
+    # is lost waiting.
     stage.PAGE_ROWS = job.page_rows
     stage.FEWEST_ROWS = stage.FAST_ROWS = 0
     online._FEWEST_ROWS = online._FIRST_ROWS = online._MOST_ROWS = job.page_rows
