@@ -34,6 +34,7 @@ SECTIONS: dict[str, list[str]] = {
     "Watch": ["monitor"],
     "Stage: nothing live is touched": ["run", "stage/create", "stage"],
     "Look before the switch": ["preview"],
+    "Predict a run": ["calibrate", "calibrate/create", "calibrate/fill", "calibrate/unlogged"],
     "Begin inside a migration tool's transaction": ["transaction"],
     "Apply, in one transaction": [],
     "Build the index afterwards, or alone": ["index/drop_invalid", "index/concurrently"],

@@ -166,6 +166,18 @@ def scenarios() -> list[Scenario]:
         ),
         Scenario("preview", "staged", _expand("preview")),
         Scenario(
+            "calibrate",
+            "registered",
+            _expand(
+                "calibrate/sample.sql",
+                "calibrate/create",
+                "calibrate/fill",
+                "stage/create",
+                "calibrate/unlogged",
+                "calibrate/size.sql",
+            ),
+        ),
+        Scenario(
             "online",
             "online",
             _expand(
@@ -410,6 +422,14 @@ def step_values(conn: Conn) -> dict[str, Value]:
         "until": None,
         "range_rows": 7,
         "copies": 3,
+        "copy_table": "try_copy",
+        "percent": 100,
+        "resumes": False,
+        "staged_schema": probed.values["schema"],
+        "staged_table": probed.values["table"],
+        "staged_id": probed.values["id_column"],
+        "distance": 10,
+        "sample_texts": 5,
         "page_rows": 100,
         "page_bytes": 1_000_000,
         "batch_rows": 100,

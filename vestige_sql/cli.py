@@ -22,7 +22,7 @@ from .arguments import DEVICES, MODES, VESTIGE, CopyPlan, Target
 from .checks import wrong_characters
 from .embedder import ModelSignature
 from .errors import DimensionMismatch, ModelMismatch, ModelNotFound, ModelUnsupported, UsageError, VestigeError
-from .report import WAYS, DryRunSummary, ReembedPlan, ReembedReport
+from .report import WAYS, Calibration, DryRunSummary, ReembedPlan, ReembedReport
 from .resources import package_version
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def _parser() -> argparse.ArgumentParser:
         "--package-only", action="store_true", help="leave out Vestige's schema, for tables of another making"
     )
     verb("register", _register, "register the first model and stamp the column's dimension", target, model)
-    verb(
+    reembed_verb = verb(
         "reembed",
         _reembed,
         "encode every row with another model and put the vectors in place",
@@ -149,7 +149,15 @@ def _parser() -> argparse.ArgumentParser:
         locks,
         switches,
         resumes,
-    ).add_argument("--dry-run", action="store_true", help="say what would be done; calls no encoder and writes nothing")
+    )
+    reembed_verb.add_argument(
+        "--dry-run", action="store_true", help="say what would be done; calls no encoder and writes nothing"
+    )
+    reembed_verb.add_argument(
+        "--calibrate",
+        action="store_true",
+        help="with --dry-run: encode some texts, try the run on a small copy, and predict its time and disk",
+    )
     verb("stage", _stage, "encode only: nothing live is touched", target, model, stages, resumes)
     verb("apply", _apply, "put in place what is staged", target, applies, locks, switches, resumes)
     probe = verb("probe", _probe, "what the table is and what hangs on its column; changes nothing", target)
@@ -384,11 +392,15 @@ def _register(args: argparse.Namespace) -> None:
 def _reembed(args: argparse.Namespace) -> None:
     # What is wrong with the options is said before a server is started or a model downloaded.
     plan, target, engine = _plan(args), _target(args), _engine(args)
+    if args.calibrate and not args.dry_run:
+        raise UsageError("--calibrate goes with --dry-run", "vestige-sql migrate reembed --dry-run --calibrate ..")
     from . import reembed
 
     conninfo, embedder = _conninfo(args), _load(args)
     if args.dry_run:
-        summary = reembed.dry_run_reembed(conninfo, embedder, plan, target=target)
+        summary = reembed.dry_run_reembed(conninfo, embedder, plan, target=target, calibrate=args.calibrate)
+        if summary.calibrated and engine:
+            summary.calibrated.notes.append("the encoding is predicted for this process alone, not for --engine ray")
         _print_summary(summary)
         _answer(args, summary.as_json())
         return
@@ -803,7 +815,7 @@ def _signature(signature: ModelSignature | None) -> dict[str, Any] | None:
 
 def _print_summary(summary: DryRunSummary) -> None:
     say = log.info
-    say("dry run: nothing is written and no text is encoded")
+    say("dry run: nothing is written%s", "" if summary.calibrated else " and no text is encoded")
     say("  registered model   %s", summary.current_signature or "none")
     say("  target model       %s", summary.target_signature)
     if summary.nothing_to_do:
@@ -815,6 +827,8 @@ def _print_summary(summary: DryRunSummary) -> None:
     say("  column's dimension %s", "changes" if summary.would_alter_typmod else "stays")
     say("  way of applying    %s: %s", summary.way, summary.way_reason)
     say("  estimated time     %.0f s, at 50 rows a second", summary.estimated_walltime_secs)
+    if summary.calibrated:
+        _print_calibration(summary.calibrated)
     for note in summary.notes:
         say("  note: %s", note)
 
@@ -823,6 +837,34 @@ def _print_spent(report: ReembedReport) -> None:
     whole = sum(report.spent.values())
     shares = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in report.spent.items() if seconds >= whole / 1000)
     log.info("reembed: of %.1f s in all: %s", whole, shares)
+
+
+def _print_calibration(found: Calibration) -> None:
+    log.info(
+        "  calibrated time    %s: encoding %s (%s texts took %.1f s), copying %s, gate %s, putting in place %s, "
+        "index %s, its recall %s",
+        *map(_span, (found.walltime_secs, found.encoding_secs)), f"{found.rows_sampled:,}", found.sample_secs,
+        *map(_span, (found.copying_secs, found.gate_secs, found.apply_secs, found.index_secs, found.recall_secs)),
+    )  # fmt: skip
+    if found.disk_peak_bytes is not None:
+        log.info(
+            "  calibrated disk    %s more than now at its peak, WAL aside; about %s of WAL",
+            *map(_size, (found.disk_peak_bytes, found.wal_bytes or 0)),
+        )
+    for note in found.notes:
+        log.info("  note: %s", note)
+
+
+def _span(seconds: float) -> str:
+    """Return a time with two digits that say something, such as "9 min 20 s"."""
+    if seconds < 100:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min {rest} s"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.0f} MB"
 
 
 def _print_report(args: argparse.Namespace, report: ReembedReport) -> None:

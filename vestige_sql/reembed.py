@@ -274,8 +274,14 @@ def dry_run_reembed(
     plan: ReembedPlan = ReembedPlan(),  # noqa: B008
     *,
     target: Target = VESTIGE,
+    calibrate: bool = False,
 ) -> DryRunSummary:
-    """Say what :func:`run_reembed` would do. Calls the encoder zero times and writes nothing."""
+    """Say what :func:`run_reembed` would do. Calls the encoder zero times and writes nothing.
+
+    ``calibrate`` predicts how long it will take and the disk that it will need: it encodes some of the texts and tries
+    the run on a small copy, in a transaction that is never committed. Raises :class:`BadEmbedding` where the model
+    gives a vector for one of those texts that cannot be searched.
+    """
     signature = check_embedder(embedder)
     with steps.translated(), connect(conninfo, read_only=True) as conn:
         probed = probe(conn, target, needs_package=False, verb=_verb(plan))
@@ -294,6 +300,15 @@ def dry_run_reembed(
             # A run has no need of it then.
             counts = count_rows(conn, probed)
             blank = counts["rows_total"] - counts["rows_with_text"]
+        calibrated = None
+        if calibrate and way is not None:
+            # Here and not above, for no other dry run has a use for it.
+            from .calibrate import Job, predict
+
+            values = step_values(probed, signature, work, plan)
+            pending = max(0, work.rows - staged)
+            job = Job(conninfo, probed, plan, work, way, values, pending, builds_index)
+            calibrated = predict(conn, embedder, job)
         return DryRunSummary(
             rows_to_update=work.rows,
             embedder_batches=math.ceil(work.rows / plan.batch_size),
@@ -307,6 +322,7 @@ def dry_run_reembed(
             way=way,
             way_reason=reason,
             notes=notes(probed, signature, work),
+            calibrated=calibrated,
         )
 
 

@@ -154,11 +154,53 @@ class ReembedReport:
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """What a run would take, predicted from a sample of it.
+
+    ``rows_sampled`` texts were encoded in ``sample_secs``. The other seconds are those of the run by phase; tokenizing
+    is part of ``encoding_secs``, reading of ``copying_secs``, and ``recall_secs`` is the measuring of the new index.
+    ``disk_peak_bytes`` is how much more disk than now the run takes at its peak, WAL aside, and None where that could
+    not be measured; ``staging_bytes`` and ``index_bytes`` are parts of it. ``wal_bytes`` is about what is written to
+    WAL. ``index_memory_bytes`` is what the index's graph takes while it is built, and ``index_memory_allowed_bytes``
+    what it may take.
+    """
+
+    rows_sampled: int
+    sample_secs: float
+    encoding_secs: float
+    copying_secs: float = 0.0
+    gate_secs: float = 0.0
+    apply_secs: float = 0.0
+    index_secs: float = 0.0
+    recall_secs: float = 0.0
+    disk_peak_bytes: int | None = None
+    staging_bytes: int | None = None
+    index_bytes: int | None = None
+    wal_bytes: int | None = None
+    index_memory_bytes: int | None = None
+    index_memory_allowed_bytes: int | None = None
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def walltime_secs(self) -> float:
+        """The whole run, in seconds."""
+        return (
+            self.encoding_secs
+            + self.copying_secs
+            + self.gate_secs
+            + self.apply_secs
+            + self.index_secs
+            + self.recall_secs
+        )
+
+
+@dataclass(frozen=True)
 class DryRunSummary:
     """What a run would do.
 
     ``embedder_batches`` is ceil(rows / batch_size). ``estimated_walltime_secs`` is the contract's fixed
-    estimate: rows / 50 a second, and for the index 30 s up to 100,000 rows and in proportion above.
+    estimate: rows / 50 a second, and for the index 30 s up to 100,000 rows and in proportion above. ``calibrated``
+    is what was measured, where that was asked for and there is something to do.
     """
 
     rows_to_update: int
@@ -173,13 +215,17 @@ class DryRunSummary:
     way: str | None = None
     way_reason: str | None = None
     notes: list[str] = field(default_factory=list)
+    calibrated: Calibration | None = None
 
     @property
     def nothing_to_do(self) -> bool:
         return self.rows_to_update == 0 and not self.would_build_index and not self.would_alter_typmod
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        answer = asdict(self)
+        if self.calibrated is not None:
+            answer["calibrated"]["walltime_secs"] = self.calibrated.walltime_secs
+        return answer
 
 
 def fixed_estimate(rows: int, *, builds_index: bool) -> float:

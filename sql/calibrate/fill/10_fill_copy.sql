@@ -1,0 +1,14 @@
+-- Copy some rows into the copy, drawn at random from all over the target, the same ones each time.
+--
+-- Locks:        ACCESS SHARE on the target
+-- Transaction:  required
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    refused, the rows are there already, by the copy's key
+-- Undo:         ROLLBACK, while the transaction is open
+-- Variables:    copy_table, schema, table, percent, embedding_column, only_missing
+
+INSERT INTO vestige_sql.:"copy_table"
+SELECT t.*
+FROM :"schema".:"table" t TABLESAMPLE BERNOULLI (:percent) REPEATABLE (0)
+WHERE t.:"embedding_column" IS NULL OR NOT :only_missing;

@@ -1,0 +1,57 @@
+-- A sample of the texts that are to be encoded: pages of pending rows at even distances along the key, as a run reads them, and of
+-- the different texts in each page some that a hash picks.
+--
+-- A run encodes equal texts of a page once, so whole pages are looked at: texts_read of rows_read is the share of rows whose text costs
+-- anything. Even distances, for lengths often follow the key. No chance is in it: the same table gives the same sample. At most
+-- sample_texts texts and about page_bytes bytes come back. Where a run is to be gone on with, resumes leaves out what is staged already;
+-- where nothing is staged, staged_table may be any table.
+--
+-- Locks:        ACCESS SHARE on the target
+-- Transaction:  either
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it only reads
+-- Undo:         nothing to undo
+-- Variables:    id_column, schema, table, embedding_column, only_missing, resumes, staged_schema, staged_table, staged_id, id_schema, distance, page_rows, content_column, sample_texts, page_bytes
+
+WITH pending AS (
+    SELECT t.:"id_column" AS id, pg_catalog.row_number() OVER (ORDER BY t.:"id_column") - 1 AS place
+    FROM :"schema".:"table" t
+    WHERE (t.:"embedding_column" IS NULL OR NOT :only_missing)
+      AND NOT (:resumes AND EXISTS (
+          SELECT FROM :"staged_schema".:"staged_table" s WHERE s.:"staged_id" OPERATOR(:"id_schema".=) t.:"id_column"))
+),
+paged AS MATERIALIZED (
+    SELECT p.id, p.place / :distance AS page FROM pending p WHERE p.place % :distance < :page_rows
+),
+read AS MATERIALIZED (
+    SELECT p.page, p.id, pg_catalog.hashtextextended(t.:"content_column"::text, 0) AS hash
+    FROM paged p
+    JOIN :"schema".:"table" t ON t.:"id_column" OPERATOR(:"id_schema".=) p.id
+    -- as vestige_sql.has_text() says it, which may not be there yet
+    WHERE t.:"content_column" IS NOT NULL AND octet_length(pg_catalog.btrim(
+        t.:"content_column"::text,
+        E' \t\n\u000b\f\r\u001c\u001d\u001e\u001f\u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000'
+    )) > 0
+),
+different AS MATERIALIZED (
+    SELECT DISTINCT ON (r.page, r.hash) r.page, r.hash, r.id FROM read r ORDER BY r.page, r.hash
+),
+drawn AS MATERIALIZED (
+    SELECT d.id, pg_catalog.row_number() OVER (ORDER BY pg_catalog.hashint8extended(d.hash, d.page)) AS turn
+    FROM different d
+    ORDER BY turn
+    LIMIT :sample_texts
+),
+measured AS (
+    SELECT
+        d.turn, t.:"content_column"::text AS content,
+        sum(octet_length(t.:"content_column"::text)) OVER (ORDER BY d.turn ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+            AS bytes_before
+    FROM drawn d
+    JOIN :"schema".:"table" t ON t.:"id_column" OPERATOR(:"id_schema".=) d.id
+)
+SELECT m.content, (SELECT count(*) FROM read) AS rows_read, (SELECT count(*) FROM different) AS texts_read
+FROM measured m
+WHERE coalesce(m.bytes_before, 0) < :page_bytes
+ORDER BY m.turn;
