@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -23,22 +24,27 @@ from .encoder import encode_window, first_bad_row
 from .errors import BadEmbedding
 from .online import measure_recall
 from .report import Calibration, ReembedPlan, fixed_estimate
-from .stage import EVERY_ROW, PAGE_BYTES, PAGE_ROWS, Stager
+from .stage import EVERY_ROW, PAGE_ROWS, Stager
 from .steps import StepRun, Value
 from .target import Probed, connect
 from .work import Work
 
-# Enough pages for lengths that change along the key, and enough texts to fill calls as a whole page does.
+# Enough pages for lengths that change along the key, and more texts than most models encode in the time.
 _PAGES = 32
-_SAMPLE_TEXTS = 1_024
+_SAMPLE_TEXTS = 8_192
+_SAMPLE_BYTES = 32 << 20
 _SAMPLE_SECS = 20.0
 _FIRST_TEXTS = 16
 
-# Rows of the copy, and the most bytes that they may take.
-_COPY_ROWS = (2_048, 8_192)
+# Rows of the copy: the larger ones as long as they take no more than so many seconds, and matter. An index takes the
+# longer a row the larger it is, most of all as it outgrows the processor's cache, so that small ones say too little.
+_COPY_ROWS = (2_048, 8_192, 32_768)
 _COPY_BYTES = 256 << 20
+_COPY_SECS = 20.0
+_MATTERS = 0.1
 
-# A copy of a sampled vector is moved by this share of its length: near enough to be of the same model, no duplicate.
+# Where the copy has more rows than texts were sampled, vectors are moved by this share of their length: near enough to
+# be of the same model, and no duplicates.
 _NOISE = 0.3
 
 # Left out on the copy: locks that nobody else wants, the registry, and the audit.
@@ -80,7 +86,7 @@ def predict(conn: psycopg.Connection[Any], embedder: Embedder, job: Job) -> Cali
     )
     if (why := _cannot_try(job)) is None:
         try:
-            return _scaled(found, job, _try(job, embedder, encoded.vectors))
+            return _scaled(found, job, _try(job, encoded.vectors, found.encoding_secs))
         except psycopg.errors.OperationalError:
             raise
         except psycopg.Error as error:
@@ -120,7 +126,7 @@ def _sample(conn: psycopg.Connection[Any], job: Job) -> list[dict[str, Any]]:
         "page_rows": PAGE_ROWS,
         "distance": max(PAGE_ROWS, -(-_rows_copied(job) // _PAGES)),
         "sample_texts": _SAMPLE_TEXTS,
-        "page_bytes": PAGE_BYTES,
+        "page_bytes": _SAMPLE_BYTES,
     }
     return steps.query(conn, "calibrate/sample.sql", values)
 
@@ -144,10 +150,13 @@ def _encode(embedder: Embedder, texts: Sequence[str], batch_size: int) -> _Encod
         rounds.append((len(set(chunk)), seconds))
         at += len(chunk)
         spent += seconds
-        # All the rest in one round, as far as the time goes: a wide window is padded less.
-        size = max(size, int(len(chunk) / seconds * (_SAMPLE_SECS - spent)) if seconds else len(texts))
+        # As wide a window as the run's, as far as the time goes: it is padded less than a small one.
+        size = min(PAGE_ROWS, max(size, int(len(chunk) / max(seconds, 1e-6) * (_SAMPLE_SECS - spent))))
     counted = rounds[1:] or rounds
     count = sum(count for count, _ in counted)
+    if not texts:
+        # All is staged, or nothing has text: vectors of no model, whose graph is the hardest to build.
+        parts.append(np.random.default_rng(0).standard_normal((1_024, embedder.dimension), np.float32))
     return _Encoded(np.concatenate(parts), sum(s for _, s in counted) / count if count else 0.0, spent)
 
 
@@ -178,26 +187,24 @@ class _Drawn:
 
     model_name = "drawn"
 
-    def __init__(self, vectors: Vectors, dimension: int) -> None:
+    def __init__(self, vectors: Vectors) -> None:
         self._random = np.random.default_rng(0)
-        self._vectors = (
-            vectors if len(vectors) else self._random.standard_normal((_SAMPLE_TEXTS, dimension), np.float32)
-        )
-        self.dimension = dimension
+        self._vectors = vectors
+        self.dimension = vectors.shape[1]
         self._at = 0
 
     def signature(self) -> ModelSignature:
         return ModelSignature(self.model_name, self.dimension, "0" * 64)
 
     def embed_batch(self, texts: Sequence[str]) -> Vectors:
-        places = np.arange(self._at, self._at + len(texts)) % len(self._vectors)
-        self._at += len(texts)
-        vectors = self._vectors[places]
+        places = np.arange(self._at, self._at + len(texts))
+        vectors = self._vectors[places % len(self._vectors)]
         noise = self._random.standard_normal(vectors.shape, np.float32)
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        moved: Vectors = vectors + noise * (_NOISE * lengths / np.linalg.norm(noise, axis=1, keepdims=True))
-        moved *= lengths / np.linalg.norm(moved, axis=1, keepdims=True)
-        return moved
+        noise *= _NOISE * lengths / np.linalg.norm(noise, axis=1, keepdims=True)
+        noise[places < len(self._vectors)] = 0
+        self._at += len(texts)
+        return vectors + noise
 
 
 class _Stager(Stager):
@@ -217,18 +224,22 @@ def _cannot_try(job: Job) -> str | None:
     return None
 
 
-def _try(job: Job, embedder: Embedder, vectors: Vectors) -> list[_Tried]:
+def _try(job: Job, vectors: Vectors, encoding_secs: float) -> _Tried:
+    """Try the run on copies, each larger than the one before as long as that is worth its time; return the last."""
     table, rows = job.probed.table, _rows_copied(job)
     row_bytes = (table["table_bytes"] + table["index_bytes"]) / max(1, job.work.rows_total)
-    most = max(1, int(_COPY_BYTES / max(1.0, row_bytes)))
-    found = []
+    most = min(rows, max(1, int(_COPY_BYTES / max(1.0, row_bytes))))
     with connect(job.conninfo) as conn:
-        for size in _COPY_ROWS:
-            drawn = _Drawn(vectors, embedder.dimension)
-            found.append(_try_once(conn, job, drawn, min(1.0, min(size, most) / max(1, rows))))
-            if size >= min(rows, most):
+        for size, larger in pairwise((*_COPY_ROWS, 0)):
+            started = time.monotonic()
+            tried = _try_once(conn, job, _Drawn(vectors), min(1.0, min(size, most) / max(1, rows)))
+            seconds = time.monotonic() - started
+            # More than in proportion, for so an index grows.
+            too_long = 1.5 * seconds * min(larger, most) / size > _COPY_SECS
+            matters = sum(tried.seconds.values()) * rows / max(1, tried.rows) > _MATTERS * encoding_secs
+            if size >= most or not larger or too_long or not matters:
                 break
-    return found
+    return tried
 
 
 def _rows_copied(job: Job) -> int:
@@ -314,9 +325,8 @@ def _try_folder(conn: psycopg.Connection[Any], folder: str, values: dict[str, Va
 # --- The prediction ---
 
 
-def _scaled(found: Calibration, job: Job, tries: list[_Tried]) -> Calibration:
-    """Scale the last try to the target's rows; of the index, with what the two tries say of how it grows."""
-    tried = tries[-1]
+def _scaled(found: Calibration, job: Job, tried: _Tried) -> Calibration:
+    """Scale what was tried to the target's rows."""
     staged = job.rows_pending / max(1, tried.rows_staged)
     rows = _rows_copied(job) / max(1, tried.rows)
     indexed = job.work.rows_total / max(1, tried.rows) if job.builds_index else 0.0
@@ -334,7 +344,7 @@ def _scaled(found: Calibration, job: Job, tries: list[_Tried]) -> Calibration:
         copying_secs=tried.seconds["copying"] * staged,
         gate_secs=tried.seconds["gate"] * rows,
         apply_secs=tried.seconds["apply"] * rows,
-        index_secs=_index_secs(tries, job.work.rows_total) if job.builds_index else 0.0,
+        index_secs=_index_secs(tried, job.work.rows_total) if job.builds_index else 0.0,
         recall_secs=tried.seconds["recall"] * indexed,
         disk_peak_bytes=max(0, peak),
         staging_bytes=staging,
@@ -344,12 +354,11 @@ def _scaled(found: Calibration, job: Job, tries: list[_Tried]) -> Calibration:
     )
 
 
-def _index_secs(tries: list[_Tried], rows: int) -> float:
-    tried = tries[-1]
+def _index_secs(tried: _Tried, rows: int) -> float:
+    """Scale as n log n: an HNSW graph is searched for each row that comes into it (Malkov and Yashunin 2016, 4.2.1)."""
     if tried.rows == 0:
         return 0.0
-    grows = math.log(max(2, rows)) / math.log(max(2, tried.rows))
-    return tried.seconds["index"] * rows / tried.rows * grows
+    return tried.seconds["index"] * rows / tried.rows * math.log(max(2, rows)) / math.log(max(2, tried.rows))
 
 
 def _notes(job: Job, tried: _Tried, indexed: float) -> list[str]:
