@@ -127,6 +127,24 @@ def test_a_dry_run(db: str, conn: Conn, tiny: str, vestige: Any, signature: Mode
     assert everything(conn) == before
 
 
+def test_a_calibrated_dry_run(db: str, conn: Conn, tiny: str, vestige: Any) -> None:
+    seed(conn, 12, OLD)
+    before = everything(conn)
+    said = vestige(*reembed(db, tiny, "--dry-run", "--calibrate"))
+    assert (said.code, said.out) == (0, "")
+    for text in ("calibrated time", "12 texts took", "calibrated disk", "at its peak"):
+        assert text in said.err
+    said = vestige(*reembed(db, tiny, "--dry-run", "--calibrate", "--engine", "ray", "--json"))
+    assert (said.code, said.err) == (0, "")
+    found = said.answer["calibrated"]
+    assert found["walltime_secs"] > found["encoding_secs"] > 0
+    assert found["disk_peak_bytes"] > found["staging_bytes"] > 0
+    assert any("ray" in note for note in found["notes"])
+    assert everything(conn) == before
+    said = vestige(*reembed(db, tiny, "--calibrate"))
+    assert said.code == 2 and "--calibrate goes with --dry-run" in said.err
+
+
 def test_every_verb_in_json(empty_db: str, tiny: str, vestige: Any, signature: ModelSignature) -> None:
     def ask(verb: str, *more: object) -> Any:
         said = vestige("migrate", verb, "--postgres-url", empty_db, "--json", *more)

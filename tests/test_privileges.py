@@ -118,7 +118,8 @@ def _every_way(at: Stand) -> None:
     for way, model in (("swap", OLD), ("widen", NEW), ("rewrite", THIRD)):
         run_reembed(at.db, model, ReembedPlan(apply=way, concurrent_index=way == "swap"), target=DOCS)
         check_space(at.conn, model, DOCS)
-    dry_run_reembed(at.db, OLD, target=DOCS)
+    found = dry_run_reembed(at.db, OLD, target=DOCS, calibrate=True).calibrated
+    assert found is not None and not found.notes
     stage_reembed(at.db, OLD, target=DOCS)
     script_staged(at.db, target=DOCS)
     with psycopg.connect(at.db) as conn:
