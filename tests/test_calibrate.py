@@ -56,7 +56,8 @@ def test_everything_is_predicted_and_nothing_stays(
     assert found.walltime_secs == pytest.approx(sum(seconds))
     assert found.disk_peak_bytes and found.staging_bytes and found.index_bytes and found.wal_bytes
     assert found.disk_peak_bytes > found.staging_bytes
-    assert not found.notes
+    assert found.index_memory_bytes and found.index_memory_allowed_bytes
+    assert [note for note in found.notes if "swap" not in note] == []
 
 
 def test_sizes_are_those_of_the_run(db: str, conn: Conn) -> None:
@@ -110,6 +111,13 @@ def test_the_index_alone(db: str, conn: Conn) -> None:
     found = calibrated(db, old)
     assert (old.calls, found.encoding_secs) == (0, 0)
     assert found.index_secs > 0 and found.index_bytes
+
+
+def test_a_graph_that_will_not_fit(db: str, conn: Conn) -> None:
+    seed(conn, 1_000)
+    found = calibrated(db, FakeEmbedder(NEW, 256), ReembedPlan(index_memory_bytes=1 << 20))
+    assert found.index_memory_bytes and found.index_memory_allowed_bytes == 1 << 20
+    assert "may take 1 MB" in found.notes[0] and "--index-memory 2 " in found.notes[0]
 
 
 @pytest.mark.parametrize("texts", [[], ["", " \n"]], ids=["empty", "blank"])

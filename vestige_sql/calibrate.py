@@ -317,7 +317,7 @@ def _try_folder(conn: psycopg.Connection[Any], folder: str, values: dict[str, Va
         if phase == "index":
             tried.index_bytes += max(0, written)
             if done.result and "needed_kb" in done.result[0]:
-                tried.needed_kb, tried.most_kb = done.result[0]["needed_kb"], done.result[0].get("most_kb", 0)
+                tried.needed_kb, tried.most_kb = done.result[0]["needed_kb"], done.result[0]["most_kb"]
         else:
             tried.written_bytes += max(0, written)
 
@@ -334,6 +334,7 @@ def _scaled(found: Calibration, job: Job, tried: _Tried) -> Calibration:
     kept, index = round(tried.kept_bytes * rows), round(tried.index_bytes * indexed)
     written = round(tried.written_bytes * rows)
     peak = staging + kept + written + index
+    memory = round(tried.needed_kb * indexed) << 10 if job.builds_index else None
     if job.plan.concurrent_index and job.way in ("rewrite", "swap", "widen"):
         # Files that are not needed any more go when the vectors are in place, before the index is built.
         table = job.probed.table
@@ -350,7 +351,9 @@ def _scaled(found: Calibration, job: Job, tried: _Tried) -> Calibration:
         staging_bytes=staging,
         index_bytes=index,
         wal_bytes=staging + kept + written + index,
-        notes=_notes(job, tried, indexed),
+        index_memory_bytes=memory,
+        index_memory_allowed_bytes=tried.most_kb << 10 if job.builds_index else None,
+        notes=_notes(job, memory or 0, tried.most_kb << 10),
     )
 
 
@@ -361,5 +364,16 @@ def _index_secs(tried: _Tried, rows: int) -> float:
     return tried.seconds["index"] * rows / tried.rows * math.log(max(2, rows)) / math.log(max(2, tried.rows))
 
 
-def _notes(job: Job, tried: _Tried, indexed: float) -> list[str]:
-    return []
+def _notes(job: Job, needed: int, allowed: int) -> list[str]:
+    notes = []
+    if needed > allowed:
+        notes.append(
+            f"the graph of the index takes about {needed >> 20:,} MB of memory while it is built, and may take "
+            f"{allowed >> 20:,} MB: what does not fit is built several times slower than predicted here; "
+            f"--index-memory {-(-needed >> 20)} gives it enough, if the server has as much"
+        )
+    if job.way == "online":
+        notes.append(
+            "the second column is predicted as swap fills one; online it is filled in batches, beside others' work"
+        )
+    return notes

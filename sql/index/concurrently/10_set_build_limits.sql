@@ -37,21 +37,23 @@ server AS (
 ),
 chosen AS (
     SELECT
-        least(
-            greatest(graph.needed_kb, least_kb.least_kb),
-            coalesce(:index_memory_kb::bigint, greatest(server.allowed_kb, least_kb.least_kb)),
-            2147483647) AS memory_kb,
+        least(greatest(graph.needed_kb, least_kb.least_kb), most_kb.most_kb) AS memory_kb,
+        most_kb.most_kb,
         graph.needed_kb,
         graph.rows_indexed,
         server.workers
     FROM graph
     CROSS JOIN server
     CROSS JOIN LATERAL (SELECT greatest(server.memory_kb, 32 * 1024 * (server.workers + 1)) AS least_kb) AS least_kb
+    CROSS JOIN LATERAL (
+        SELECT least(coalesce(:index_memory_kb::bigint, greatest(server.allowed_kb, least_kb.least_kb)), 2147483647) AS most_kb
+    ) AS most_kb
 )
 SELECT
     needed_kb,
     rows_indexed,
     memory_kb,
+    most_kb,
     pg_catalog.set_config('maintenance_work_mem', memory_kb || 'kB', false) AS maintenance_work_mem,
     -- pgvector's word that the graph has outgrown it is a notice
     pg_catalog.set_config('client_min_messages', 'notice', false) AS client_min_messages,
