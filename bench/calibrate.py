@@ -158,7 +158,7 @@ def main() -> None:
 def compare(way: str, predicted: Calibration, report: ReembedReport, seconds: float, peak: int) -> None:
     line(f"**{way}: the whole run**", "s", predicted.walltime_secs, seconds)
     for phase, of_report in PHASES.items():
-        spent = sum(getattr(report, "spent", {}).get(name, 0) for name in of_report)
+        spent = sum(report.spent[name] for name in of_report)
         line(f"{way}: {phase}", "s", getattr(predicted, f"{phase}_secs"), spent)
     line(f"**{way}: disk at its peak**", "MB", (predicted.disk_peak_bytes or 0) / 1e6, peak / 1e6)
     for note in predicted.notes:

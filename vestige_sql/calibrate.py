@@ -124,7 +124,7 @@ def _sample(conn: psycopg.Connection[Any], job: Job) -> list[dict[str, Any]]:
         "staged_table": staged[1],
         "staged_id": staged[2],
         "page_rows": PAGE_ROWS,
-        "distance": max(PAGE_ROWS, -(-_rows_copied(job) // _PAGES)),
+        "distance": max(PAGE_ROWS, -(-(job.rows_pending + job.work.rows_blank) // _PAGES)),
         "sample_texts": _SAMPLE_TEXTS,
         "page_bytes": _SAMPLE_BYTES,
     }
@@ -232,7 +232,7 @@ def _try(job: Job, vectors: Vectors, encoding_secs: float) -> _Tried:
     with connect(job.conninfo) as conn:
         for size, larger in pairwise((*_COPY_ROWS, 0)):
             started = time.monotonic()
-            tried = _try_once(conn, job, _Drawn(vectors), min(1.0, min(size, most) / max(1, rows)))
+            tried = _try_once(conn, job, vectors, min(1.0, min(size, most) / max(1, rows)))
             seconds = time.monotonic() - started
             # More than in proportion, for so an index grows.
             too_long = 1.5 * seconds * min(larger, most) / size > _COPY_SECS
@@ -242,11 +242,22 @@ def _try(job: Job, vectors: Vectors, encoding_secs: float) -> _Tried:
     return tried
 
 
+def _try_once(conn: psycopg.Connection[Any], job: Job, vectors: Vectors, share: float) -> _Tried:
+    try:
+        return _try_with(conn, job, _Drawn(vectors), share)
+    except psycopg.errors.DiskFull as error:
+        # As in a run: parallel workers share memory through /dev/shm, which containers keep small.
+        if "shared memory" not in str(error) or job.values["index_workers"] == 0:
+            raise
+        job.values["index_workers"] = 0
+        return _try_with(conn, job, _Drawn(vectors), share)
+
+
 def _rows_copied(job: Job) -> int:
     return job.work.rows + job.work.rows_blank if job.work.scope == "missing" else job.work.rows_total
 
 
-def _try_once(conn: psycopg.Connection[Any], job: Job, drawn: _Drawn, share: float) -> _Tried:
+def _try_with(conn: psycopg.Connection[Any], job: Job, drawn: _Drawn, share: float) -> _Tried:
     suffix = str(job.values["staging_table"]).removeprefix("stage_")
     values = job.values | {
         "copy_table": f"try_{suffix}",
