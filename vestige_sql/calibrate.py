@@ -379,7 +379,7 @@ def _notes(job: Job, needed: int, allowed: int) -> list[str]:
     notes = []
     if needed > allowed:
         notes.append(
-            f"the graph of the index takes about {needed >> 20:,} MB of memory while it is built, and may take "
+            f"the graph of the index takes about {-(-needed >> 20):,} MB of memory while it is built, and may take "
             f"{allowed >> 20:,} MB: what does not fit is built several times slower than predicted here; "
             f"--index-memory {-(-needed >> 20)} gives it enough, if the server has as much"
         )
