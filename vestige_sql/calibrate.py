@@ -198,13 +198,13 @@ class _Drawn:
 
     def embed_batch(self, texts: Sequence[str]) -> Vectors:
         places = np.arange(self._at, self._at + len(texts))
-        vectors = self._vectors[places % len(self._vectors)]
-        noise = self._random.standard_normal(vectors.shape, np.float32)
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        noise *= _NOISE * lengths / np.linalg.norm(noise, axis=1, keepdims=True)
-        noise[places < len(self._vectors)] = 0
         self._at += len(texts)
-        return vectors + noise
+        vectors = self._vectors[places % len(self._vectors)]
+        again = places >= len(self._vectors)
+        noise = self._random.standard_normal((int(again.sum()), self.dimension), np.float32)
+        lengths = _NOISE * np.linalg.norm(vectors[again], axis=1, keepdims=True)
+        vectors[again] += noise * (lengths / np.linalg.norm(noise, axis=1, keepdims=True))
+        return vectors
 
 
 class _Stager(Stager):
