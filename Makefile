@@ -103,10 +103,12 @@ KILLS ?= 500
 torture: $(STAMP) ## kill re-embeddings anywhere, KILLS=500 times, and check; SEED=.. chooses where
 	$(BIN)/python tests/torture.py --kills $(KILLS) --jobs $(JOBS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
+# PEERS names the Pythons of other encoders, such as --fastembed=PYTHON: bench/encode.py says how to get them.
+PEERS ?=
 bench: $(STAMP) ## measure the ways of putting vectors in place, the index build, encoding, searches, and a change under load
 	PYTHONPATH=examples $(BIN)/python bench/apply.py $(ARGS)
 	PYTHONPATH=examples $(BIN)/python bench/index.py
-	PYTHONPATH=examples $(BIN)/python bench/encode.py
+	PYTHONPATH=examples $(BIN)/python bench/encode.py $(PEERS)
 	PYTHONPATH=examples $(BIN)/python bench/search.py
 	PYTHONPATH=examples $(BIN)/python bench/from_sqlite.py
 	PYTHONPATH=examples $(BIN)/python bench/scale_out.py
