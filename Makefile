@@ -12,7 +12,7 @@ SHELL       := /bin/sh
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv reembed probe stage gate apply sql status test test-versions torture bench docs lint clean clean-demo
+.PHONY: help venv reembed probe stage gate apply sql status test test-versions torture bench guard docs lint clean clean-demo
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -109,12 +109,16 @@ bench: $(STAMP) ## measure the ways of putting vectors in place, the index build
 	PYTHONPATH=examples $(BIN)/python bench/apply.py $(ARGS)
 	PYTHONPATH=examples $(BIN)/python bench/index.py
 	PYTHONPATH=examples $(BIN)/python bench/encode.py $(PEERS)
+	PYTHONPATH=examples $(BIN)/python bench/whole.py
 	PYTHONPATH=examples $(BIN)/python bench/search.py
 	PYTHONPATH=examples $(BIN)/python bench/from_sqlite.py
 	PYTHONPATH=examples $(BIN)/python bench/scale_out.py
 	$(BIN)/python bench/staging.py
 	$(BIN)/python bench/online.py
 	$(BIN)/python bench/scale.py $(if $(wildcard .vestige/all-MiniLM-L6-v2),--model .vestige/all-MiniLM-L6-v2)
+
+guard: $(STAMP) ## before a release: compare the benchmarks' ratios with those in bench/ratios.json
+	PYTHONPATH=examples $(BIN)/python bench/guard.py $(ARGS)
 
 docs: $(STAMP) ## write docs/steps.md anew from the headers of the SQL files
 	$(BIN)/python docs/make_steps.py

@@ -284,6 +284,7 @@ def main() -> None:
     parser.add_argument("--model", metavar="DIR", help="a model of --old dimensions, for the command line's own start")
     parser.add_argument("--only", choices=PARTS, action="append", help="one part, and again for another (all)")
     parser.add_argument("--repeats", type=int, default=5, help="runs of each table but the largest (%(default)s)")
+    parser.add_argument("--json", action="store_true", help="end with the runs' medians as a line of JSON")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     told = parser.parse_args()
     if told.child:
@@ -340,6 +341,9 @@ def on_a_server(scale: Scale, parts: Sequence[str]) -> None:
         print(f"The table and its indexes took {before}, and take {megabytes(scale.conn, 'many')}.", flush=True)
     if "resume" in parts:
         scale.resume("many", told.rows)
+    if told.json:
+        medians = {count: scale.medians[count] for count in (min(scale.medians), max(scale.medians))}
+        print(json.dumps(medians))
 
 
 if __name__ == "__main__":
