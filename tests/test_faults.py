@@ -236,14 +236,18 @@ def test_a_deadlock_while_staging(db: str, conn: Conn) -> None:
     run_sql(conn, "UPDATE documents SET body = body || '!'")
     before = state(conn)
     run_sql(conn, f"ALTER DATABASE {conn.info.dbname} SET deadlock_timeout = '50ms'")
-    staged = "SELECT FROM vestige_sql.{staging_table} WHERE id = {{}} FOR UPDATE".format_map(names_of(conn))
+    names = names_of(conn)
+    staged = "SELECT FROM vestige_sql.{staging_table} WHERE id = {{}} FOR UPDATE".format_map(names)
+    with conn.transaction(force_rollback=True):
+        drop = steps.load(stage.DISCARD).render(names, conn).rstrip().removesuffix(";")
+        first, *_, last = [row for (row,) in conn.execute(f"{drop} RETURNING s.id")]
     waiting = (
         "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
         " AND application_name = 'vestige-sql'"
     )
     with psycopg.connect(db) as other:
-        run_sql(other, "SET deadlock_timeout = '20s'", staged.format(5))
-        crossed = threading.Thread(target=lambda: (wait_for(conn, waiting), run_sql(other, staged.format(0))))
+        run_sql(other, "SET deadlock_timeout = '20s'", staged.format(last))
+        crossed = threading.Thread(target=lambda: (wait_for(conn, waiting), run_sql(other, staged.format(first))))
         crossed.start()
         model = new()
         with pytest.raises(ServerError, match=r"deadlock detected \(in sql/stage/discard_stale.sql\)") as stopped:

@@ -67,7 +67,7 @@ _Tokens = tuple[NDArray[np.int32], NDArray[np.int32]]
 class OnnxEmbedder:
     """A sentence-transformers model that ONNX Runtime runs.
 
-    ``threads`` is how many cores one call takes, by default all that this process may use. ``device`` is "cuda", "cpu",
+    ``threads`` is how many cores it uses, by default all that this process may. ``device`` is "cuda", "cpu",
     or "auto" for a GPU where the installed ONNX Runtime offers CUDA and starts it, and the processor elsewhere.
 
     The model is tried out on two texts, so that what is wrong with it is said before anything is done with it. Raises
