@@ -57,7 +57,7 @@ class Counting(FakeEmbedder):
 @pytest.mark.parametrize(
     ("options", "at"),
     [
-        ({}, {"gate": "gate/30_staged_is_current.sql", "apply": "apply/rewrite/20_rewrite_column.sql",
+        ({}, {"gate": "gate/20_staged_is_complete.sql", "apply": "apply/rewrite/20_rewrite_column.sql",
               "index": "index/create/20_create_indexes.sql", "waiting": "lock/exclusive/20_lock_target.sql"}),
         ({"concurrent_index": True}, {"apply": "registry/10_set_model.sql",
                                       "index": "index/concurrently/30_create_indexes.sql"}),
