@@ -8,10 +8,10 @@ import shutil
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from step_claims import scenarios
+from step_claims import Scenario
 
 IGNORE = re.compile(r"^\s*-- squawk-ignore(?:-file)?\b *(?P<rules>[^\n]*?)(?: -- (?P<reason>[^\n]*))?$", re.MULTILINE)
 """An exception: the rules, and after a second ``--`` the reason."""
@@ -58,12 +58,12 @@ def lint_faults(text: str, fires: set[str], fires_all_the_same: set[str]) -> lis
     return found + [f"{rule} fires all the same" for rule in sorted(fires_all_the_same)]
 
 
-def settings(name: str) -> str:
-    """The limits that a run has set by the time it comes to the step ``name``."""
+def settings(name: str, plans: Iterable[Scenario]) -> str:
+    """The limits that a run has set by the time it comes to the step ``name``, in all the plans that have it."""
     limits = ["SET statement_timeout = 0;"]
     before = [
         scenario.names[: scenario.names.index(name)]
-        for scenario in scenarios()
+        for scenario in plans
         # COMMIT ends what lock/ has set.
         if name in scenario.names and not name.startswith("index/concurrently/")
     ]

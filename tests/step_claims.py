@@ -626,6 +626,8 @@ class Walks:
 
     def __init__(self, databases: Callable[[], AbstractContextManager[str]]) -> None:
         self._databases = databases
+        # As they are now: to put them together takes a while, and each step asks.
+        self.scenarios = scenarios()
         self._seen: dict[str, dict[str, Seen] | Exception] = {}
 
     def seen(self, name: str) -> list[Seen]:
@@ -633,7 +635,7 @@ class Walks:
 
         Raises what stopped the walk of any scenario that it is in.
         """
-        found = [self._walk(scenario)[name] for scenario in scenarios() if name in scenario.names]
+        found = [self._walk(scenario)[name] for scenario in self.scenarios if name in scenario.names]
         assert found, f"{name} stands in no plan"
         return found
 

@@ -397,7 +397,9 @@ def fires(walks: Walks, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[
         for name in STEPS:
             if (steps.load(name).header["Transaction"] == "forbidden") == forbidden:
                 statements = dict.fromkeys(sql for seen in walks.seen(name) for sql in seen.sent)
-                texts[name] = ";\n".join([settings(name), *(sql.rstrip("; \n") for sql in statements)]) + ";\n"
+                texts[name] = (
+                    ";\n".join([settings(name, walks.scenarios), *(sql.rstrip("; \n") for sql in statements)]) + ";\n"
+                )
         options = [] if forbidden else ["--assume-in-transaction"]
         bare = {name: IGNORE.sub("", text) for name, text in texts.items()}
         without |= squawk(folder / "without", bare, *options)
