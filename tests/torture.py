@@ -517,7 +517,8 @@ class Case:
             return 0
         steps, point = self.measured.steps, kill.point
         if point.when in ("embed", "chunk"):
-            return steps.index("stage/first_pending.sql") + (point.number + (point.when == "chunk") / 2) / 1000
+            made = steps.index("stage/create/20_describe_staging_table.sql")
+            return made + 0.6 + (point.number + (point.when == "chunk") / 2) / 1000
         places = [place for place, name in enumerate(steps) if name == point.name]
         return places[min(point.number, len(places)) - 1] + (0.5 if point.when == "after" else -0.5)
 
