@@ -195,6 +195,30 @@ def measure(server: str, base: str, way: Way, rows: Rows) -> Measured:
     return Measured(seconds, total, heap, int(wal))
 
 
+def take_turns(rows: Rows, ways: dict[str, Way], repeats: int) -> tuple[dict[str, list[Measured]], str]:
+    """Run each way ``repeats`` times on one server, in turns. Return what was measured, and what the server is."""
+    measured: dict[str, list[Measured]] = {name: [] for name in ways}
+    with tempfile.TemporaryDirectory(prefix="vestige-bench-") as folder:
+        server = embedded.start(folder)
+        try:
+            with psycopg.connect(server, autocommit=True) as admin:
+                admin.execute("CREATE DATABASE bench")
+                # It would come and go between the ways.
+                admin.execute("ALTER SYSTEM SET autovacuum = off")
+                admin.execute("SELECT pg_reload_conf()")
+                postgresql = one(admin, "SHOW server_version")
+                pgvector = one(admin, "SELECT default_version FROM pg_available_extensions WHERE name = 'vector'")
+            make_table(make_conninfo(server, dbname="bench"), rows)
+            for turn in range(repeats):
+                for name, way in ways.items():
+                    result = measure(server, "bench", way, rows)
+                    measured[name].append(result)
+                    print(f"{turn + 1}/{repeats} {name}: {result.seconds:.1f} s", file=sys.stderr)
+        finally:
+            embedded.stop(folder)
+    return measured, f"PostgreSQL {postgresql}, pgvector {pgvector}"
+
+
 def check(conn: psycopg.Connection, table: str, rows: Rows) -> None:
     """Make sure that the way did the work: the new typmod, and new vectors in the first and the last row."""
     typmod = one(
@@ -228,26 +252,7 @@ def main() -> None:
     ways = {name: way for name, way in WAYS.items() if arguments.only in name}
 
     rows = make_rows("documents" if arguments.bare else VESTIGE.table, arguments.rows, arguments.old, arguments.new)
-    with tempfile.TemporaryDirectory(prefix="vestige-bench-") as folder:
-        server = embedded.start(folder)
-        try:
-            with psycopg.connect(server, autocommit=True) as admin:
-                admin.execute("CREATE DATABASE bench")
-                # It would come and go between the ways.
-                admin.execute("ALTER SYSTEM SET autovacuum = off")
-                admin.execute("SELECT pg_reload_conf()")
-                postgresql = one(admin, "SHOW server_version")
-                pgvector = one(admin, "SELECT default_version FROM pg_available_extensions WHERE name = 'vector'")
-            make_table(make_conninfo(server, dbname="bench"), rows)
-            measured: dict[str, list[Measured]] = {name: [] for name in ways}
-            for turn in range(arguments.repeats):
-                for name, way in ways.items():
-                    result = measure(server, "bench", way, rows)
-                    measured[name].append(result)
-                    print(f"{turn + 1}/{arguments.repeats} {name}: {result.seconds:.1f} s", file=sys.stderr)
-        finally:
-            embedded.stop(folder)
-
+    measured, server = take_turns(rows, ways, arguments.repeats)
     speeds = {name: arguments.rows / median(r.seconds for r in results) for name, results in measured.items()}
     references = {
         "of the best in place": max((speeds[name] for name in IN_PLACE if name in speeds), default=None),
@@ -255,7 +260,7 @@ def main() -> None:
     }
     print(
         f"Table {rows.table}, {arguments.rows:,} rows, vector({arguments.old}) to vector({arguments.new}), "
-        f"median of {arguments.repeats}. PostgreSQL {postgresql}, pgvector {pgvector}, "
+        f"median of {arguments.repeats}. {server}, "
         f"psycopg {psycopg.__version__}, Python {platform.python_version()}, {os.cpu_count()} cores, "
         f"autovacuum off, otherwise PostgreSQL's defaults.\n\n"
         f"    {shlex.join(['PYTHONPATH=examples', 'python', *sys.argv])}\n\n"

@@ -18,15 +18,12 @@ from random import Random
 from statistics import median
 
 import index
-import psycopg
 import whole
-from apply import COPY_ALONE, IN_PLACE, WAYS, make_rows, make_table, measure
+from apply import COPY_ALONE, IN_PLACE, WAYS, make_rows, take_turns
 from demo import minilm
 from demo.corpus import documents
 from encode import in_table_order, model_flop, sgemm_flops, vestige
-from psycopg.conninfo import make_conninfo
 
-from vestige_sql import embedded
 from vestige_sql.encoder import load_embedder
 
 FILE = Path(__file__).with_name("ratios.json")
@@ -53,21 +50,8 @@ def write_path() -> dict[str, float]:
     """Staging and rewriting against UPDATEs in place and COPY alone, 10,000 rows, with a free encoder."""
     rows = make_rows("documents", 10_000, 384, 768)
     compared = ["staging COPY + rewrite", *IN_PLACE, COPY_ALONE]
-    seconds: dict[str, list[float]] = {name: [] for name in compared}
-    with tempfile.TemporaryDirectory(prefix="vestige-bench-") as folder:
-        server = embedded.start(folder)
-        try:
-            with psycopg.connect(server, autocommit=True) as admin:
-                admin.execute("CREATE DATABASE bench")
-                admin.execute("ALTER SYSTEM SET autovacuum = off")
-                admin.execute("SELECT pg_reload_conf()")
-            make_table(make_conninfo(server, dbname="bench"), rows)
-            for _ in range(TURNS):
-                for name in compared:
-                    seconds[name].append(measure(server, "bench", WAYS[name], rows).seconds)
-        finally:
-            embedded.stop(folder)
-    ours, *in_place, copy = (median(seconds[name]) for name in compared)
+    measured, _ = take_turns(rows, {name: WAYS[name] for name in compared}, TURNS)
+    ours, *in_place, copy = (median(result.seconds for result in measured[name]) for name in compared)
     return {"rewrite over the best in place": min(in_place) / ours, "rewrite over COPY alone": copy / ours}
 
 
