@@ -1,8 +1,8 @@
 """How long a run will take, and the disk that it will need: some texts are encoded, and the run is tried on a copy.
 
 The copy is a small table like the target, with some of its rows. The steps of the run are tried on it in a transaction
-that is never committed, at two sizes; what they take is then as much larger as the target is. So every way of putting
-vectors in place is measured by its own steps, with the table's own rows and indexes, on the server at hand.
+that is never committed, at up to three sizes; what they take is then as much larger as the target is. So every way of
+putting vectors in place is measured by its own steps, with the table's own rows and indexes, on the server at hand.
 """
 
 from __future__ import annotations

@@ -3,8 +3,9 @@
 -- The graph takes, per row, the vector, 2 m neighbours of 16 bytes and about 192 bytes besides (HnswElementData and
 -- HnswNeighborArray in pgvector's hnsw.h), and a tenth more. It gets up to a quarter of effective_cache_size, the
 -- administrator's own word for the memory there is, and never less than maintenance_work_mem is now, nor than the 32 MB
--- a participant below which the server starts no worker; index_memory_kb is another limit, NULL for this one. Vectors above about 2 kB lie in the TOAST table, so that the
--- heap looks too small for a parallel scan: min_parallel_table_scan_size = 0 lets workers start all the same.
+-- a participant below which the server starts no worker; index_memory_kb is another limit, NULL for this one. Vectors
+-- above about 2 kB lie in the TOAST table, so that the heap looks too small for a parallel scan:
+-- min_parallel_table_scan_size = 0 lets workers start all the same.
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  either
