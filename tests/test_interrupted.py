@@ -664,7 +664,7 @@ def test_a_row_that_changes_while_others_are_staged_costs_them_nothing(
     stage_reembed(db, new)
     conn.execute("INSERT INTO knowledge_nodes (content) SELECT 'late ' || n FROM generate_series(1, 3) n")
     Points(monkeypatch).after(
-        "stage/first_pending.sql",
+        "stage/extent.sql",
         lambda: conn.execute("UPDATE knowledge_nodes SET content = 'changed' WHERE content = 'memory number 1'"),
     )
     run_reembed(db, new)

@@ -24,7 +24,7 @@ from .encoder import encode_window, first_bad_row
 from .errors import BadEmbedding
 from .online import measure_recall
 from .report import Calibration, ReembedPlan, fixed_estimate
-from .stage import EVERY_ROW, PAGE_ROWS, Stager
+from .stage import PAGE_ROWS, Stager
 from .steps import StepRun, Value
 from .target import Probed, connect
 from .work import Work
@@ -281,7 +281,7 @@ def _try_with(conn: psycopg.Connection[Any], job: Job, drawn: _Drawn, share: flo
             _run(conn, "calibrate/unlogged", of_copy)
             stager = _Stager(drawn, of_copy, job.plan.batch_size, job.probed.name)
             started = time.monotonic()
-            stager.stage_inside(conn, tried.rows, EVERY_ROW)
+            stager.stage_inside(conn, tried.rows, stager.in_place(conn))
             tried.seconds["copying"] = time.monotonic() - started
             tried.rows_staged = stager.rows
             steps.run(conn, steps.load("stage/analyze.sql"), of_copy)

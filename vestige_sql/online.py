@@ -172,8 +172,8 @@ class Online:
         with connect(self.applier.conninfo) as reader, connect(self.applier.conninfo) as writer:
             for step in steps.folder("online/catch_up"):
                 self.applier.record(steps.run(writer, step, self.values))
-            if self.applier.stager is not None:
-                self.applier.stager.run(reader, writer, page_step=CHANGED_ROWS)
+            if (stager := self.applier.stager) is not None:
+                stager.run(writer, stager.by_key(reader, page_step=CHANGED_ROWS))
 
     def _write_changed(self) -> None:
         """Write what is staged of the changed rows, in one pass: rows may change as fast as they are written."""
@@ -266,10 +266,10 @@ class Online:
             for folder in LOCK:
                 self._folder(folder, applied)
             self._locked_at = time.monotonic()
-            if most and self._changes() and self.applier.stager is not None:
+            if most and self._changes() and (stager := self.applier.stager) is not None:
                 # Slower for everybody, and the only way where readers and changes never pause.
                 self._folder("online/catch_up", applied)
-                self.applier.stager.stage_inside(self.conn, most, CHANGED_ROWS)
+                stager.stage_inside(self.conn, most, stager.by_key(self.conn, page_step=CHANGED_ROWS))
                 self._write_under_lock()
         self.applier.folders_briefly(SWITCH, applied)
         self._switched = True

@@ -34,7 +34,7 @@ from .report import DryRunSummary, ReembedPlan, ReembedReport, fixed_estimate
 from .resources import package_version, resource_dir
 from .script import script
 from .spent import Spent
-from .stage import COPY, DISCARD, EVERY_ROW, FIRST, STAGING_FITS, Stager, TooManyPending
+from .stage import COPY, DISCARD, EVERY_ROW, EXTENT, FIRST, SETTLE, STAGING_FITS, Stager, TooManyPending
 from .steps import StepRun, Value
 from .target import Probed, connect, probe
 from .work import (
@@ -621,7 +621,7 @@ class _Job:
                 record_step(self.conn, self.run_id, steps.run(self.conn, step, self.values))
             steps.run(self.conn, steps.load(STAGING_FITS), self.values)
             # Who goes on with the run must read and write as these do.
-            for name in (EVERY_ROW, FIRST, COPY, DISCARD):
+            for name in (EVERY_ROW, EXTENT, FIRST, COPY, SETTLE, DISCARD):
                 record_step(self.conn, self.run_id, StepRun(steps.load(name), None, 0.0, []))
         return Stager(
             embedder, self.values, self.plan.batch_size, self.probed.name, self.progress.advance, spent=self.spent
@@ -640,11 +640,8 @@ class _Job:
         started, before = time.monotonic(), stager.rows
         with self._passes(stager) as one_pass, self.progress.rows(self.work.rows, staged):
             for again in range(_ROUNDS + 1):
-                first = steps.query_one(self.conn, FIRST, self.values)
-                met = 0
-                if first is not None:
-                    with self.spent.on("encoding"):
-                        met = one_pass(first["after"])
+                with self.spent.on("encoding"):
+                    met = one_pass(bool(staged) and not again)
                 if (again and met <= stager.batch_size) or not self._is_left():
                     break
                 steps.run(self.conn, discard, self.values)
@@ -658,16 +655,24 @@ class _Job:
         return any(left.values())
 
     @contextmanager
-    def _passes(self, stager: Stager) -> Iterator[Callable[[str | None], int]]:
-        """What stages all that is pending behind a key once, and returns how many rows that were."""
+    def _passes(self, stager: Stager) -> Iterator[Callable[[bool], int]]:
+        """What stages all that is pending once, and returns how many rows that were.
+
+        It is told whether a run goes on: then it need not find what lies before the last row that was staged.
+        """
         if self.engine is None:
             with connect(self.conninfo) as reader, connect(self.conninfo) as writer:
-                yield lambda after: stager.run(reader, writer, after=after)
+                yield lambda going_on: stager.run(writer, stager.in_place(reader, going_on=going_on))
         else:
             with self.engine.passes(
                 self.conn, stager, self.signature, self.run_id, self.work.rows_total, self.progress
             ) as one_pass:
-                yield one_pass
+
+                def by_ranges(_: bool) -> int:
+                    first = steps.query_one(self.conn, FIRST, self.values)
+                    return 0 if first is None else one_pass(first["after"])
+
+                yield by_ranges
 
     def carry_out(self, way: str, reason: str, embedder: Embedder | None = None) -> ReembedReport:
         """Stage with ``embedder``, if there is one, and apply. Rows that change meanwhile are an error without one."""

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -31,12 +31,14 @@ from .steps import Value
 log = logging.getLogger("vestige_sql")
 
 _Result = TypeVar("_Result")
+_Column = TypeVar("_Column")
 
 EVERY_ROW = "stage/page.sql"
 CHANGED_ROWS = "stage/changed_page.sql"
 """The two ways to read pages: through the whole table, or through what an online run has noted as changed."""
 
-COPY, DISCARD, FIRST = "stage/copy.sql", "stage/discard_stale.sql", "stage/first_pending.sql"
+COPY, SETTLE, DISCARD = "stage/copy.sql", "stage/settle.sql", "stage/discard_stale.sql"
+EXTENT, FIRST = "stage/extent.sql", "stage/first_pending.sql"
 STAGING_FITS = "gate/15_staging_table_fits.sql"
 
 PAGE_ROWS = 2_048
@@ -57,16 +59,39 @@ FEWEST_ROWS = 512
 PAGE_BYTES = 8 << 20
 """About how many bytes of text one page may bring, so that memory stays bounded when the texts are long."""
 
+# Blocks of the table that the first page is looked for in, and at most those of any page: what does not hold as many
+# rows as thought is looked for again, and what holds more is sorted in vain.
+_FIRST_BLOCKS, _MOST_BLOCKS = 128, 1 << 14
+
+# A server extends a table by up to 64 blocks at once, so that those of a chunk need not be the last ones.
+_BLOCKS_AHEAD = 128
+
+_IN_PLACE: dict[str, Value] = {"order_column": "ctid", "order_schema": "pg_catalog", "order_type": "tid"}
+
 
 @dataclass(frozen=True)
 class Page:
-    """Rows in the order of their key. ``last_key`` is the last row's key as text, None where there was no row."""
+    """The pending ones of some rows. ``rows`` is how many were looked at, ``last`` the place of the last as text."""
 
-    last_key: str | None
+    rows: int
+    last: str
     ids: list[bytes]
     keys: list[str]
     texts: list[str]
     hashes: list[bytes]
+
+    def without(self, ids: Set[bytes]) -> Page:
+        """Leave rows out."""
+        if ids.isdisjoint(self.ids):
+            return self
+        left = [row for row, id_ in enumerate(self.ids) if id_ not in ids]
+
+        def those(column: list[_Column]) -> list[_Column]:
+            return [column[row] for row in left]
+
+        return replace(
+            self, ids=those(self.ids), keys=those(self.keys), texts=those(self.texts), hashes=those(self.hashes)
+        )
 
 
 class TooManyPending(Exception):
@@ -93,16 +118,49 @@ class Stager:
     batches: int = 0
     rows: int = 0
 
-    def run(
+    def __post_init__(self) -> None:
+        self._rows = self.page_rows  # of the next page
+
+    def in_place(self, conn: psycopg.Connection[Any], *, going_on: bool = False) -> Iterator[Page]:
+        """The pages of the table as it lies on disk, where a run is ``going_on`` from where it seems to have stopped.
+
+        A row that moves meanwhile may be missed, or come twice.
+        """
+        extent = steps.query(conn, EXTENT, self.values)[0]
+        after = (extent["after"] if going_on else None) or "(0,0)"
+        block, blocks = _block(after), _FIRST_BLOCKS
+        while block < extent["blocks"]:
+            until = f"({block + blocks - 1},65535)"
+            page = self._read(conn, EVERY_ROW, _IN_PLACE, after, until)
+            if page is None:
+                after, block, blocks = until, block + blocks, min(2 * blocks, _MOST_BLOCKS)
+                continue
+            yield page
+            here = _block(page.last)
+            # A few more than would do if all of the table were as full as this.
+            blocks = min(1 + (here - block + 1) * self._rows * 5 // (page.rows * 4), _MOST_BLOCKS)
+            after, block = page.last, here
+
+    def by_key(
         self,
-        reader: psycopg.Connection[Any],
-        writer: psycopg.Connection[Any],
-        *,
+        conn: psycopg.Connection[Any],
         after: str | None = None,
         until: str | None = None,
+        *,
         page_step: str = EVERY_ROW,
-    ) -> int:
-        """Stage the pending rows with keys in (after, until], the whole table by default.
+    ) -> Iterator[Page]:
+        """The pages with keys in (after, until], the whole table by default."""
+        order = {
+            "order_column": self.values["id_column"],
+            "order_schema": self.values["id_schema"],
+            "order_type": self.values["id_sql_type"],
+        }
+        while (page := self._read(conn, page_step, order, after, until)) is not None:
+            yield page
+            after = page.last
+
+    def run(self, writer: psycopg.Connection[Any], pages: Iterator[Page]) -> int:
+        """Stage the pending rows of ``pages``, which are read on a connection of their own.
 
         The next page is read while the embedder is at work on this one. It is encoded while this one is copied only
         where both together are no more than one chunk, so that whoever is killed loses one chunk and not two. Returns
@@ -110,18 +168,23 @@ class Stager:
         that cannot be searched; what was encoded before is committed and stays staged.
         """
         met = 0
-        rows = self.page_rows
+        self._rows = self.page_rows
         copying, uncommitted = None, 0
+        # Of rows that are on their way: one that moved since comes again, and would collide with itself.
+        last: Set[bytes] = frozenset()
+        last_but_one: Set[bytes] = frozenset()
         # Writing has a thread, for Ctrl-C does not get there: what is encoded is paid for, so let it commit.
         with (
             ThreadPoolExecutor(1, thread_name_prefix="vestige-sql-read") as reading,
             ThreadPoolExecutor(1, thread_name_prefix="vestige-sql-write") as writing,
         ):
-            coming = reading.submit(self._read, reader, after, until, page_step, rows)
-            while (page := self._wait_for(coming, "reading")).last_key is not None:
-                coming = reading.submit(self._read, reader, page.last_key, until, page_step, rows)
+            coming = reading.submit(next, pages, None)
+            while (page := self._wait_for(coming, "reading")) is not None:
+                coming = reading.submit(next, pages, None)
+                page = page.without(last).without(last_but_one)
                 if not page.ids:
                     continue
+                last, last_but_one = frozenset(page.ids), last
                 met += len(page.ids)
                 if copying is not None and uncommitted + len(page.ids) > self.page_rows:
                     self._wait_for(copying, "copying")
@@ -129,9 +192,9 @@ class Stager:
                 began = time.monotonic()
                 pieces = self._encode(page)
                 fast = len(page.ids) > FAST_ROWS * (time.monotonic() - began)
-                rows = self.page_rows // 2 if fast and self.page_rows > FEWEST_ROWS else self.page_rows
+                self._rows = self.page_rows // 2 if fast and self.page_rows > FEWEST_ROWS else self.page_rows
                 before, uncommitted = copying, len(page.ids)
-                copying = writing.submit(self._write, writer, uncommitted, pieces)
+                copying = writing.submit(self._commit, writer, uncommitted, pieces)
                 if before is not None:
                     self._wait_for(before, "copying")
             if copying is not None:
@@ -148,12 +211,13 @@ class Stager:
         Raises :class:`TooManyPending` once more than ``most`` rows are pending, before those are encoded.
         """
         steps.run(conn, steps.load(DISCARD), self.values)
-        self.stage_inside(conn, most, EVERY_ROW)
+        self.stage_inside(conn, most, self.in_place(conn))
 
-    def stage_inside(self, conn: psycopg.Connection[Any], most: int, page_step: str) -> None:
-        """As :meth:`catch_up`, where what is stale is gone already."""
+    def stage_inside(self, conn: psycopg.Connection[Any], most: int, pages: Iterator[Page]) -> None:
+        """As :meth:`catch_up`, of ``pages`` on the same connection, where what is stale is gone already."""
+        self._rows = self.page_rows
         left = most
-        for page in self._pages(conn, page_step):
+        while (page := self._next(pages)) is not None:
             left -= len(page.ids)
             if left < 0:
                 raise TooManyPending
@@ -162,37 +226,46 @@ class Stager:
                 with self.spent.on("copying"):
                     self._write(conn, len(page.ids), pieces)
 
-    def _pages(self, conn: psycopg.Connection[Any], page_step: str) -> Iterator[Page]:
+    def _next(self, pages: Iterator[Page]) -> Page | None:
         with self.spent.on("reading"):
-            page = self._read(conn, None, None, page_step, self.page_rows)
-        while page.last_key is not None:
-            yield page
-            with self.spent.on("reading"):
-                page = self._read(conn, page.last_key, None, page_step, self.page_rows)
+            return next(pages, None)
 
     def _read(
-        self, conn: psycopg.Connection[Any], after: str | None, until: str | None, page_step: str, rows: int
-    ) -> Page:
-        values = self.values | {
-            "after": None if after is None else sql.Literal(after).as_string(conn),
-            "until": None if until is None else sql.Literal(until).as_string(conn),
-            "page_rows": rows,
-            "page_bytes": PAGE_BYTES,
-        }
+        self,
+        conn: psycopg.Connection[Any],
+        page_step: str,
+        order: dict[str, Value],
+        after: str | None,
+        until: str | None,
+    ) -> Page | None:
+        values = (
+            self.values
+            | order
+            | {
+                "after": None if after is None else sql.Literal(after).as_string(conn),
+                "until": None if until is None else sql.Literal(until).as_string(conn),
+                "page_rows": self._rows,
+                "page_bytes": PAGE_BYTES,
+            }
+        )
         # Ids stay the bytes that the server sent, whatever their type: all is taken from the raw result, for Python
         # has no value for some of them, such as dates before Christ.
         cursor = conn.cursor(binary=True)
         cursor.execute(steps.load(page_step).render(values, conn), prepare=False)
         result = cursor.pgresult
         assert result is not None
+        if not result.ntuples:
+            return None
 
         def column(number: int) -> list[bytes]:
             return [result.get_value(row, number) or b"" for row in pending]
 
         pending = [row for row in range(result.ntuples) if result.get_value(row, 2) == b"\x01"]
-        last = result.get_value(result.ntuples - 1, 1) if result.ntuples else None
+        last = result.get_value(result.ntuples - 1, 5)
+        assert last is not None
         return Page(
-            last_key=None if last is None else last.decode(),
+            rows=result.ntuples,
+            last=last.decode(),
             ids=column(0),
             keys=[key.decode() for key in column(1)],
             texts=[text.decode() for text in column(3)],
@@ -225,7 +298,11 @@ class Stager:
             "then run again: what is staged stays",
         )
 
-    def _write(self, conn: psycopg.Connection[Any], rows: int, pieces: Iterable[bytes | memoryview]) -> None:
+    def _commit(self, conn: psycopg.Connection[Any], rows: int, pieces: Iterable[bytes | memoryview]) -> None:
+        if self._write(conn, rows, pieces):
+            steps.run(conn, steps.load(SETTLE), self.values | {"pages": rows + _BLOCKS_AHEAD})
+
+    def _write(self, conn: psycopg.Connection[Any], rows: int, pieces: Iterable[bytes | memoryview]) -> bool:
         text = steps.load(COPY).render(self.values, conn)
         try:
             with self.writing(conn), conn.cursor().copy(text) as copy:
@@ -233,8 +310,9 @@ class Stager:
                     copy.write(piece)
         except psycopg.errors.UniqueViolation:
             log.info("reembed: a chunk of %d rows was staged by another worker; looking again", rows)
-            return
+            return False
         self.wrote(rows)
+        return True
 
     def wrote(self, rows: int) -> None:
         """Count a chunk that is committed, and say so."""
@@ -242,3 +320,8 @@ class Stager:
         self.rows += rows
         log.info("reembed: wrote batch %d (%d rows)", self.batches, rows)
         self.on_rows(rows)
+
+
+def _block(place: str) -> int:
+    """The block of a row's place, which is a ctid as text: (block,offset)."""
+    return int(place[1:].partition(",")[0])

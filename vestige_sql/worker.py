@@ -122,7 +122,7 @@ class Worker:
                 reader, writer = self._connected()
                 # Before anything is encoded for a run that is over.
                 steps.query(writer, "stage/check_run.sql", self.told.values)
-                met = stager.run(reader, writer, after=after, until=until)
+                met = stager.run(writer, stager.by_key(reader, after, until))
         except Stopped:
             pass
         except ServerError as error:

@@ -31,7 +31,8 @@ SELECT
     m.id::text AS key,
     q.pending,
     CASE WHEN q.pending THEN m.content END AS content,
-    CASE WHEN q.pending THEN vestige_sql.content_hash(m.content) END AS content_hash
+    CASE WHEN q.pending THEN vestige_sql.content_hash(m.content) END AS content_hash,
+    m.id::text AS place
 FROM measured m
 CROSS JOIN LATERAL (
     SELECT vestige_sql.has_text(m.content)

@@ -1,0 +1,33 @@
+-- Where a pass over the table as it lies on disk begins, and how many blocks it has to go.
+--
+-- A run that goes on begins with the block of the row that was staged last, for what lies before it is staged too: it does not
+-- page through all of that first. This is a guess, from the last blocks of the staging table, and may be one: a run ends only
+-- when nothing is pending anywhere, and other passes begin at the beginning. after is NULL where nothing is staged, or its row is gone.
+--
+-- Locks:        ACCESS SHARE on the target
+-- Transaction:  either
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it only reads
+-- Undo:         nothing to undo
+-- Variables:    schema, table, id_column, id_schema, staging_table
+
+SELECT
+    pg_catalog.pg_relation_size(
+        pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass) / current_setting('block_size')::integer AS blocks,
+    (
+        SELECT pg_catalog.split_part(t.ctid::text, ',', 1) || ',0)'
+        FROM :"schema".:"table" t
+        WHERE t.:"id_column" OPERATOR(:"id_schema".=) (
+            SELECT s.id
+            FROM vestige_sql.:"staging_table" s
+            -- a server extends a table by up to 64 blocks at once
+            WHERE s.ctid >= (
+                SELECT pg_catalog.format('(%s,0)', greatest(0, x.blocks - 128))::tid
+                FROM (
+                    SELECT pg_catalog.pg_relation_size(pg_catalog.format('vestige_sql.%I', :'staging_table'::text)::regclass)
+                        / current_setting('block_size')::integer AS blocks
+                ) AS x)
+            ORDER BY s.ctid DESC
+            LIMIT 1)
+    ) AS after;
