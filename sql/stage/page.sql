@@ -19,7 +19,7 @@
 -- Fires:        no triggers
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    id_column, content_column, embedding_column, schema, table, after, until, order_column, order_schema, order_type, page_rows, only_missing, staging_table, id_schema, page_bytes
+-- Variables:    id_column, content_column, embedding_column, order_column, schema, table, after, order_schema, order_type, until, page_rows, only_missing, staging_table, id_schema, page_bytes
 
 WITH page AS (
     SELECT
