@@ -36,7 +36,8 @@ def staging(db: str, conn: Conn) -> Callable[..., Stager]:
 
 
 def staged(conn: Conn, stager: Stager) -> list[int]:
-    return [row[0] for row in conn.execute(f"SELECT id FROM vestige_sql.{stager.values['staging_table']} ORDER BY ctid")]  # type: ignore[arg-type]
+    table = stager.values["staging_table"]
+    return [row[0] for row in conn.execute(f"SELECT id FROM vestige_sql.{table} ORDER BY ctid")]  # type: ignore[arg-type]
 
 
 def test_blocks_without_rows_and_blocks_with_few(
@@ -59,9 +60,7 @@ def test_pages_are_as_large_as_asked_for(conn: Conn, staging: Callable[..., Stag
     assert [len(page.ids) for page in stager.in_place(conn)] == [60] * 16 + [40]
 
 
-def test_keys_in_random_order_are_staged_as_the_table_lies(
-    db: str, conn: Conn, staging: Callable[..., Stager]
-) -> None:
+def test_keys_in_random_order_are_staged_as_the_table_lies(db: str, conn: Conn, staging: Callable[..., Stager]) -> None:
     stager = staging(300)
     conn.execute("UPDATE notes SET id = 1000 + id * 7919 % 1009")
     with connected(db) as reader, connected(db) as writer:
@@ -119,8 +118,7 @@ def test_nobody_has_to_note_later_that_staged_rows_are_committed(
         stager.run(writer, stager.in_place(reader))
     conn.execute("CHECKPOINT")
     plan: Any = conn.execute(
-        "EXPLAIN (ANALYZE, BUFFERS, FORMAT json) "
-        f"SELECT count(*) FROM vestige_sql.{stager.values['staging_table']}"  # type: ignore[arg-type]
+        f"EXPLAIN (ANALYZE, BUFFERS, FORMAT json) SELECT count(*) FROM vestige_sql.{stager.values['staging_table']}"  # type: ignore[arg-type]
     ).fetchone()
     node = plan[0][0]["Plan"]
     assert node["Shared Hit Blocks"] > 0
