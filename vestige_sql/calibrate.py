@@ -1,7 +1,7 @@
 """How long a run will take, and the disk that it will need: some texts are encoded, and the run is tried on a copy.
 
 The copy is a small table like the target, with some of its rows. The steps of the run are tried on it in a transaction
-that is never committed, at up to three sizes; what they take is then as much larger as the target is. So every way of
+that is never committed, at two or three sizes; what they take is then as much larger as the target is. So every way of
 putting vectors in place is measured by its own steps, with the table's own rows and indexes, on the server at hand.
 """
 
@@ -11,7 +11,6 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -29,19 +28,26 @@ from .steps import StepRun, Value
 from .target import Probed, connect
 from .work import Work
 
-# Enough pages for lengths that change along the key, and more texts than most models encode in the time.
+# Enough pages for lengths that change along the key, and a text for each row of the largest copy, from a quick model.
 _PAGES = 32
-_SAMPLE_TEXTS = 8_192
+_SAMPLE_TEXTS = 32_768
 _SAMPLE_BYTES = 32 << 20
 _SAMPLE_SECS = 20.0
 _FIRST_TEXTS = 16
 
-# Rows of the copy: the larger ones as long as they take no more than so many seconds, and matter. An index takes the
-# longer a row the larger it is, most of all as it outgrows the processor's cache, so that small ones say too little.
-_COPY_ROWS = (2_048, 8_192, 32_768)
+# Rows of the first copy, and how many times as many the next one has, as long as it takes no more than so many seconds,
+# or that share of the run, and matters. An index takes the longer a row the larger it is, most of all as it outgrows
+# the processor's cache: a copy that lies in it says too little.
+_COPY_ROWS = 2_048
+_LARGER = 4
+_MOST_COPY_ROWS = 32_768
 _COPY_BYTES = 256 << 20
 _COPY_SECS = 20.0
+_COPY_SHARE = 0.1
 _MATTERS = 0.1
+
+# Seconds of a copy grow as this power of its rows: measured, of an index around the size of the cache.
+_GROWTH = 1.3
 
 # Where the copy has more rows than texts were sampled, vectors are moved by this share of their length: near enough to
 # be of the same model, and no duplicates.
@@ -86,7 +92,7 @@ def predict(conn: psycopg.Connection[Any], embedder: Embedder, job: Job) -> Cali
     )
     if (why := _cannot_try(job)) is None:
         try:
-            return _scaled(found, job, _try(job, encoded.vectors, found.encoding_secs))
+            return _try(found, job, encoded.vectors)
         except psycopg.errors.OperationalError:
             raise
         except psycopg.Error as error:
@@ -224,22 +230,28 @@ def _cannot_try(job: Job) -> str | None:
     return None
 
 
-def _try(job: Job, vectors: Vectors, encoding_secs: float) -> _Tried:
-    """Try the run on copies, each larger than the one before as long as that is worth its time; return the last."""
+def _try(found: Calibration, job: Job, vectors: Vectors) -> Calibration:
+    """Try the run on copies, each larger than the one before as long as that is worth its time; scale up the last."""
     table, rows = job.probed.table, _rows_copied(job)
     row_bytes = (table["table_bytes"] + table["index_bytes"]) / max(1, job.work.rows_total)
-    most = min(rows, max(1, int(_COPY_BYTES / max(1.0, row_bytes))))
+    most = min(rows, _MOST_COPY_ROWS, max(1, int(_COPY_BYTES / max(1.0, row_bytes))))
+    size = min(_COPY_ROWS, most)
     with connect(job.conninfo) as conn:
-        for size, larger in pairwise((*_COPY_ROWS, 0)):
+        while True:
             started = time.monotonic()
-            tried = _try_once(conn, job, vectors, min(1.0, min(size, most) / max(1, rows)))
-            seconds = time.monotonic() - started
-            # More than in proportion, for so an index grows.
-            too_long = 1.5 * seconds * min(larger, most) / size > _COPY_SECS
-            matters = sum(tried.seconds.values()) * rows / max(1, tried.rows) > _MATTERS * encoding_secs
-            if size >= most or not larger or too_long or not matters:
-                break
-    return tried
+            scaled = _scaled(found, job, _try_once(conn, job, vectors, size / max(1, rows)))
+            larger = min(most, _next_size(size, time.monotonic() - started, scaled))
+            if larger <= 1.5 * size:
+                return scaled
+            size = larger
+
+
+def _next_size(size: int, seconds: float, found: Calibration) -> int:
+    """Return the rows of the copy after one of ``size`` rows, which took so many seconds and predicts ``found``."""
+    if found.walltime_secs - found.encoding_secs < _MATTERS * found.encoding_secs:
+        return 0
+    allowed = max(_COPY_SECS, _COPY_SHARE * found.walltime_secs)
+    return int(size * min(_LARGER, (allowed / seconds) ** (1 / _GROWTH)))
 
 
 def _try_once(conn: psycopg.Connection[Any], job: Job, vectors: Vectors, share: float) -> _Tried:
