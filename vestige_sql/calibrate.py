@@ -381,7 +381,11 @@ def _scaled(found: Calibration, job: Job, tried: _Tried) -> Calibration:
 
 
 def _index_secs(tried: _Tried, rows: int) -> float:
-    """Scale as n log n: an HNSW graph is searched for each row that comes into it (Malkov and Yashunin 2016, 4.2.1)."""
+    """Scale as n log n: an HNSW graph is searched for each row that comes into it (Malkov and Yashunin 2016, 4.2.2).
+
+    The steeper power that the last two copies show is that of a graph that outgrows the cache; beyond it, it predicts
+    too much (docs/benchmarks.md).
+    """
     if tried.rows == 0:
         return 0.0
     return tried.seconds["index"] * rows / tried.rows * math.log(max(2, rows)) / math.log(max(2, tried.rows))
