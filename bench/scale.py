@@ -4,6 +4,10 @@ nothing to do, and one that goes on.
 The encoder costs nothing: it hands out vectors that are ready. Each run is a process of its own, so that its memory is
 its own, on a server with PostgreSQL's defaults but for autovacuum, which would come and go. The tables have an id, a
 text and an embedding; their HNSW index is an empty one (WHERE false), so that its build costs nothing.
+
+What the machine does by itself is measured beside each run: as many ids, hashes and vectors by one binary COPY into a
+table without indexes, in one transaction. What that is slower by at a million rows, for the files no longer fit into
+memory that is at hand, a run cannot make up for.
 """
 
 from __future__ import annotations
@@ -41,12 +45,13 @@ from vestige_sql import (
 )
 from vestige_sql.embedder import Vectors
 from vestige_sql.migrate import migrate_up
-from vestige_sql.pgcopy import integer_field, rows, vector_field
+from vestige_sql.pgcopy import integer_field, rows, staged_rows, vector_field
 from vestige_sql.spent import PHASES
 from vestige_sql.target import probe
 
 PARTS = ("help", "idle", "run", "resume")
 CHUNK = 10_000
+BARE = "bare"
 SHOWN = [phase for phase in PHASES if phase not in ("tokenizing", "index")]
 
 
@@ -154,6 +159,25 @@ def make_table(conn: psycopg.Connection, conninfo: str, table: str, count: int, 
     conn.execute(f"VACUUM (ANALYZE) {table}")
 
 
+def copy_alone(conn: psycopg.Connection, count: int, dimension: int) -> float:
+    """Bring rows as a run stages them into a table without indexes, and return the seconds."""
+    conn.execute(f"CREATE TABLE {BARE} (id bigint, content_hash bytea, embedding vector({dimension}))")
+    ids, hashes = [integer_field(number) for number in range(CHUNK)], [bytes(32)] * CHUNK
+    vectors = np.random.default_rng(0).standard_normal((CHUNK, dimension), dtype=np.float32)
+    header, *pieces, trailer = staged_rows(ids, hashes, vectors, "vector")
+    conn.execute("CHECKPOINT")
+    began = time.perf_counter()
+    with conn.cursor().copy(f"COPY {BARE} FROM STDIN (FORMAT binary)") as copy:
+        copy.write(header)
+        for _ in range(0, count, CHUNK):
+            for piece in pieces:
+                copy.write(piece)
+        copy.write(trailer)
+    seconds = time.perf_counter() - began
+    conn.execute(f"DROP TABLE {BARE}")
+    return seconds
+
+
 def one(conn: psycopg.Connection, query: str, *parameters: object) -> Any:
     row = conn.execute(query, parameters or None).fetchone()
     assert row is not None
@@ -218,29 +242,41 @@ class Scale:
             self.conn.execute("CHECKPOINT")
             result = in_process(self.conninfo, table, self.new)
             assert result["rows"] == count
+            result["copy"] = copy_alone(self.conn, count, self.told.new)
             say(f"{count:,} rows, {turn + 1} of {times}: {result['duration']:.1f} s, {result['peak_mb']:.0f} MB")
-            for part in ("duration", "call", *SHOWN):
+            for part in ("duration", "call", "copy", *SHOWN):
                 result[part] *= 1e6 / count
             results.append(result)
-        middle = {key: median(r[key] for r in results) for key in ("duration", "call", "imports_mb", *SHOWN)}
+        middle = {key: median(r[key] for r in results) for key in ("duration", "call", "copy", "imports_mb", *SHOWN)}
         middle["peak_mb"] = max(r["peak_mb"] for r in results)
         self.medians[count] = middle
         durations = [r["duration"] for r in results]
         self.lines.append(
             f"| {count:,} | {times} | {middle['duration']:.1f} | {min(durations):.1f} to {max(durations):.1f} | "
             + " | ".join(f"{middle[phase]:.1f}" for phase in SHOWN)
-            + f" | {middle['call']:.1f} | {middle['imports_mb']:.0f} | {middle['peak_mb']:.0f} |"
+            + f" | {middle['call']:.1f} | {middle['copy']:.1f} | {middle['imports_mb']:.0f} | {middle['peak_mb']:.0f} |"
         )
 
     def compare(self) -> None:
-        columns = ("rows", "runs", "µs a row", "in all runs", *SHOWN, "the whole call", "RSS after imports, MB")
+        columns = (
+            "rows",
+            "runs",
+            "µs a row",
+            "in all runs",
+            *SHOWN,
+            "the whole call",
+            "COPY alone",
+            "RSS after imports, MB",
+        )
         print("\n| " + " | ".join(columns) + " | peak RSS, MB |\n|" + "---:|" * (len(columns) + 1))
         print("\n".join(self.lines))
         few, many = min(self.medians), max(self.medians)
-        slower, higher = (self.medians[many][key] / self.medians[few][key] for key in ("duration", "peak_mb"))
+        slower, higher, copying = (
+            self.medians[many][key] / self.medians[few][key] for key in ("duration", "peak_mb", "copy")
+        )
         print(
-            f"\nOf {many:,} rows each takes {slower:.2f} times as long as of {few:,}, and the peak of memory is "
-            f"{higher:.2f} times as high.",
+            f"\nOf {many:,} rows each takes {slower:.2f} times as long as of {few:,}, where COPY alone takes "
+            f"{copying:.2f} times as long, and the peak of memory is {higher:.2f} times as high.",
             flush=True,
         )
 
