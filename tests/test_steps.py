@@ -218,6 +218,14 @@ def test_a_header_is_whole(name: str) -> None:
     assert faults(steps.load(name)) == []
 
 
+def test_what_counts_as_blank_is_the_same_everywhere() -> None:
+    # Some steps run before vestige_sql.has_text() may be there, and say what it says.
+    files = [*resources.resource_dir("sql").rglob("*.sql"), *resources.resource_dir("migrations").rglob("*.sql")]
+    lists = [found for file in files for found in re.findall(r"E'[^']*\\u3000[^']*'", file.read_text(encoding="utf-8"))]
+    assert len(lists) > 1
+    assert len(set(lists)) == 1
+
+
 def test_every_step_file_stands_in_a_plan() -> None:
     assert unplanned() == []
 
