@@ -43,6 +43,7 @@ SECTIONS: dict[str, list[str]] = {
         "online/prepare",
         "online/fill",
         "online/index",
+        "online/beside_lock",
         "online/catch_up",
         "online/write_changed",
         "online/verify",

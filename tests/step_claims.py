@@ -192,6 +192,7 @@ def scenarios() -> list[Scenario]:
                 "index/save",
                 "index/concurrently",
                 "probe/changed.sql",
+                "online/beside_lock",
                 "online/catch_up",
                 "stage/changed_page.sql",
                 "online/write_changed",

@@ -11,7 +11,7 @@ import time
 import psycopg
 import pytest
 from online import Changes, HashEncoder, load, make_table, pgbench
-from support import Conn, FakeEmbedder, Points, check_space, seed
+from support import Conn, FakeEmbedder, Points, check_space, seed, wait_for
 
 from vestige_sql import ReembedPlan, apply, online, run_reembed
 from vestige_sql.errors import UsageError
@@ -85,5 +85,35 @@ def test_a_writer_that_has_read_before_is_in_no_deadlock(db: str, conn: Conn, mo
     with psycopg.connect(db) as writer:
         run_reembed(db, new, ReembedPlan(online=True, lock_timeout_secs=0.5))
         writes.join()
+    assert failed == []
+    check_space(conn, new)
+
+
+def test_who_waits_for_the_whole_table_while_writers_are_held_off_is_in_no_deadlock(
+    db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """VACUUM FULL waits for the run's lock, and the run's other sessions would wait behind it, unseen by the server."""
+    seed(conn, 20, FakeEmbedder("old", 8))
+    monkeypatch.setattr(online, "_ROUNDS", 0)
+    monkeypatch.setattr(apply, "_FIRST_PAUSE_SECS", 0.1)
+    failed: list[str] = []
+
+    def vacuum() -> None:
+        try:
+            vacuumer.execute("VACUUM FULL knowledge_nodes")
+        except psycopg.Error as error:
+            failed.append(str(error))
+
+    def begin() -> None:
+        vacuums.start()
+        wait_for(conn, "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'knowledge_nodes'::regclass")
+
+    vacuums = threading.Thread(target=vacuum)
+    Points(monkeypatch).after("lock/writers/20_lock_target.sql", begin)
+    new = FakeEmbedder("new", 12)
+    with psycopg.connect(db, autocommit=True) as vacuumer:
+        vacuumer.execute("SET lock_timeout = '8s'")
+        run_reembed(db, new, ReembedPlan(online=True, lock_timeout_secs=0.3))
+        vacuums.join()
     assert failed == []
     check_space(conn, new)

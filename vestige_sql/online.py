@@ -166,10 +166,16 @@ class Online:
                 return True
         return False
 
-    def _stage_changed(self) -> None:
-        """Stage changed rows on connections of their own: what they commit stays, whatever becomes of a switch."""
+    def _stage_changed(self, *, beside_lock: bool = False) -> None:
+        """Stage changed rows on connections of their own: what they commit stays, whatever becomes of a switch.
+
+        ``beside_lock``: while this run holds writers off. Then they wait for nobody else's lock for long.
+        """
         assert self.applier.conninfo is not None
         with connect(self.applier.conninfo) as reader, connect(self.applier.conninfo) as writer:
+            for step in steps.folder("online/beside_lock") if beside_lock else []:
+                for conn in (reader, writer):
+                    steps.run(conn, step, self.values)
             for step in steps.folder("online/catch_up"):
                 self.applier.record(steps.run(writer, step, self.values))
             if (stager := self.applier.stager) is not None:
@@ -283,7 +289,7 @@ class Online:
         self._folder("lock/writers", applied)
         if self._changes() > self.plan.batch_size:
             raise TooManyPending
-        self._stage_changed()
+        self._stage_changed(beside_lock=True)
         self._write_under_lock()
         self._folder("lock/briefly", applied)
         deadline = time.monotonic() + self.plan.lock_wait_secs
