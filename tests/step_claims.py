@@ -192,7 +192,7 @@ def scenarios() -> list[Scenario]:
                 "index/save",
                 "index/concurrently",
                 "probe/changed.sql",
-                "online/beside_lock",
+                "lock/beside",
                 "online/catch_up",
                 "stage/changed_page.sql",
                 "online/write_changed",

@@ -173,7 +173,7 @@ class Online:
         """
         assert self.applier.conninfo is not None
         with connect(self.applier.conninfo) as reader, connect(self.applier.conninfo) as writer:
-            for step in steps.folder("online/beside_lock") if beside_lock else []:
+            for step in steps.folder("lock/beside") if beside_lock else []:
                 for conn in (reader, writer):
                     steps.run(conn, step, self.values)
             for step in steps.folder("online/catch_up"):

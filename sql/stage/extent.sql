@@ -1,7 +1,7 @@
 -- Where a pass over the table as it lies on disk begins, and how many blocks it has to go.
 --
--- A run that goes on begins with the block of the row that was staged last, for what lies before it is staged too: it does not
--- page through all of that first. This is a guess, from the last blocks of the staging table, and may be one: a run ends only
+-- A run that goes on begins behind the row that was staged last, for what lies before it is staged too: it does not page
+-- through all of that first. This is a guess, from the last blocks of the staging table, and may be one: a run ends only
 -- when nothing is pending anywhere, and other passes begin at the beginning. after is NULL where nothing is staged, or its row is gone.
 --
 -- Locks:        ACCESS SHARE on the target
@@ -16,7 +16,7 @@ SELECT
     pg_catalog.pg_relation_size(
         pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass) / current_setting('block_size')::integer AS blocks,
     (
-        SELECT pg_catalog.split_part(t.ctid::text, ',', 1) || ',0)'
+        SELECT t.ctid::text
         FROM :"schema".:"table" t
         WHERE t.:"id_column" OPERATOR(:"id_schema".=) (
             SELECT s.id
