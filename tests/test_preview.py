@@ -133,7 +133,8 @@ def test_what_is_staged_so_far_is_previewed(db: str, conn: Conn, monkeypatch: py
         stage_reembed(db, FakeEmbedder(NEW.model_name, NEW.dimension, hook=die))
     conn.execute("DELETE FROM knowledge_nodes WHERE id IN (SELECT id FROM knowledge_nodes ORDER BY ctid LIMIT 2)")
     conn.execute(
-        "UPDATE knowledge_nodes SET content = 'changed' WHERE id = (SELECT id FROM knowledge_nodes ORDER BY ctid LIMIT 1)"
+        "UPDATE knowledge_nodes SET content = 'changed'"
+        " WHERE id = (SELECT id FROM knowledge_nodes ORDER BY ctid LIMIT 1)"
     )
     found = preview(db, QUESTION, NEW, OLD, limit=50, sample=50)
     assert (found["rows_with_text"], found["rows_staged"], found["rows_in_both"]) == (28, 17, 17)
