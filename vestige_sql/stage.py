@@ -168,7 +168,7 @@ class Stager:
         that cannot be searched; what was encoded before is committed and stays staged.
         """
         met = 0
-        self._rows = self.page_rows
+        rows = self._rows = self.page_rows
         copying, uncommitted = None, 0
         # Of rows that are on their way: one that moved since comes again, and would collide with itself.
         last: Set[bytes] = frozenset()
@@ -180,6 +180,8 @@ class Stager:
         ):
             coming = reading.submit(next, pages, None)
             while (page := self._wait_for(coming, "reading")) is not None:
+                # Here and not where it is found, for the reader may look at it at any time until then.
+                self._rows = rows
                 coming = reading.submit(next, pages, None)
                 page = page.without(last).without(last_but_one)
                 if not page.ids:
@@ -192,7 +194,7 @@ class Stager:
                 began = time.monotonic()
                 pieces = self._encode(page)
                 fast = len(page.ids) > FAST_ROWS * (time.monotonic() - began)
-                self._rows = self.page_rows // 2 if fast and self.page_rows > FEWEST_ROWS else self.page_rows
+                rows = self.page_rows // 2 if fast and self.page_rows > FEWEST_ROWS else self.page_rows
                 before, uncommitted = copying, len(page.ids)
                 copying = writing.submit(self._commit, writer, uncommitted, pieces)
                 if before is not None:
