@@ -642,17 +642,18 @@ class _Job:
             for again in range(_ROUNDS + 1):
                 with self.spent.on("encoding"):
                     met = one_pass(bool(staged) and not again)
-                if (again and met <= stager.batch_size) or not self._is_left():
+                if again and met <= stager.batch_size:
+                    break
+                steps.run(self.conn, steps.load("stage/analyze.sql"), self.values)
+                if not self._is_left():
                     break
                 steps.run(self.conn, discard, self.values)
-        steps.run(self.conn, steps.load("stage/analyze.sql"), self.values)
         copied = StepRun(steps.load(COPY), stager.rows - before, time.monotonic() - started, [])
         record_step(self.conn, self.run_id, copied)
 
     def _is_left(self) -> bool:
         """Whether anything is pending or stale."""
-        (left,) = steps.query(self.conn, "probe/pending.sql", self.values)
-        return any(left.values())
+        return bool(steps.query(self.conn, "probe/pending.sql", self.values)[0]["is_left"])
 
     @contextmanager
     def _passes(self, stager: Stager) -> Iterator[Callable[[bool], int]]:

@@ -1,7 +1,8 @@
--- What is still to be staged: rows that have text and no staged vector for that very text, and staged vectors of no use, for their
--- row is gone or has another text by now.
+-- Whether anything is still to be staged, a row that has text and no staged vector for that very text, or to be dropped from
+-- staging: a vector whose row is gone or has another text by now.
 --
--- The questions of stage/page.sql and stage/discard_stale.sql in one, asked of the whole table and without bringing texts.
+-- The questions of stage/page.sql and stage/discard_stale.sql in one, asked of the whole table and without bringing texts. Each
+-- row is looked at once, and workers may share in it.
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  either
@@ -9,20 +10,15 @@
 -- Fires:        no triggers
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    staging_table, content_column, embedding_column, only_missing, schema, table, id_schema, id_column
+-- Variables:    content_column, staging_table, embedding_column, only_missing, schema, table, id_schema, id_column
 
 SELECT
-    coalesce(sum(c.rows) FILTER (WHERE c.state = 'pending'), 0)::bigint AS rows_pending,
-    ((SELECT count(*) FROM vestige_sql.:"staging_table") - coalesce(sum(c.rows) FILTER (WHERE c.state = 'staged'), 0))::bigint AS rows_stale
-FROM (
-    SELECT
-        CASE
-            WHEN NOT vestige_sql.has_text(t.:"content_column"::text) THEN 'blank'
-            WHEN s.content_hash = vestige_sql.content_hash(t.:"content_column"::text) THEN 'staged'
-            WHEN t.:"embedding_column" IS NULL OR NOT :only_missing THEN 'pending'
-        END AS state,
-        count(*) AS rows
-    FROM :"schema".:"table" t
-    LEFT JOIN vestige_sql.:"staging_table" s ON s.id OPERATOR(:"id_schema".=) t.:"id_column"
-    GROUP BY 1
-) AS c;
+    coalesce(bool_or(CASE
+        WHEN NOT vestige_sql.has_text(t.:"content_column"::text) THEN s.id IS NOT NULL
+        WHEN s.content_hash = vestige_sql.content_hash(t.:"content_column"::text) THEN false
+        WHEN t.:"embedding_column" IS NULL OR NOT :only_missing THEN true
+        ELSE s.id IS NOT NULL
+    END), false)
+    OR count(s.id) <> (SELECT count(*) FROM vestige_sql.:"staging_table") AS is_left
+FROM :"schema".:"table" t
+LEFT JOIN vestige_sql.:"staging_table" s ON s.id OPERATOR(:"id_schema".=) t.:"id_column";

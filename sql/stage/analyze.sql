@@ -1,4 +1,4 @@
--- Let the planner know how many vectors are staged before the gate joins them with the target.
+-- Let the planner know how many vectors are staged before they are joined with the target.
 --
 -- Locks:        none on the target
 -- Transaction:  either
