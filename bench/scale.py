@@ -2,8 +2,9 @@
 nothing to do, and one that goes on.
 
 The encoder costs nothing: it hands out vectors that are ready. Each run is a process of its own, so that its memory is
-its own, on a server with PostgreSQL's defaults but for autovacuum, which would come and go. The tables have an id, a
-text and an embedding; their HNSW index is an empty one (WHERE false), so that its build costs nothing.
+its own, on a server with PostgreSQL's defaults but for autovacuum, which would come and go, and what --set says. The
+tables have an id, a text and an embedding; their HNSW index is an empty one (WHERE false), so that its build costs
+nothing.
 
 What the machine does by itself is measured beside each run: as many ids, hashes and vectors by one binary COPY into a
 table without indexes, in one transaction. What that is slower by at a million rows, for the files no longer fit into
@@ -32,6 +33,7 @@ from typing import Any
 
 import numpy as np
 import psycopg
+from psycopg import sql
 
 from vestige_sql import (
     ModelSignature,
@@ -320,6 +322,9 @@ def main() -> None:
     parser.add_argument("--model", metavar="DIR", help="a model of --old dimensions, for the command line's own start")
     parser.add_argument("--only", choices=PARTS, action="append", help="one part, and again for another (all)")
     parser.add_argument("--repeats", type=int, default=5, help="runs of each table but the largest (%(default)s)")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the server, as max_wal_size=16GB"
+    )
     parser.add_argument("--json", action="store_true", help="end with the runs' medians as a line of JSON")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     told = parser.parse_args()
@@ -338,17 +343,21 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="vestige-bench-") as folder:
         conninfo = embedded.start(folder)
         try:
+            settings = ["autovacuum=off", *told.set]
+            with psycopg.connect(conninfo, autocommit=True) as conn:
+                for name, _, value in (setting.partition("=") for setting in settings):
+                    conn.execute(sql.SQL("ALTER SYSTEM SET {} = {}").format(sql.Identifier(name), value))
+            embedded.stop(folder)
+            conninfo = embedded.start(folder)
             migrate_up(conninfo, vestige=False)
             with psycopg.connect(conninfo, autocommit=True) as conn:
-                conn.execute("ALTER SYSTEM SET autovacuum = off")
-                conn.execute("SELECT pg_reload_conf()")
                 postgresql = one(conn, "SHOW server_version")
                 pgvector = one(conn, "SELECT extversion FROM pg_extension WHERE extname = 'vector'")
                 print(
                     f"{told.rows:,} rows, a {told.key} key, vector({told.old}) to vector({told.new}). "
                     f"PostgreSQL {postgresql}, pgvector {pgvector}, psycopg {psycopg.__version__}, Python "
-                    f"{platform.python_version()}, {os.cpu_count()} cores, autovacuum off, otherwise PostgreSQL's "
-                    f"defaults.\n\n    {shlex.join(['python', *sys.argv])}",
+                    f"{platform.python_version()}, {os.cpu_count()} cores, {', '.join(settings)}, otherwise "
+                    f"PostgreSQL's defaults.\n\n    {shlex.join(['python', *sys.argv])}",
                     flush=True,
                 )
                 if "help" in parts:
