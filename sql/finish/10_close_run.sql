@@ -8,7 +8,7 @@
 -- Fires:        no triggers
 -- Run again:    safe, a closed run stays as it is
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    run_state, staging_table, schema, table, id_column, id_schema, content_column, embedding_column, only_missing
+-- Variables:    run_state, only_missing, staging_table, schema, table, id_column, id_schema, content_column, embedding_column
 
 UPDATE vestige_sql.run r
 SET state = :'run_state',

@@ -10,7 +10,7 @@
 -- Fires:        no triggers
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    content_column, staging_table, embedding_column, only_missing, schema, table, id_schema, id_column
+-- Variables:    content_column, embedding_column, only_missing, staging_table, schema, table, id_schema, id_column
 
 SELECT
     coalesce(bool_or(CASE
