@@ -33,8 +33,8 @@ from typing import Any
 
 import numpy as np
 import psycopg
+from own_server import server_with
 from pgvector.psycopg import register_vector
-from psycopg import sql
 
 from vestige_sql import (
     ModelSignature,
@@ -578,21 +578,13 @@ def main() -> None:
     for part, wanted in ((under_load, arguments.rows), (locks_at, arguments.lock_rows)):
         if not wanted:
             continue
-        with tempfile.TemporaryDirectory(prefix="vestige-bench-") as folder:
-            conninfo = embedded.start(folder)
-            with psycopg.connect(conninfo, autocommit=True) as conn:
-                conn.execute(sql.SQL("ALTER SYSTEM SET shared_buffers = {}").format(arguments.shared_buffers))
-            embedded.stop(folder)
-            conninfo = embedded.start(folder)
-            try:
-                found.append(part(conninfo, arguments))
-                with psycopg.connect(conninfo) as conn:
-                    server = conn.execute(
-                        "SELECT current_setting('server_version'), extversion, current_setting('shared_buffers')"
-                        " FROM pg_extension WHERE extname = 'vector'"
-                    ).fetchone()
-            finally:
-                embedded.stop(folder)
+        with server_with({"shared_buffers": arguments.shared_buffers}) as conninfo:
+            found.append(part(conninfo, arguments))
+            with psycopg.connect(conninfo) as conn:
+                server = conn.execute(
+                    "SELECT current_setting('server_version'), extversion, current_setting('shared_buffers')"
+                    " FROM pg_extension WHERE extname = 'vector'"
+                ).fetchone()
     assert server is not None
     print(
         f"PostgreSQL {server[0]} with shared_buffers = {server[2]} and otherwise stock settings, "

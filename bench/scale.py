@@ -22,7 +22,6 @@ import resource
 import shlex
 import subprocess
 import sys
-import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -33,13 +32,12 @@ from typing import Any
 
 import numpy as np
 import psycopg
-from psycopg import sql
+from own_server import server_with
 
 from vestige_sql import (
     ModelSignature,
     ReembedPlan,
     Target,
-    embedded,
     register_model,
     run_reembed,
     stage_reembed,
@@ -340,32 +338,24 @@ def main() -> None:
         if old.dimension != told.old:
             parser.error(f"the model has {old.dimension} dimensions: --old {old.dimension}")
 
-    with tempfile.TemporaryDirectory(prefix="vestige-bench-") as folder:
-        conninfo = embedded.start(folder)
-        try:
-            settings = ["autovacuum=off", *told.set]
-            with psycopg.connect(conninfo, autocommit=True) as conn:
-                for name, _, value in (setting.partition("=") for setting in settings):
-                    conn.execute(sql.SQL("ALTER SYSTEM SET {} = {}").format(sql.Identifier(name), value))
-            embedded.stop(folder)
-            conninfo = embedded.start(folder)
-            migrate_up(conninfo, vestige=False)
-            with psycopg.connect(conninfo, autocommit=True) as conn:
-                postgresql = one(conn, "SHOW server_version")
-                pgvector = one(conn, "SELECT extversion FROM pg_extension WHERE extname = 'vector'")
-                print(
-                    f"{told.rows:,} rows, a {told.key} key, vector({told.old}) to vector({told.new}). "
-                    f"PostgreSQL {postgresql}, pgvector {pgvector}, psycopg {psycopg.__version__}, Python "
-                    f"{platform.python_version()}, {os.cpu_count()} cores, {', '.join(settings)}, otherwise "
-                    f"PostgreSQL's defaults.\n\n    {shlex.join(['python', *sys.argv])}",
-                    flush=True,
-                )
-                if "help" in parts:
-                    measure_help()
-                if {"run", "idle", "resume"} & set(parts):
-                    on_a_server(Scale(conn, conninfo, told, old), parts)
-        finally:
-            embedded.stop(folder)
+    settings = {"autovacuum": "off"} | dict(setting.split("=", 1) for setting in told.set)
+    with server_with(settings) as conninfo:
+        migrate_up(conninfo, vestige=False)
+        with psycopg.connect(conninfo, autocommit=True) as conn:
+            postgresql = one(conn, "SHOW server_version")
+            pgvector = one(conn, "SELECT extversion FROM pg_extension WHERE extname = 'vector'")
+            set_to = ", ".join(f"{name} = {value}" for name, value in settings.items())
+            print(
+                f"{told.rows:,} rows, a {told.key} key, vector({told.old}) to vector({told.new}). "
+                f"PostgreSQL {postgresql}, pgvector {pgvector}, psycopg {psycopg.__version__}, Python "
+                f"{platform.python_version()}, {os.cpu_count()} cores, {set_to}, otherwise PostgreSQL's defaults.\n\n"
+                f"    {shlex.join(['python', *sys.argv])}",
+                flush=True,
+            )
+            if "help" in parts:
+                measure_help()
+            if {"run", "idle", "resume"} & set(parts):
+                on_a_server(Scale(conn, conninfo, told, old), parts)
 
 
 def on_a_server(scale: Scale, parts: Sequence[str]) -> None:
