@@ -32,10 +32,11 @@ from demo.corpus import documents
 from pgvector.psycopg import register_vector
 from psycopg.conninfo import make_conninfo
 
-from vestige_sql import VESTIGE, ModelSignature, ReembedPlan, Target, embedded, register_model, run_reembed
-from vestige_sql.embedder import Vectors
-from vestige_sql.migrate import migrate_up
-from vestige_sql.pgcopy import staged_rows
+from vestige_sql import VESTIGE, ModelSignature, ReembedPlan, Target, register_model, run_reembed
+from vestige_sql.database import embedded
+from vestige_sql.database.migrations import migrate_up
+from vestige_sql.encode.embedder import Vectors
+from vestige_sql.reembed.pgcopy import staged_rows
 
 BATCH = 128
 INDEX = "idx_knowledge_nodes_embedding_hnsw"

@@ -24,8 +24,9 @@ from apply import INDEX, Ready, Rows, make_rows, make_table, one
 from demo import minilm
 from psycopg.conninfo import make_conninfo
 
-from vestige_sql import VESTIGE, Embedder, ReembedPlan, ReembedReport, Target, dry_run_reembed, embedded, run_reembed
-from vestige_sql.encoder import load_embedder
+from vestige_sql import VESTIGE, Embedder, ReembedPlan, ReembedReport, Target, dry_run_reembed, run_reembed
+from vestige_sql.database import embedded
+from vestige_sql.encode.onnx import load_embedder
 from vestige_sql.report import Calibration
 
 OLD_DIMENSION = 384

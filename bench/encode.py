@@ -39,9 +39,10 @@ from demo import minilm
 from demo.corpus import documents
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
-from vestige_sql.embedder import Vectors
-from vestige_sql.encoder import OnnxEmbedder, encode_window, load_embedder
-from vestige_sql.stage import PAGE_ROWS
+from vestige_sql.encode.embedder import Vectors
+from vestige_sql.encode.onnx import OnnxEmbedder, load_embedder
+from vestige_sql.encode.window import encode_window
+from vestige_sql.reembed.stage import PAGE_ROWS
 
 BATCH = 128
 NEIGHBOURS = 10

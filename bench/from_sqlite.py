@@ -29,10 +29,12 @@ from demo.corpus import documents
 from pgvector.psycopg import register_vector
 from psycopg.conninfo import make_conninfo
 
-from vestige_sql import ModelSignature, embedded, register_model
-from vestige_sql.copy import CopyPlan, run_copy
-from vestige_sql.migrate import migrate_up
+from vestige_sql import ModelSignature, register_model
+from vestige_sql.database import embedded
+from vestige_sql.database.migrations import migrate_up
+from vestige_sql.plan import CopyPlan
 from vestige_sql.resources import resource_dir
+from vestige_sql.vestige.copy import run_copy
 
 BATCH = 500
 MODEL = "bench"
@@ -42,7 +44,7 @@ def make_source(path: Path, count: int, dimension: int) -> None:
     """Make a database of version 15 with ``count`` docstrings as memories, random unit vectors and a chain of edges."""
     rng = np.random.default_rng(0)
     conn = sqlite3.connect(path)
-    conn.executescript((resource_dir("sqlite") / "version_15.sql").read_text(encoding="utf-8"))
+    conn.executescript((resource_dir("migrations") / "sqlite" / "version_15.sql").read_text(encoding="utf-8"))
     conn.execute("INSERT INTO schema_version VALUES (15, '2025-01-01')")
     when = "2025-06-07T08:09:10.123456789+00:00"
     last = None

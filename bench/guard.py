@@ -24,7 +24,7 @@ from demo import minilm
 from demo.corpus import documents
 from encode import in_table_order, model_flop, sgemm_flops, vestige
 
-from vestige_sql.encoder import load_embedder
+from vestige_sql.encode.onnx import load_embedder
 
 FILE = Path(__file__).with_name("ratios.json")
 WORSE = 0.8

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 import psycopg
 from apply import INDEX, Ready, make_rows, make_table, one
 
-from vestige_sql import Target, embedded, run_reembed
+from vestige_sql import Target, run_reembed
+from vestige_sql.database import embedded
 
 
 @dataclass(frozen=True)

@@ -41,15 +41,15 @@ from vestige_sql import (
     ReembedPlan,
     ReembedReport,
     Target,
-    embedded,
     finalize,
     register_model,
     rollback,
     run_reembed,
 )
-from vestige_sql.embedder import Vectors
+from vestige_sql.database import embedded
+from vestige_sql.database.migrations import migrate_up
+from vestige_sql.encode.embedder import Vectors
 from vestige_sql.errors import UsageError
-from vestige_sql.migrate import migrate_up
 
 DOCUMENTS = Target("documents", content_column="body")
 LATENT = 12

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import psycopg
 from psycopg import sql
 
-from vestige_sql import embedded
+from vestige_sql.database import embedded
 
 
 @contextmanager

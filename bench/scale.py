@@ -34,20 +34,12 @@ import numpy as np
 import psycopg
 from own_server import server_with
 
-from vestige_sql import (
-    ModelSignature,
-    ReembedPlan,
-    Target,
-    register_model,
-    run_reembed,
-    stage_reembed,
-    steps,
-)
-from vestige_sql.embedder import Vectors
-from vestige_sql.migrate import migrate_up
-from vestige_sql.pgcopy import integer_field, rows, staged_rows, vector_field
-from vestige_sql.spent import PHASES
-from vestige_sql.target import probe
+from vestige_sql import ModelSignature, ReembedPlan, Target, register_model, run_reembed, stage_reembed, steps
+from vestige_sql.database.migrations import migrate_up
+from vestige_sql.encode.embedder import Vectors
+from vestige_sql.reembed.clock import PHASES
+from vestige_sql.reembed.pgcopy import integer_field, rows, staged_rows, vector_field
+from vestige_sql.reembed.target import probe
 
 PARTS = ("help", "idle", "run", "resume")
 CHUNK = 10_000
@@ -332,7 +324,7 @@ def main() -> None:
     parts = told.only or PARTS
     old = model("old", told.old)
     if told.model:
-        from vestige_sql.encoder import load_embedder
+        from vestige_sql.encode.onnx import load_embedder
 
         old = load_embedder(told.model).signature()
         if old.dimension != told.old:

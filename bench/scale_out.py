@@ -28,12 +28,14 @@ import ray
 from demo import minilm
 from demo.corpus import documents
 
-from vestige_sql import ModelSignature, ReembedReport, embedded, stage, stage_reembed
-from vestige_sql.embedder import Embedder, Vectors
-from vestige_sql.encoder import load_embedder
-from vestige_sql.migrate import migrate_up
-from vestige_sql.ray_engine import RayEngine
-from vestige_sql.reembed import abort_reembed
+from vestige_sql import ModelSignature, ReembedReport, stage_reembed
+from vestige_sql.cluster.engine import RayEngine
+from vestige_sql.database import embedded
+from vestige_sql.database.migrations import migrate_up
+from vestige_sql.encode.embedder import Embedder, Vectors
+from vestige_sql.encode.onnx import load_embedder
+from vestige_sql.reembed import stage
+from vestige_sql.reembed.verbs import abort_reembed
 
 
 class Free:

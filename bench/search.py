@@ -25,10 +25,11 @@ import psycopg
 from demo.corpus import Document, documents
 from pgvector.psycopg import register_vector
 
-from vestige_sql import ModelSignature, embedded, register_model, search, steps
-from vestige_sql.embedder import Vectors
-from vestige_sql.migrate import migrate_up
-from vestige_sql.retrieval import vector_text
+from vestige_sql import ModelSignature, register_model, search, steps
+from vestige_sql.database import embedded
+from vestige_sql.database.migrations import migrate_up
+from vestige_sql.encode.embedder import Vectors
+from vestige_sql.vestige.search import vector_text
 
 DIMENSION = 384
 LIMIT = 10

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vestige_sql.ray_engine import range_rows
-from vestige_sql.stage import PAGE_ROWS
+from vestige_sql.cluster.fleet import range_rows
+from vestige_sql.reembed.stage import PAGE_ROWS
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,12 @@ from collections.abc import Sequence
 import numpy as np
 import psycopg
 
-from vestige_sql import ModelSignature, Target, embedded, stage_reembed, steps
-from vestige_sql.embedder import Vectors
-from vestige_sql.migrate import migrate_up
-from vestige_sql.reembed import abort_reembed
-from vestige_sql.target import probe
+from vestige_sql import ModelSignature, Target, stage_reembed, steps
+from vestige_sql.database import embedded
+from vestige_sql.database.migrations import migrate_up
+from vestige_sql.encode.embedder import Vectors
+from vestige_sql.reembed.target import probe
+from vestige_sql.reembed.verbs import abort_reembed
 
 DOCUMENTS = Target("documents", content_column="body")
 

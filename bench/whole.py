@@ -22,10 +22,12 @@ from apply import make_rows, make_table, one
 from demo import minilm
 from psycopg.conninfo import make_conninfo
 
-from vestige_sql import ReembedReport, Target, embedded, run_reembed
-from vestige_sql.encoder import OnnxEmbedder, encode_window, load_embedder
-from vestige_sql.report import ReembedPlan
-from vestige_sql.stage import PAGE_ROWS
+from vestige_sql import ReembedReport, Target, run_reembed
+from vestige_sql.database import embedded
+from vestige_sql.encode.onnx import OnnxEmbedder, load_embedder
+from vestige_sql.encode.window import encode_window
+from vestige_sql.plan import ReembedPlan
+from vestige_sql.reembed.stage import PAGE_ROWS
 
 
 def alone(embedder: OnnxEmbedder, texts: list[str]) -> float:

@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 
 from vestige_sql import ReembedPlan, steps
-from vestige_sql.apply import phases
+from vestige_sql.reembed.apply import phases
 from vestige_sql.resources import resource_dir
-from vestige_sql.sqlite_source import TABLES
-from vestige_sql.steps import HEADER_FIELDS, Step
+from vestige_sql.steps.files import HEADER_FIELDS, Step
+from vestige_sql.vestige.source import TABLES
 
 HERE = Path(__file__).parent
 

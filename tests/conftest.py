@@ -28,9 +28,10 @@ from psycopg.conninfo import make_conninfo
 from step_claims import Walks
 from support import Said
 
-from vestige_sql import cli, embedded
+from vestige_sql import cli
+from vestige_sql.database import embedded
+from vestige_sql.database.migrations import migrate_up
 from vestige_sql.errors import UsageError
-from vestige_sql.migrate import migrate_up
 
 _url_key = pytest.StashKey[str]()
 _numbers = itertools.count(1)

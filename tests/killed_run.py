@@ -12,8 +12,10 @@ from typing import Any
 from support import Conn, FakeEmbedder
 from tqdm import tqdm
 
-from vestige_sql import ReembedPlan, online, run_reembed, stage, steps
-from vestige_sql.progress import Progress
+from vestige_sql import ReembedPlan, run_reembed, steps
+from vestige_sql.reembed import online, stage
+from vestige_sql.reembed.progress import Progress
+from vestige_sql.steps import running
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,6 @@ def run(conninfo: str, name: str, dimension: int, plan: Mapping[str, Any], point
             if point.what == "chunk" and seen == point.number:
                 die()
 
-    steps.run = watched  # type: ignore[assignment]
+    steps.run = running.run = watched  # type: ignore[assignment]
     hook = (lambda call, _: die() if call == point.number else None) if point.what == "embed" else None
     run_reembed(conninfo, FakeEmbedder(name, dimension, hook=hook), ReembedPlan(**plan), progress=Dies())

@@ -35,9 +35,6 @@ def serve(path: str) -> None:
     # Loaded once for all, but for ONNX Runtime: it starts a thread, and with threads no fork is safe.
     import huggingface_hub.utils  # noqa: F401
 
-    import vestige_sql.cli
-    import vestige_sql.encoder  # noqa: F401
-
     assert len(list(Path("/proc/self/task").iterdir())) == 1
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who answer
     with socket.socket(socket.AF_UNIX) as listener:
@@ -76,11 +73,13 @@ def _answer(caller: socket.socket) -> None:
 def _main(arguments: list[str]) -> int:
     import psycopg
 
-    from vestige_sql import apply, cli, reembed, stage, steps
-    from vestige_sql.progress import Progress
+    from vestige_sql import cli, steps
+    from vestige_sql.reembed import apply, session, stage
+    from vestige_sql.reembed.progress import Progress
+    from vestige_sql.steps import running
 
     cli._BANNER_SECS = 0
-    reembed._CLAIM_SECS = 0.1
+    session._CLAIM_SECS = 0.1
     apply._FIRST_PAUSE_SECS = apply._LONGEST_PAUSE_SECS = 0.01
     stage.PAGE_ROWS = 60
 
@@ -106,7 +105,7 @@ def _main(arguments: list[str]) -> int:
         if str(chunks) == where:
             pause()
 
-    steps.run = pausing_run
+    steps.run = running.run = pausing_run
     Progress.advance = pausing_advance  # type: ignore[method-assign]
     return cli.main(arguments)
 

@@ -21,12 +21,12 @@ from psycopg import sql
 from support import HNSW, FakeEmbedder, literal, seed
 
 from vestige_sql import VESTIGE, ReembedPlan, run_reembed, stage_reembed, steps
-from vestige_sql.apply import FALLS_BACK_TO, phases
-from vestige_sql.pgcopy import staged_rows
+from vestige_sql.reembed.apply import FALLS_BACK_TO, phases
+from vestige_sql.reembed.pgcopy import staged_rows
+from vestige_sql.reembed.target import probe
 from vestige_sql.resources import resource_dir
-from vestige_sql.sqlite_source import TABLES
-from vestige_sql.steps import HEADER_FIELDS, Step, Value
-from vestige_sql.target import probe
+from vestige_sql.steps.files import HEADER_FIELDS, Step, Value
+from vestige_sql.vestige.source import TABLES
 
 Conn = psycopg.Connection[Any]
 

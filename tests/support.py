@@ -16,7 +16,7 @@ import pytest
 from psycopg import sql
 
 from vestige_sql import VESTIGE, ModelSignature, Target, register_model, steps
-from vestige_sql.embedder import Vectors
+from vestige_sql.encode.embedder import Vectors
 
 HNSW = "idx_knowledge_nodes_embedding_hnsw"
 HNSW_DEFINITION = (
@@ -287,6 +287,12 @@ def everything(conn: Conn) -> dict[str, str]:
 # --- Points in a run ---
 
 
+def patch_run(patch: pytest.MonkeyPatch, wrapped: Callable[..., steps.StepRun]) -> None:
+    """Let ``wrapped`` stand in for ``steps.run``, for questions too."""
+    patch.setattr(steps, "run", wrapped)
+    patch.setattr("vestige_sql.steps.running.run", wrapped)
+
+
 class Points:
     """Wraps ``steps.run`` to act before or after named steps of a run, and keeps the names of those that ran."""
 
@@ -302,7 +308,7 @@ class Points:
             self._act("after", step.name)
             return done
 
-        monkeypatch.setattr(steps, "run", wrapped)
+        patch_run(monkeypatch, wrapped)
 
     def before(self, step: str, action: Callable[[], object]) -> None:
         """Call ``action`` the next time that the step is about to run, once."""

@@ -17,23 +17,16 @@ from psycopg import sql
 from support import Conn, FakeEmbedder, catalog, check_space, everything, granted, literal, rows
 from test_by_hand import files, run_psql
 
-from vestige_sql import (
-    ReembedPlan,
-    ReembedReport,
-    Target,
-    dry_run_reembed,
-    register_model,
-    run_reembed,
-    stage,
-    stage_reembed,
-)
-from vestige_sql.apply import phases
+from vestige_sql import ReembedPlan, ReembedReport, Target, dry_run_reembed, register_model, run_reembed, stage_reembed
 from vestige_sql.cli import main
+from vestige_sql.database.connection import connect
 from vestige_sql.errors import DimensionMismatch, TargetError
-from vestige_sql.inspection import status
-from vestige_sql.reembed import script_staged
+from vestige_sql.look.script import script_staged
+from vestige_sql.look.status import status
+from vestige_sql.reembed import stage
+from vestige_sql.reembed.apply import phases
+from vestige_sql.reembed.target import probe
 from vestige_sql.resources import resource_dir
-from vestige_sql.target import connect, probe
 
 WAYS = ("rewrite", "widen", "swap")
 OLD = FakeEmbedder("old", 8)
@@ -635,7 +628,7 @@ def test_tablespaces(tablespaces: tuple[str, str], db: str, conn: Conn, way: str
 @pytest.mark.parametrize("way", WAYS)
 def test_pgvector_in_a_schema_off_the_search_path(empty_db: str, way: str) -> None:
     """As on hosted platforms, where extensions have a schema of their own."""
-    from vestige_sql.migrate import migrate_up
+    from vestige_sql.database.migrations import migrate_up
 
     with psycopg.connect(empty_db, autocommit=True) as conn:
         run_sql(conn, "CREATE SCHEMA extensions", "CREATE EXTENSION vector SCHEMA extensions")

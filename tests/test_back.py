@@ -33,6 +33,7 @@ from support import (
     connected,
     index_definition,
     literal,
+    patch_run,
     registered,
     seed,
     space_of,
@@ -53,19 +54,19 @@ from vestige_sql import (
     apply_staged,
     cli,
     dry_run_reembed,
-    embedded,
     finalize,
-    online,
     rollback,
     run_reembed,
-    stage,
     stage_reembed,
     steps,
 )
+from vestige_sql.database import embedded
+from vestige_sql.database.migrations import migrate_up
 from vestige_sql.errors import CheckFailed, LockNotAvailable, StagedForAnother, TargetError, UsageError, VestigeError
-from vestige_sql.inspection import ask_gate, status
-from vestige_sql.migrate import migrate_up
-from vestige_sql.reembed import script_staged
+from vestige_sql.look.script import script_staged
+from vestige_sql.look.status import status
+from vestige_sql.look.target import ask_gate
+from vestige_sql.reembed import online, stage
 from vestige_sql.resources import resource_dir
 
 __all__ = ["role"]
@@ -213,7 +214,7 @@ def boundaries(databases: Databases) -> list[Boundary]:
 
     with databases() as db, psycopg.connect(db, autocommit=True) as observer, pytest.MonkeyPatch.context() as patch:
         seed(observer, ROWS, OLD)
-        patch.setattr(steps, "run", watched)
+        patch_run(patch, watched)
         points = Points(patch)
         points.after(FILL, lambda: change(observer))
         run_reembed(db, new(), ONLINE)

@@ -28,24 +28,17 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from support import Conn, FakeEmbedder, Said, everything, rows, seed, vectors
 
-from vestige_sql import (
-    ModelSignature,
-    ReembedPlan,
-    Target,
-    dry_run_reembed,
-    run_reembed,
-    search,
-    stage_reembed,
-)
-from vestige_sql.copy import CopyPlan
-from vestige_sql.encoder import OnnxEmbedder, load_embedder
+from vestige_sql import ModelSignature, ReembedPlan, Target, dry_run_reembed, run_reembed, search, stage_reembed
+from vestige_sql.cluster.engine import RayEngine
+from vestige_sql.database.migrations import migrate_up
+from vestige_sql.database.settings import checked_conninfo, resolve_conninfo
+from vestige_sql.encode.graph import external_data
+from vestige_sql.encode.hub import resolve_model
+from vestige_sql.encode.onnx import OnnxEmbedder, load_embedder
 from vestige_sql.errors import UsageError, VestigeError
-from vestige_sql.inspection import probe_target
-from vestige_sql.migrate import migrate_up
-from vestige_sql.model import external_data, resolve_model
-from vestige_sql.preview import preview
-from vestige_sql.ray_engine import RayEngine
-from vestige_sql.settings import checked_conninfo, resolve_conninfo
+from vestige_sql.look.preview import preview
+from vestige_sql.look.target import probe_target
+from vestige_sql.plan import CopyPlan
 
 DIMENSION = 32
 OLD = FakeEmbedder("old", 16)
@@ -125,7 +118,7 @@ def place(databases: Callable[[], AbstractContextManager[str]], pg_dump: Callabl
 
 def names_of(conn: Conn, table: str) -> Mapping[str, Any]:
     """The names that the package makes for a target."""
-    from vestige_sql.target import probe
+    from vestige_sql.reembed.target import probe
 
     return probe(conn, Target(table)).values
 

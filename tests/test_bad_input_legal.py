@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 from psycopg import sql
 from support import Conn, FakeEmbedder, catalog, check_space, literal, rows, seed, vectors
 
-from vestige_sql import ReembedPlan, Target, dry_run_reembed, finalize, register_model, rollback, run_reembed, stage
-from vestige_sql.encoder import load_embedder
+from vestige_sql import ReembedPlan, Target, dry_run_reembed, finalize, register_model, rollback, run_reembed
+from vestige_sql.encode.onnx import load_embedder
 from vestige_sql.errors import BadEmbedding
-from vestige_sql.inspection import status
+from vestige_sql.look.status import status
+from vestige_sql.reembed import stage
 
 OLD = FakeEmbedder("old", 8)
 NEW = FakeEmbedder("new", 12)
@@ -148,7 +149,7 @@ def test_any_name(shared: tuple[str, Conn], names: list[str], plan: ReembedPlan)
 
 def test_a_column_called_as_the_second_one_is_left_alone_where_none_is_added(shared: tuple[str, Conn]) -> None:
     """By rewrite; the other ways refuse it by name."""
-    from vestige_sql.target import probe
+    from vestige_sql.reembed.target import probe
 
     db, conn = shared
     target = Target("namesake", "id", "content", "embedding")

@@ -18,9 +18,9 @@ from psycopg.conninfo import conninfo_to_dict
 from support import FakeEmbedder, catalog, check_search, check_space, registered, rows, seed, vectors
 
 from vestige_sql import ReembedPlan, Target, abort_reembed, apply_staged, finalize, rollback, run_reembed, stage_reembed
-from vestige_sql.apply import phases
-from vestige_sql.encoder import load_embedder
-from vestige_sql.reembed import script_staged
+from vestige_sql.encode.onnx import load_embedder
+from vestige_sql.look.script import script_staged
+from vestige_sql.reembed.apply import phases
 
 ROOT = Path(__file__).parent.parent
 OLD, NEW = FakeEmbedder("old", 24), FakeEmbedder("new", 32)

@@ -10,8 +10,10 @@ import psycopg
 import pytest
 from support import HNSW, Conn, FakeEmbedder, everything, seed
 
-from vestige_sql import ReembedPlan, Target, calibrate, dry_run_reembed, run_reembed, stage_reembed
+from vestige_sql import ReembedPlan, Target, dry_run_reembed, run_reembed, stage_reembed
 from vestige_sql.errors import BadEmbedding
+from vestige_sql.predict import prediction
+from vestige_sql.predict.job import Job
 from vestige_sql.report import Calibration
 
 OLD, NEW = "old", "new"
@@ -65,7 +67,7 @@ def test_sizes_are_those_of_the_run(db: str, conn: Conn) -> None:
     assert found.index_bytes == pytest.approx(index, rel=0.1)
 
 
-SECONDS = calibrate._COPY_SECS
+SECONDS = prediction._COPY_SECS
 
 
 @pytest.mark.parametrize(
@@ -81,7 +83,7 @@ SECONDS = calibrate._COPY_SECS
 )
 def test_the_next_copy(seconds: float, encoding: float, index: float, times: float) -> None:
     found = Calibration(rows_sampled=1, sample_secs=1, encoding_secs=encoding, index_secs=index)
-    assert calibrate._next_size(1_000, seconds, found) == pytest.approx(1_000 * times, rel=0.01)
+    assert prediction._next_size(1_000, seconds, found) == pytest.approx(1_000 * times, rel=0.01)
 
 
 @pytest.mark.parametrize(("allowed", "copies"), [(60.0, [10, 40, 120]), (0.0, [10])], ids=["time", "none"])
@@ -89,17 +91,17 @@ def test_copies_grow_while_there_is_time(
     db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch, allowed: float, copies: list[int]
 ) -> None:
     seed(conn, 120)
-    monkeypatch.setattr(calibrate, "_COPY_ROWS", 10)
-    monkeypatch.setattr(calibrate, "_COPY_SECS", allowed)
-    monkeypatch.setattr(calibrate, "_COPY_SHARE", 0)
-    monkeypatch.setattr(calibrate, "_MATTERS", 0)
-    rows, scaled = [], calibrate._scaled
+    monkeypatch.setattr(prediction, "COPY_ROWS", 10)
+    monkeypatch.setattr(prediction, "_COPY_SECS", allowed)
+    monkeypatch.setattr(prediction, "_COPY_SHARE", 0)
+    monkeypatch.setattr(prediction, "_MATTERS", 0)
+    rows, scaled = [], prediction._scaled
 
-    def noted(found: Calibration, job: calibrate.Job, tried: calibrate._Tried) -> Calibration:
+    def noted(found: Calibration, job: Job, tried: prediction._Tried) -> Calibration:
         rows.append(tried.rows)
         return scaled(found, job, tried)
 
-    monkeypatch.setattr(calibrate, "_scaled", noted)
+    monkeypatch.setattr(prediction, "_scaled", noted)
     found = calibrated(db, FakeEmbedder(NEW))
     assert rows == pytest.approx(copies, abs=10)
     assert found.notes == []

@@ -19,10 +19,11 @@ from psycopg.conninfo import make_conninfo
 from support import Conn, Points, check_space, literal, typmod, vectors, wait_for
 from test_any_table import DOCUMENTS, NEW, OLD, make, one, run_sql
 
-from vestige_sql import ReembedPlan, embedded, finalize, register_model, rollback, run_reembed
+from vestige_sql import ReembedPlan, finalize, register_model, rollback, run_reembed
+from vestige_sql.database import embedded
+from vestige_sql.database.migrations import migrate_up
 from vestige_sql.errors import VestigeError
-from vestige_sql.migrate import migrate_up
-from vestige_sql.target import probe
+from vestige_sql.reembed.target import probe
 
 ROWS = 400
 ONLINE = ReembedPlan(online=True, lock_attempts=20)
@@ -40,9 +41,9 @@ def fill(conn: Conn, rows: int = ROWS) -> None:
 
 def small_steps(monkeypatch: pytest.MonkeyPatch, rows: int = 20) -> None:
     """So that others come between pages and batches as they would in a large table."""
-    monkeypatch.setattr("vestige_sql.stage.PAGE_ROWS", rows)
+    monkeypatch.setattr("vestige_sql.reembed.stage.PAGE_ROWS", rows)
     for name in ("_FEWEST_ROWS", "_FIRST_ROWS", "_MOST_ROWS"):
-        monkeypatch.setattr(f"vestige_sql.online.{name}", rows)
+        monkeypatch.setattr(f"vestige_sql.reembed.online.{name}", rows)
 
 
 class Writer(threading.Thread):
@@ -403,7 +404,7 @@ def test_a_physical_standby_ends_up_equal(
     """Its lag is followed while the column is filled, and the index serves there."""
     db, replica = standby
     small_steps(monkeypatch)
-    monkeypatch.setattr("vestige_sql.online._LAG_POLL_SECS", 0.05)
+    monkeypatch.setattr("vestige_sql.reembed.online._LAG_POLL_SECS", 0.05)
     migrate_up(db, vestige=False)
     with psycopg.connect(db, autocommit=True) as conn, psycopg.connect(replica, autocommit=True) as there:
 

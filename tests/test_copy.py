@@ -31,8 +31,8 @@ from vestige_sqlite import (
     memory,
 )
 
-from vestige_sql import ModelSignature, cli, copy, reembed, register_model, run_reembed
-from vestige_sql.copy import BadRow, CopyPlan, CopyReport, dry_run_copy, run_copy
+from vestige_sql import ModelSignature, cli, register_model, run_reembed
+from vestige_sql.database.migrations import migrate_up
 from vestige_sql.errors import (
     ModelMismatch,
     RunInProgress,
@@ -42,8 +42,10 @@ from vestige_sql.errors import (
     UsageError,
     VestigeError,
 )
-from vestige_sql.migrate import migrate_up
-from vestige_sql.sqlite_source import VERSION
+from vestige_sql.plan import CopyPlan
+from vestige_sql.vestige import copy
+from vestige_sql.vestige.copy import BadRow, CopyReport, dry_run_copy, run_copy
+from vestige_sql.vestige.source import VERSION
 
 SIGNATURE = ModelSignature(MODEL, DIMENSION, "5" * 64)
 ANN, BOB, TEAM = (f"c0000000-0000-4000-8000-00000000000{n}" for n in range(3))
@@ -416,7 +418,7 @@ def test_a_copy_that_was_cut_off_goes_on(
 
 
 def test_two_at_once_are_refused(db: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reembed, "_CLAIM_SECS", 0.1)
+    monkeypatch.setattr("vestige_sql.reembed.session._CLAIM_SECS", 0.1)
     path = build(tmp_path / "s.db", 15, {"knowledge_nodes": [memory(0)]})
     refused: list[VestigeError] = []
 

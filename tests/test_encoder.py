@@ -15,8 +15,9 @@ from demo import minilm
 from demo.minilm import build_tiny
 from tokenizers import Tokenizer
 
-from vestige_sql.embedder import Embedder, ModelSignature, Vectors
-from vestige_sql.encoder import embed_queries, encode_window, first_bad_row, load_embedder
+from vestige_sql.encode.embedder import Embedder, ModelSignature, Vectors
+from vestige_sql.encode.onnx import load_embedder
+from vestige_sql.encode.window import embed_queries, encode_window, first_bad_row
 from vestige_sql.errors import BadEmbedding, EncoderError, ModelUnsupported, UsageError
 
 DATA = Path(__file__).parent / "data"

@@ -33,8 +33,9 @@ from support import (
     typmod,
 )
 
-from vestige_sql import ModelSignature, cli, stage
-from vestige_sql.encoder import load_embedder
+from vestige_sql import ModelSignature, cli
+from vestige_sql.encode.onnx import load_embedder
+from vestige_sql.reembed import stage
 
 DIMENSION = 32
 

@@ -57,7 +57,7 @@ def raised_in_python() -> set[tuple[str, str]]:
     """The class and the message of every error that is made in the package, but for those passed on as they are."""
     return {
         (call.func.id, template(text))
-        for path in PACKAGE.glob("*.py")
+        for path in PACKAGE.rglob("*.py")
         for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in CLASSES and call.args
         for text in texts(call.args[0])
@@ -120,11 +120,11 @@ def handled() -> set[str]:
     """The SQLSTATE of every error of PostgreSQL that the package handles by name, and of every one of its own."""
     named = {
         sqlstate
-        for path in PACKAGE.glob("*.py")
+        for path in PACKAGE.rglob("*.py")
         for name in re.findall(r"psycopg\.errors\.(\w+)", path.read_text(encoding="utf-8"))
         if (sqlstate := getattr(psycopg.errors, name).sqlstate)
     }
-    sources = [*PACKAGE.glob("*.py"), *resource_dir("migrations").rglob("*.sql")]
+    sources = [*PACKAGE.rglob("*.py"), *resource_dir("migrations").rglob("*.sql")]
     return named | {code for path in sources for code in re.findall(r"['\"](VS\d{3})['\"]", path.read_text("utf-8"))}
 
 

@@ -29,21 +29,18 @@ from vestige_sql import (
     ReembedReport,
     Target,
     abort_reembed,
-    apply,
     apply_reembed,
     apply_staged,
     dry_run_reembed,
-    embedded,
     finalize,
-    online,
-    reembed,
     register_model,
     rollback,
     run_reembed,
-    stage,
     stage_reembed,
     steps,
 )
+from vestige_sql.database import embedded
+from vestige_sql.database.migrations import migrate_up
 from vestige_sql.errors import (
     CheckFailed,
     FilesChanged,
@@ -54,9 +51,10 @@ from vestige_sql.errors import (
     TargetError,
     VestigeError,
 )
-from vestige_sql.inspection import ask_gate, status
-from vestige_sql.migrate import migrate_up
-from vestige_sql.reembed import script_staged
+from vestige_sql.look.script import script_staged
+from vestige_sql.look.status import status
+from vestige_sql.look.target import ask_gate
+from vestige_sql.reembed import apply, online, stage
 from vestige_sql.resources import resource_dir
 
 ONLINE = ReembedPlan(online=True)
@@ -151,7 +149,7 @@ def stop_after(db: str, monkeypatch: pytest.MonkeyPatch, name: str, plan: Reembe
 
 
 def test_a_second_run_while_one_is_online(db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reembed, "_CLAIM_SECS", 0.0)
+    monkeypatch.setattr("vestige_sql.reembed.session._CLAIM_SECS", 0.0)
     make_documents(db, conn)
     refused = []
 
@@ -1100,7 +1098,9 @@ def edited(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *names: str, gone: b
             text = (folder / name).read_text(encoding="utf-8")
             (folder / name).write_text(text.replace("\n\n", "\n\n-- edited by a reviewer\n", 1), encoding="utf-8")
     with monkeypatch.context() as patch:
-        patch.setattr(steps, "resource_dir", lambda name: folder if name == "sql" else resource_dir(name))
+        patch.setattr(
+            "vestige_sql.steps.files.resource_dir", lambda name: folder if name == "sql" else resource_dir(name)
+        )
         yield
     shutil.rmtree(folder)
 

@@ -38,18 +38,9 @@ from support import (
     writing,
 )
 
-from vestige_sql import (
-    ReembedPlan,
-    ReembedReport,
-    Target,
-    apply,
-    embedded,
-    reembed,
-    run_reembed,
-    stage,
-    stage_reembed,
-    steps,
-)
+from vestige_sql import ReembedPlan, ReembedReport, Target, run_reembed, stage_reembed, steps
+from vestige_sql.database import embedded
+from vestige_sql.database.migrations import migrate_up
 from vestige_sql.errors import (
     CheckFailed,
     IndexInvalid,
@@ -58,10 +49,10 @@ from vestige_sql.errors import (
     StagedForAnother,
     VestigeError,
 )
-from vestige_sql.inspection import status
-from vestige_sql.migrate import migrate_up
-from vestige_sql.reembed import abort_reembed, apply_staged
-from vestige_sql.target import probe
+from vestige_sql.look.status import status
+from vestige_sql.reembed import apply, stage
+from vestige_sql.reembed.target import probe
+from vestige_sql.reembed.verbs import abort_reembed, apply_staged
 
 WAYS = ("rewrite", "widen", "swap")
 
@@ -311,7 +302,7 @@ def held_up(monkeypatch: pytest.MonkeyPatch, db: str, conn: Conn) -> Iterator[Ca
 
 
 def test_killed_in_the_concurrent_build(victims: Any, db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reembed, "_CLAIM_SECS", 0.1)
+    monkeypatch.setattr("vestige_sql.reembed.session._CLAIM_SECS", 0.1)
     seed(conn, ROWS, OLD)
     kill(victims, db, NEW, {"concurrent_index": True}, Point("before", "index/concurrently/10_set_build_limits.sql"))
     with writing(db):
@@ -715,7 +706,7 @@ def test_where_a_pass_begins(db: str, conn: Conn, staged: list[int], missing: bo
 
 
 def test_a_table_that_changes_faster_than_it_is_encoded(db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reembed, "_ROUNDS", 2)
+    monkeypatch.setattr("vestige_sql.reembed.job._ROUNDS", 2)
     seed(conn, ROWS, OLD)
     points = Points(monkeypatch)
 
@@ -776,7 +767,7 @@ def test_staged_by_one_process_and_applied_by_another(db: str, conn: Conn) -> No
 
 
 def test_a_second_run_on_the_same_target(db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reembed, "_CLAIM_SECS", 0.3)
+    monkeypatch.setattr("vestige_sql.reembed.session._CLAIM_SECS", 0.3)
     seed(conn, ROWS, OLD)
     refused: list[str] = []
 

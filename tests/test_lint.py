@@ -11,7 +11,7 @@ from lint import IGNORE, lint_faults, squawk
 from vestige_sql.resources import resource_dir
 
 _ROOT = resource_dir("migrations")
-MIGRATIONS = sorted(path.relative_to(_ROOT).as_posix() for path in _ROOT.rglob("*.sql"))
+MIGRATIONS = sorted(path.relative_to(_ROOT).as_posix() for path in _ROOT.rglob("*.sql") if path.parent.name != "sqlite")
 
 
 # --- The migrations ---

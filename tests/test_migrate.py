@@ -19,8 +19,8 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from vestige_sql.database.migrations import Applied, migrate_up
 from vestige_sql.errors import ServerError, UsageError
-from vestige_sql.migrate import Applied, migrate_up
 from vestige_sql.resources import resource_dir
 
 VESTIGE = str(resource_dir("migrations") / "vestige")

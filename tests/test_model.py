@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 from demo.minilm import build_tiny
 
+from vestige_sql.encode.graph import external_data
+from vestige_sql.encode.hub import resolve_model
 from vestige_sql.errors import ModelNotFound, ModelUnsupported, UsageError
-from vestige_sql.model import external_data, resolve_model
 
 ROOT = Path(__file__).parent.parent
 

@@ -11,7 +11,7 @@ from psycopg.rows import dict_row
 from support import HNSW, Conn, FakeEmbedder, Points, literal, seed
 
 from vestige_sql import ReembedPlan, Target, run_reembed, stage_reembed, steps
-from vestige_sql.target import probe
+from vestige_sql.reembed.target import probe
 
 OLD, NEW = FakeEmbedder("old", 16), FakeEmbedder("new", 24)
 
@@ -105,7 +105,7 @@ def progress(conn: Conn) -> list[dict[str, Any]]:
 
 
 def test_progress(db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vestige_sql.stage.PAGE_ROWS", 5)
+    monkeypatch.setattr("vestige_sql.reembed.stage.PAGE_ROWS", 5)
     seed(conn, 20, OLD)
     assert progress(conn) == []
     seen: list[dict[str, Any]] = []

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import psycopg
 import pytest
-from support import Conn, FakeEmbedder, Points, catalog, check_space, everything, literal, vectors, wait_for
+from support import Conn, FakeEmbedder, Points, catalog, check_space, everything, literal, patch_run, vectors, wait_for
 from test_any_table import DOCUMENTS, GRANTS, Role, make, one, quoted, role, run_sql, tablespaces
 
 from vestige_sql import (
@@ -25,18 +25,16 @@ from vestige_sql import (
     ReembedReport,
     Target,
     abort_reembed,
-    apply,
     dry_run_reembed,
-    online,
     register_model,
     run_reembed,
-    stage,
     steps,
 )
-from vestige_sql.embedder import Vectors
+from vestige_sql.encode.embedder import Vectors
 from vestige_sql.errors import CheckFailed, LockNotAvailable, RecallTooLow, TargetError, VestigeError
-from vestige_sql.kept import finalize
-from vestige_sql.target import probe
+from vestige_sql.reembed import apply, online, stage
+from vestige_sql.reembed.back import finalize
+from vestige_sql.reembed.target import probe
 
 __all__ = ["role", "tablespaces"]
 
@@ -1110,7 +1108,7 @@ def test_filling_waits_for_a_replica_that_is_behind(db: str, conn: Conn, monkeyp
         return run(run_on, step, values)
 
     falls_behind()
-    monkeypatch.setattr(steps, "run", watched)
+    patch_run(monkeypatch, watched)
     go_online(db, max_lag_bytes=200_000)
     replica.pgconn.finish()
     assert seen[:11] == [seen[0]] * 11

@@ -13,8 +13,9 @@ import pytest
 from online import Changes, HashEncoder, load, make_table, pgbench
 from support import Conn, FakeEmbedder, Points, check_space, seed, wait_for
 
-from vestige_sql import ReembedPlan, apply, online, run_reembed
+from vestige_sql import ReembedPlan, run_reembed
 from vestige_sql.errors import UsageError
+from vestige_sql.reembed import apply, online
 
 OLD = HashEncoder("old", 16)
 NEW = HashEncoder("new", 24)

@@ -21,11 +21,12 @@ from support import FakeEmbedder, seed
 from vestige_sqlite import NEWEST, build, memories
 
 from vestige_sql import ReembedPlan, apply_reembed, cli, run_reembed, stage_reembed
-from vestige_sql.copy import run_copy
+from vestige_sql.database.migrations import migrate_up
 from vestige_sql.errors import VestigeError
-from vestige_sql.inspection import probe_target, status
-from vestige_sql.migrate import migrate_up
-from vestige_sql.retrieval import registered_model, search
+from vestige_sql.look.status import status
+from vestige_sql.look.target import probe_target
+from vestige_sql.vestige.copy import run_copy
+from vestige_sql.vestige.search import registered_model, search
 
 CORE = "hush4711"
 PASSWORD = f"p%@:/' \\{CORE}"

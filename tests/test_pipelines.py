@@ -21,10 +21,11 @@ from psycopg.conninfo import conninfo_to_dict
 from support import Conn, FakeEmbedder, catalog, check_space, literal, rows, typmod
 
 from vestige_sql import ModelSignature, ReembedPlan, Target, apply_reembed, apply_staged, register_model, stage_reembed
-from vestige_sql.apply import FASTEST_FIRST
+from vestige_sql.database.migrations import migrate_up
 from vestige_sql.errors import CheckFailed, LockNotAvailable, RunInProgress, StagedForAnother, TargetError, UsageError
-from vestige_sql.migrate import migrate_up
-from vestige_sql.reembed import abort_reembed, script_staged
+from vestige_sql.look.script import script_staged
+from vestige_sql.reembed.decide import FASTEST_FIRST
+from vestige_sql.reembed.verbs import abort_reembed
 
 ROOT = Path(__file__).parent.parent
 PIPELINES = ROOT / "examples" / "pipelines"
@@ -316,7 +317,7 @@ def test_a_roles_default_isolation_does_not_hide_rows_from_the_runner(documents:
 def test_another_run_on_the_target_is_waited_for_and_named(
     documents: str, conn: Conn, caller: Conn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vestige_sql.reembed._CLAIM_SECS", 0.0)
+    monkeypatch.setattr("vestige_sql.reembed.session._CLAIM_SECS", 0.0)
     stage_reembed(documents, NEW, target=DOCUMENTS)
     claim = "hashtext('vestige_sql'), hashtext('public.documents.embedding')"
     conn.execute(f"SELECT pg_advisory_lock({claim})")  # type: ignore[arg-type]

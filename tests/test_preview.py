@@ -15,11 +15,11 @@ from psycopg import sql
 from support import Conn, FakeEmbedder, Points, everything, literal, seed, table_name, vectors
 
 from vestige_sql import VESTIGE, Target, apply_staged, cli, register_model, run_reembed, stage_reembed
-from vestige_sql.embedder import Vectors
-from vestige_sql.encoder import load_embedder
+from vestige_sql.encode.embedder import Vectors
+from vestige_sql.encode.onnx import load_embedder
 from vestige_sql.errors import CheckFailed, ModelMismatch, UsageError
-from vestige_sql.preview import preview, staged_models
-from vestige_sql.reembed import abort_reembed
+from vestige_sql.look.preview import preview, staged_models
+from vestige_sql.reembed.verbs import abort_reembed
 
 ROOT = Path(__file__).parent.parent
 OLD, NEW = FakeEmbedder("old", 16), FakeEmbedder("new", 24)
@@ -123,7 +123,7 @@ def test_there_may_be_no_old_space(db: str, conn: Conn) -> None:
 
 def test_what_is_staged_so_far_is_previewed(db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch) -> None:
     seed(conn, 30, OLD)
-    monkeypatch.setattr("vestige_sql.stage.PAGE_ROWS", 10)
+    monkeypatch.setattr("vestige_sql.reembed.stage.PAGE_ROWS", 10)
 
     def die(call: int, _: Sequence[str]) -> None:
         if call == 3:

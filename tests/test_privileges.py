@@ -34,13 +34,14 @@ from vestige_sql import (
     search,
     stage_reembed,
 )
-from vestige_sql.apply import phases
-from vestige_sql.copy import run_copy
+from vestige_sql.database.migrations import migrate_up
 from vestige_sql.errors import VestigeError
-from vestige_sql.inspection import ask_gate, probe_target, status
-from vestige_sql.migrate import migrate_up
-from vestige_sql.preview import preview
-from vestige_sql.reembed import script_staged
+from vestige_sql.look.preview import preview
+from vestige_sql.look.script import script_staged
+from vestige_sql.look.status import status
+from vestige_sql.look.target import ask_gate, probe_target
+from vestige_sql.reembed.apply import phases
+from vestige_sql.vestige.copy import run_copy
 
 ROOT = Path(__file__).parent.parent
 DOCS = Target("docs.documents", "id", "body", "embedding")
@@ -579,7 +580,7 @@ def test_a_key_whose_operators_are_an_extensions(db: str, conn: Conn, way: str) 
     make(conn, key="extensions.vector(1) PRIMARY KEY", keys=keys, embedding="extensions.vector(8)")
     register_model(db, OLD.signature(), target=DOCUMENTS)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("vestige_sql.stage.PAGE_ROWS", 2)
+        patch.setattr("vestige_sql.reembed.stage.PAGE_ROWS", 2)
         run_reembed(db, NEW, ONLINE if way == "online" else ReembedPlan(apply=way), target=DOCUMENTS)
     check_space(conn, NEW, DOCUMENTS)
     if way == "online":

@@ -22,13 +22,17 @@ import pytest
 from demo.minilm import build_tiny
 from support import Conn, FakeEmbedder, check_space, dsn, seed
 
-from vestige_sql import VESTIGE, ReembedReport, embedded, ray_engine, reembed, run_reembed, stage, stage_reembed, steps
-from vestige_sql.embedder import Embedder
-from vestige_sql.encoder import load_embedder
+from vestige_sql import VESTIGE, ReembedReport, run_reembed, stage_reembed, steps
+from vestige_sql.cluster import fleet
+from vestige_sql.cluster.engine import RayEngine
+from vestige_sql.database import embedded
+from vestige_sql.database.migrations import migrate_up
+from vestige_sql.encode.embedder import Embedder
+from vestige_sql.encode.onnx import load_embedder
 from vestige_sql.errors import BadEmbedding, EngineError, ModelMismatch, ModelNotFound
-from vestige_sql.migrate import migrate_up
-from vestige_sql.ray_engine import RayEngine
-from vestige_sql.target import probe
+from vestige_sql.reembed import stage
+from vestige_sql.reembed import verbs as reembed
+from vestige_sql.reembed.target import probe
 
 OLD = FakeEmbedder("old", 64)
 NEW = FakeEmbedder("new", 96)
@@ -68,7 +72,7 @@ _NODE = {"num_cpus": 1, "object_store_memory": 80 << 20}
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages of five rows, and no time is lost waiting."""
     monkeypatch.setattr(stage, "PAGE_ROWS", PAGE)
-    monkeypatch.setattr(ray_engine, "_POLL_SECS", 0.1)
+    monkeypatch.setattr(fleet, "_POLL_SECS", 0.1)
 
 
 def engine(**options: Any) -> RayEngine:
@@ -218,8 +222,8 @@ def said(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 def test_a_worker_that_is_killed_costs_what_it_had_not_committed(
     cluster: Any, db: str, conn: Conn, notes: Notes, tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ray_engine, "_STRAGGLES_SECS", 0.2)
-    monkeypatch.setattr(ray_engine, "_STRAGGLES", 1.0)
+    monkeypatch.setattr(fleet, "_STRAGGLES_SECS", 0.2)
+    monkeypatch.setattr(fleet, "_STRAGGLES", 1.0)
     seed(conn, ROWS, OLD)
     killed = tmp_path / "killed"
 
@@ -249,7 +253,7 @@ def test_a_worker_that_is_killed_costs_what_it_had_not_committed(
 def test_rows_that_kill_every_worker_stop_the_run(
     cluster: Any, db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ray_engine, "_FAILURES", 2)
+    monkeypatch.setattr(fleet, "_FAILURES", 2)
     seed(conn, ROWS, OLD)
 
     def die(_: int, texts: Sequence[str]) -> None:
@@ -351,7 +355,8 @@ def driver(cluster: Any, db: str, model: Path, log: Path) -> Iterator[Driver]:
 
 _DRIVER = f"""
 import sys
-from vestige_sql import cli, stage
+from vestige_sql import cli
+from vestige_sql.reembed import stage
 stage.PAGE_ROWS = {PAGE}
 sys.exit(cli.main())
 """

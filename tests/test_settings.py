@@ -9,14 +9,14 @@ import pytest
 from support import FakeEmbedder, seed
 
 from vestige_sql import run_reembed
-from vestige_sql.errors import UsageError
-from vestige_sql.settings import (
+from vestige_sql.database.settings import (
     CONNECTIONS_OF_A_RUN,
     DEFAULT_MAX_CONNECTIONS,
     connection_limit,
     max_connections,
     resolve_conninfo,
 )
+from vestige_sql.errors import UsageError
 
 
 @pytest.fixture(autouse=True)
@@ -220,7 +220,7 @@ def test_a_bad_string_is_not_repeated(bad: str) -> None:
 
 def test_the_embedded_server_is_started(server_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(server_folder)
-    from vestige_sql import embedded
+    from vestige_sql.database import embedded
 
     conninfo = resolve_conninfo(None, embedded=Path(".vestige"))
     try:

@@ -10,8 +10,9 @@ import pytest
 from support import Conn, FakeEmbedder, Points, seed
 
 from vestige_sql import ReembedPlan, ReembedReport, run_reembed
-from vestige_sql.reembed import apply_reembed, apply_staged, stage_reembed
-from vestige_sql.spent import PHASES, Spent
+from vestige_sql.reembed.clock import PHASES, Spent
+from vestige_sql.reembed.inside import apply_reembed
+from vestige_sql.reembed.verbs import apply_staged, stage_reembed
 
 LONG = 0.15
 

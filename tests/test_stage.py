@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from support import Conn, FakeEmbedder, connected
 
-from vestige_sql import Target, stage, steps
-from vestige_sql.stage import Stager
-from vestige_sql.steps import Value
-from vestige_sql.target import probe
+from vestige_sql import Target, steps
+from vestige_sql.reembed import stage
+from vestige_sql.reembed.stage import Stager
+from vestige_sql.reembed.target import probe
+from vestige_sql.steps.files import Value
 
 NEW = FakeEmbedder("new", 3)
 

@@ -28,10 +28,10 @@ from step_claims import (
     step_values,
     unplanned,
 )
-from support import FakeEmbedder, seed
+from support import FakeEmbedder, patch_run, seed
 
 from vestige_sql import ReembedPlan, resources, run_reembed, steps
-from vestige_sql.steps import HEADER_FIELDS, Step, Value
+from vestige_sql.steps.files import HEADER_FIELDS, Step, Value
 
 STEPS = [step.name for step in all_steps()]
 
@@ -234,7 +234,7 @@ def test_every_step_file_stands_in_a_plan() -> None:
 def doctored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of sql/ that the package takes for its own."""
     shutil.copytree(resources.resource_dir("sql"), tmp_path / "sql")
-    for module in ("vestige_sql.steps", "step_claims", "make_steps"):
+    for module in ("vestige_sql.steps.files", "step_claims", "make_steps"):
         monkeypatch.setattr(f"{module}.resource_dir", lambda name: tmp_path / name)
     return tmp_path / "sql"
 
@@ -364,7 +364,7 @@ def test_the_runner_opens_transactions_as_the_headers_say(
         found[step.name] = conn.info.transaction_status.name
         return run(conn, step, values)
 
-    monkeypatch.setattr(steps, "run", spying)
+    patch_run(monkeypatch, spying)
     run_reembed(db, FakeEmbedder("new", 12), plan)
     outside = {steps.load(name).header["Transaction"]: name for name, status in found.items() if status == "IDLE"}
     inside = {steps.load(name).header["Transaction"]: name for name, status in found.items() if status == "INTRANS"}

@@ -17,7 +17,8 @@ from support import HNSW, Conn, FakeEmbedder, dsn, literal, seed, wait_for
 from torture import OTHERS, STEP, Case, Server
 from torture_check import Checker, Model, Table
 
-from vestige_sql import ReembedPlan, embedded, finalize, run_reembed
+from vestige_sql import ReembedPlan, finalize, run_reembed
+from vestige_sql.database import embedded
 
 OLD, NEW = Model("old", 24), Model("new", 24)
 

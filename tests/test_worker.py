@@ -15,12 +15,15 @@ import pytest
 from psycopg import sql
 from support import Conn, FakeEmbedder, check_space, dsn, seed
 
-from vestige_sql import VESTIGE, ReembedPlan, Target, cli, reembed, run_reembed, stage_reembed, steps
+from vestige_sql import VESTIGE, ReembedPlan, Target, cli, run_reembed, stage_reembed, steps
+from vestige_sql.cluster.engine import RayEngine
+from vestige_sql.cluster.fleet import range_rows
+from vestige_sql.cluster.worker import Assignment, Carried, Worker, files_hash
+from vestige_sql.database.connection import connect
 from vestige_sql.errors import CheckFailed, EngineError, LockNotAvailable, ModelMismatch, ServerLost, UsageError
-from vestige_sql.ray_engine import RayEngine, range_rows
-from vestige_sql.steps import Value
-from vestige_sql.target import connect, probe
-from vestige_sql.worker import Assignment, Carried, Worker, files_hash
+from vestige_sql.reembed import verbs as reembed
+from vestige_sql.reembed.target import probe
+from vestige_sql.steps.files import Value
 
 OLD = FakeEmbedder("old", 64)
 ROWS = 20

@@ -42,8 +42,9 @@ from support import Conn, FakeEmbedder, literal, seed
 from torture_check import Checker, Model, Seen, Table
 from torture_victim import Job, Point, act
 
-from vestige_sql import Target, embedded, register_model
-from vestige_sql.migrate import migrate_up
+from vestige_sql import Target, register_model
+from vestige_sql.database import embedded
+from vestige_sql.database.migrations import migrate_up
 
 STEP = "kill at a step"
 OTHERS = (

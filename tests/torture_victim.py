@@ -19,9 +19,11 @@ import psycopg
 from support import Conn, FakeEmbedder
 from tqdm import tqdm
 
-from vestige_sql import ReembedPlan, Target, abort_reembed, apply, finalize, online, rollback, run_reembed, stage, steps
+from vestige_sql import ReembedPlan, Target, abort_reembed, finalize, rollback, run_reembed, steps
 from vestige_sql.errors import VestigeError
-from vestige_sql.progress import Progress
+from vestige_sql.reembed import apply, online, stage
+from vestige_sql.reembed.progress import Progress
+from vestige_sql.steps import running
 
 LOCKS = ("lock/exclusive/20_lock_target.sql", "lock/writers/20_lock_target.sql")
 
@@ -115,7 +117,7 @@ class _Victim:
             self._at("after", step.name, conn)
             return done
 
-        steps.run = watched
+        steps.run = running.run = watched
         name, dimension = job.model
         plan = ReembedPlan(**job.plan)
         if job.verb == "reembed":

@@ -8,21 +8,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .arguments import VESTIGE, Target
-    from .embedder import Embedder, ModelSignature
-    from .errors import VestigeError
-    from .kept import FinalizeReport, RollbackReport, finalize, rollback
-    from .reembed import (
-        abort_reembed,
-        apply_reembed,
-        apply_staged,
-        dry_run_reembed,
-        register_model,
-        run_reembed,
-        stage_reembed,
-    )
-    from .report import DryRunSummary, ReembedPlan, ReembedReport
-    from .retrieval import SearchResult, search
+    from vestige_sql.encode.embedder import Embedder, ModelSignature
+    from vestige_sql.errors import VestigeError
+    from vestige_sql.look.dry_run import dry_run_reembed
+    from vestige_sql.plan import VESTIGE, ReembedPlan, Target
+    from vestige_sql.reembed.back import finalize, rollback
+    from vestige_sql.reembed.inside import apply_reembed
+    from vestige_sql.reembed.verbs import abort_reembed, apply_staged, register_model, run_reembed, stage_reembed
+    from vestige_sql.report import DryRunSummary, FinalizeReport, ReembedReport, RollbackReport
+    from vestige_sql.vestige.search import SearchResult, search
 
 __all__ = [
     "VESTIGE",
@@ -50,21 +44,15 @@ __all__ = [
 
 # Each is imported when it is first asked for: all of them together take longer than the command line's help may.
 _PLACES = {
-    "arguments": ("VESTIGE", "Target"),
-    "embedder": ("Embedder", "ModelSignature"),
+    "encode.embedder": ("Embedder", "ModelSignature"),
     "errors": ("VestigeError",),
-    "kept": ("FinalizeReport", "RollbackReport", "finalize", "rollback"),
-    "reembed": (
-        "abort_reembed",
-        "apply_reembed",
-        "apply_staged",
-        "dry_run_reembed",
-        "register_model",
-        "run_reembed",
-        "stage_reembed",
-    ),
-    "report": ("DryRunSummary", "ReembedPlan", "ReembedReport"),
-    "retrieval": ("SearchResult", "search"),
+    "look.dry_run": ("dry_run_reembed",),
+    "plan": ("VESTIGE", "ReembedPlan", "Target"),
+    "reembed.back": ("finalize", "rollback"),
+    "reembed.inside": ("apply_reembed",),
+    "reembed.verbs": ("abort_reembed", "apply_staged", "register_model", "run_reembed", "stage_reembed"),
+    "report": ("DryRunSummary", "FinalizeReport", "ReembedReport", "RollbackReport"),
+    "vestige.search": ("SearchResult", "search"),
 }
 
 

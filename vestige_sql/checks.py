@@ -6,7 +6,7 @@ from numbers import Integral, Real
 from reprlib import repr as shown
 from typing import Any
 
-from .errors import UsageError
+from vestige_sql.errors import UsageError
 
 MOST = 2**31 - 1
 """PostgreSQL's largest integer: no count that is handed to it is larger."""

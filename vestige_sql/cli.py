@@ -18,18 +18,25 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from .arguments import DEVICES, MODES, VESTIGE, CopyPlan, Target
-from .checks import wrong_characters
-from .embedder import ModelSignature
-from .errors import DimensionMismatch, ModelMismatch, ModelNotFound, ModelUnsupported, UsageError, VestigeError
-from .report import WAYS, Calibration, DryRunSummary, ReembedPlan, ReembedReport
-from .resources import package_version
+from vestige_sql.checks import wrong_characters
+from vestige_sql.encode.embedder import ModelSignature
+from vestige_sql.errors import (
+    DimensionMismatch,
+    ModelMismatch,
+    ModelNotFound,
+    ModelUnsupported,
+    UsageError,
+    VestigeError,
+)
+from vestige_sql.plan import DEVICES, MODES, VESTIGE, WAYS, CopyPlan, ReembedPlan, Target
+from vestige_sql.report import Calibration, DryRunSummary, ReembedReport
+from vestige_sql.resources import package_version
 
 if TYPE_CHECKING:
-    from .encoder import OnnxEmbedder
-    from .progress import Progress
-    from .ray_engine import RayEngine
-    from .reembed import Notice
+    from vestige_sql.cluster.engine import RayEngine
+    from vestige_sql.encode.onnx import OnnxEmbedder
+    from vestige_sql.reembed.progress import Progress
+    from vestige_sql.reembed.verbs import Notice
 
 # Whatever takes time to import, such as psycopg and numpy, is imported by the verb that needs it: help and wrong usage
 # do not wait for it.
@@ -352,7 +359,7 @@ def _add_copy_options(copy: argparse.ArgumentParser) -> None:
 def _log_to_stderr(*, quiet: bool) -> None:
     handler: logging.Handler = logging.StreamHandler(sys.stderr)
     if sys.stderr.isatty():
-        from .progress import LiveHandler
+        from vestige_sql.reembed.progress import LiveHandler
 
         handler = LiveHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
@@ -365,7 +372,7 @@ def _log_to_stderr(*, quiet: bool) -> None:
 
 
 def _up(args: argparse.Namespace) -> None:
-    from .migrate import migrate_up
+    from vestige_sql.database.migrations import migrate_up
 
     done = migrate_up(_conninfo(args), vestige=not args.package_only)
     for name in done.applied:
@@ -378,7 +385,7 @@ def _up(args: argparse.Namespace) -> None:
 
 
 def _register(args: argparse.Namespace) -> None:
-    from . import reembed
+    from vestige_sql.reembed import verbs as reembed
 
     signature = _load(args).signature()
     fresh = reembed.register_model(_conninfo(args), signature, target=_target(args))
@@ -394,11 +401,13 @@ def _reembed(args: argparse.Namespace) -> None:
     plan, target, engine = _plan(args), _target(args), _engine(args)
     if args.calibrate and not args.dry_run:
         raise UsageError("--calibrate goes with --dry-run", "vestige-sql migrate reembed --dry-run --calibrate ..")
-    from . import reembed
+    from vestige_sql.reembed import verbs as reembed
 
     conninfo, embedder = _conninfo(args), _load(args)
     if args.dry_run:
-        summary = reembed.dry_run_reembed(conninfo, embedder, plan, target=target, calibrate=args.calibrate)
+        from vestige_sql.look.dry_run import dry_run_reembed
+
+        summary = dry_run_reembed(conninfo, embedder, plan, target=target, calibrate=args.calibrate)
         if summary.calibrated and engine:
             summary.calibrated.notes.append("the encoding is predicted for this process alone, not for --engine ray")
         _print_summary(summary)
@@ -418,7 +427,7 @@ def _reembed(args: argparse.Namespace) -> None:
 
 def _stage(args: argparse.Namespace) -> None:
     plan, target, engine = _plan(args), _target(args), _engine(args)
-    from . import reembed
+    from vestige_sql.reembed import verbs as reembed
 
     report = reembed.stage_reembed(
         _conninfo(args),
@@ -441,7 +450,7 @@ def _stage(args: argparse.Namespace) -> None:
 
 def _apply(args: argparse.Namespace) -> None:
     plan, target = _plan(args), _target(args)
-    from . import reembed
+    from vestige_sql.reembed import verbs as reembed
 
     report = reembed.apply_staged(
         _conninfo(args), plan, target=target, progress=_progress(args), before_write=_banner(args)
@@ -451,15 +460,15 @@ def _apply(args: argparse.Namespace) -> None:
 
 def _sql(args: argparse.Namespace) -> None:
     plan, target = _plan(args), _target(args)
-    from . import reembed
+    from vestige_sql.look.script import script_staged
 
-    print(reembed.script_staged(_conninfo(args), plan, target=target, plain=args.plain), end="")
+    print(script_staged(_conninfo(args), plan, target=target, plain=args.plain), end="")
 
 
 def _status(args: argparse.Namespace) -> None:
-    from . import inspection
+    from vestige_sql.look.status import status
 
-    found = inspection.status(_conninfo(args), target=_target(args))
+    found = status(_conninfo(args), target=_target(args))
     if args.json:
         _answer(args, found | {"model": _signature(found["model"])})
         return
@@ -496,9 +505,9 @@ def _status(args: argparse.Namespace) -> None:
 
 
 def _probe(args: argparse.Namespace) -> None:
-    from . import inspection
+    from vestige_sql.look.target import probe_target
 
-    found = inspection.probe_target(_conninfo(args), target=_target(args), dimension=args.dimension)
+    found = probe_target(_conninfo(args), target=_target(args), dimension=args.dimension)
     if args.json:
         _answer(args, found | {"model": _signature(found["model"])})
         return
@@ -529,9 +538,9 @@ def _probe(args: argparse.Namespace) -> None:
 
 
 def _gate(args: argparse.Namespace) -> None:
-    from . import inspection
+    from vestige_sql.look.target import ask_gate
 
-    held = inspection.ask_gate(_conninfo(args), target=_target(args))
+    held = ask_gate(_conninfo(args), target=_target(args))
     for name in held:
         log.info("gate: sql/%s holds", name)
     log.info("gate: what is staged may be applied")
@@ -540,7 +549,7 @@ def _gate(args: argparse.Namespace) -> None:
 
 def _rollback(args: argparse.Namespace) -> None:
     plan = _plan(args)
-    from . import kept
+    from vestige_sql.reembed import back as kept
 
     report = kept.rollback(_conninfo(args), plan, target=_target(args), before_write=_banner(args))
     log.info("rollback: %s is live again; the table was locked for %.0f ms", report.model, 1000 * report.lock_held_secs)
@@ -553,7 +562,7 @@ def _rollback(args: argparse.Namespace) -> None:
 
 def _finalize(args: argparse.Namespace) -> None:
     plan = _plan(args)
-    from . import kept
+    from vestige_sql.reembed import back as kept
 
     report = kept.finalize(_conninfo(args), plan, target=_target(args), before_write=_banner(args))
     if report is None:
@@ -570,7 +579,7 @@ def _finalize(args: argparse.Namespace) -> None:
 
 
 def _search(args: argparse.Namespace) -> None:
-    from .retrieval import check_arguments, registered_model, search
+    from vestige_sql.vestige.search import check_arguments, registered_model, search
 
     asked: dict[str, Any] = {
         "mode": args.mode,
@@ -611,7 +620,7 @@ def _search(args: argparse.Namespace) -> None:
 
 
 def _preview(args: argparse.Namespace) -> None:
-    from .preview import check_arguments, preview, staged_models
+    from vestige_sql.look.preview import check_arguments, preview, staged_models
 
     check_arguments(args.question, args.limit, args.sample)
     conninfo, target = _conninfo(args), _target(args)
@@ -646,7 +655,7 @@ def _preview(args: argparse.Namespace) -> None:
 
 
 def _abort(args: argparse.Namespace) -> None:
-    from . import reembed
+    from vestige_sql.reembed import verbs as reembed
 
     undone = reembed.abort_reembed(_conninfo(args), target=_target(args))
     log.info(
@@ -656,7 +665,7 @@ def _abort(args: argparse.Namespace) -> None:
 
 
 def _copy(args: argparse.Namespace) -> int:
-    from .copy import dry_run_copy, run_copy
+    from vestige_sql.vestige.copy import dry_run_copy, run_copy
 
     plan = CopyPlan(args.batch_size, not args.without_embeddings, args.allow_source_upgrade, args.upgrade_in_place)
     conninfo = _conninfo(args)
@@ -684,7 +693,7 @@ def _copy(args: argparse.Namespace) -> int:
 
 
 def _conninfo(args: argparse.Namespace) -> str:
-    from .settings import resolve_conninfo
+    from vestige_sql.database.settings import resolve_conninfo
 
     return resolve_conninfo(args.postgres_url, embedded=args.embedded)
 
@@ -723,9 +732,9 @@ def _engine(args: argparse.Namespace) -> RayEngine | None:
         if options:
             raise UsageError(f"--{next(iter(options)).replace('_', '-')} is about --engine ray", "Add --engine ray.")
         return None
-    from .model import model_folder
-    from .ray_engine import RayEngine
-    from .settings import connection_limit
+    from vestige_sql.cluster.engine import RayEngine
+    from vestige_sql.database.settings import connection_limit
+    from vestige_sql.encode.hub import model_folder
 
     options.setdefault("max_connections", connection_limit())
     # The nodes look for a folder from wherever Ray has started them.
@@ -735,7 +744,7 @@ def _engine(args: argparse.Namespace) -> RayEngine | None:
 
 
 def _load_on_node(model: str, revision: str | None, onnx_file: str | None, device: str, threads: int) -> OnnxEmbedder:
-    from .encoder import load_embedder
+    from vestige_sql.encode.onnx import load_embedder
 
     return load_embedder(model, revision=revision, onnx_file=onnx_file, threads=threads, device=device)
 
@@ -744,7 +753,7 @@ def _load(args: argparse.Namespace) -> OnnxEmbedder:
     # ONNX Runtime takes a moment to import, which verbs without a model need not wait for.
     from huggingface_hub.utils import disable_progress_bars
 
-    from .encoder import load_embedder
+    from vestige_sql.encode.onnx import load_embedder
 
     if args.json:
         disable_progress_bars()
@@ -773,8 +782,8 @@ def _load_same(
     """
     from huggingface_hub.utils import disable_progress_bars
 
-    from .encoder import load_embedder
-    from .retrieval import check_same
+    from vestige_sql.encode.onnx import load_embedder
+    from vestige_sql.vestige.search import check_same
 
     if quiet:
         disable_progress_bars()
@@ -791,7 +800,7 @@ def _load_same(
 
 
 def _progress(args: argparse.Namespace) -> Progress:
-    from .progress import Progress
+    from vestige_sql.reembed.progress import Progress
 
     return Progress(live=sys.stderr.isatty() and not args.json)
 

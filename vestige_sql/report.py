@@ -5,91 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from .checks import MOST, check_flag, check_number
-from .embedder import ModelSignature
-from .errors import UsageError
-
-WAYS = ("auto", "rewrite", "widen", "swap")
+from vestige_sql.encode.embedder import ModelSignature
 
 # The fixed estimate of the contract; real speed depends on the model and the machine.
 _ROWS_PER_SEC = 50.0
 _INDEX_SECS = 30.0
 _INDEX_ROWS = 100_000
-
-_MOST_PAUSE_SECS = 24 * 60 * 60
-
-
-@dataclass(frozen=True)
-class ReembedPlan:
-    """How to re-embed.
-
-    ``batch_size``: most rows in one ``embed_batch`` call. ``drop_hnsw_first``: drop the column's vector indexes
-    before the vectors change. ``concurrent_index``: build them afterwards with CREATE INDEX CONCURRENTLY, in
-    autocommit. ``apply``: "auto", "rewrite", "widen" or "swap". ``lock_timeout_secs`` is how long one attempt
-    waits for the table's lock (2 s by default, 0.1 s online, for all others wait behind it), and ``lock_attempts``
-    how many there are, with growing pauses in between.
-
-    ``online``: fill a second column while search goes on in the first, and switch in milliseconds. Between its
-    batches the filling pauses for ``pause_secs``, and as long as a replica is more than ``max_lag_bytes`` of WAL
-    behind. The switch is refused where a new index has a recall@10 below ``min_recall``, measured on
-    ``recall_sample`` rows; 0 of them measures nothing. ``fire_triggers`` goes on where the role cannot keep the table's
-    own triggers from firing on each row that is filled. ``keep_old`` keeps the former vectors of an offline run for a
-    rollback; online they are always kept. ``accept_edited_files`` goes on with a run that was brought this far by step
-    files of another text. ``index_memory_bytes`` is the most memory that an index build may take, by default a quarter
-    of the server's effective_cache_size.
-
-    Raises :class:`UsageError` for a value out of range.
-    """
-
-    batch_size: int = 128
-    drop_hnsw_first: bool = True
-    concurrent_index: bool = False
-    apply: str = "auto"
-    lock_timeout_secs: float | None = None
-    lock_attempts: int = 10
-    online: bool = False
-    pause_secs: float = 0.0
-    max_lag_bytes: int = 64 << 20
-    min_recall: float = 0.9
-    recall_sample: int = 30
-    fire_triggers: bool = False
-    keep_old: bool = False
-    accept_edited_files: bool = False
-    index_memory_bytes: int | None = None
-
-    def __post_init__(self) -> None:
-        check_number("batch_size", self.batch_size, 1)
-        if self.apply not in WAYS:
-            raise UsageError(f"apply is one of {', '.join(WAYS)}, not {self.apply!r}")
-        if self.online and self.apply not in ("auto", "swap"):
-            raise UsageError(f"online is a way of its own, it does not go with apply {self.apply!r}")
-        check_number("pause_secs", self.pause_secs, 0, _MOST_PAUSE_SECS, whole=False)
-        check_number("max_lag_bytes", self.max_lag_bytes, 0, 2**63 - 1)
-        check_number("min_recall", self.min_recall, 0, 1, whole=False)
-        check_number("recall_sample", self.recall_sample, 0)
-        if self.lock_timeout_secs is not None:
-            # PostgreSQL counts it in whole milliseconds, and takes none for no limit at all.
-            check_number("lock_timeout_secs", self.lock_timeout_secs, 0.001, MOST // 1000, whole=False)
-        check_number("lock_attempts", self.lock_attempts, 1)
-        if self.index_memory_bytes is not None:
-            # The bounds of maintenance_work_mem, whose unit is 1 kB.
-            check_number("index_memory_bytes", self.index_memory_bytes, 1 << 20, MOST << 10)
-        for flag in (
-            "drop_hnsw_first",
-            "concurrent_index",
-            "online",
-            "fire_triggers",
-            "keep_old",
-            "accept_edited_files",
-        ):
-            check_flag(flag, getattr(self, flag))
-
-    @property
-    def lock_wait_secs(self) -> float:
-        """How long one attempt waits for the table's lock, in seconds."""
-        if self.lock_timeout_secs is not None:
-            return self.lock_timeout_secs
-        return 0.1 if self.online else 2.0
 
 
 @dataclass
@@ -126,9 +47,9 @@ class ReembedReport:
     ``rows_encoded`` counts the rows that this run encoded: fewer than ``rows_updated`` after a resumption.
     ``lock_held_secs``: online, from the lock that keeps everybody off to its commit. ``recall``: the recall@10 of each
     index that was built, against exact search on a sample. ``workers`` has a line a worker where rows were encoded on
-    several machines. ``spent``: seconds by what they were spent on (:data:`vestige_sql.spent.PHASES`), which sum to the
-    whole from the first look at the database to this report. ``device``: what the model ran on, "cpu" or "cuda"; None
-    where no row was encoded here, and for an embedder that does not say.
+    several machines. ``spent``: seconds by what they were spent on (:data:`vestige_sql.reembed.clock.PHASES`). They
+    sum to the whole from the first look at the database to this report. ``device``: what the model ran on, "cpu" or
+    "cuda"; None where no row was encoded here, and for an embedder that does not say.
     """
 
     rows_updated: int = 0
@@ -232,3 +153,27 @@ def fixed_estimate(rows: int, *, builds_index: bool) -> float:
     """Return the contract's fixed estimate in seconds."""
     index = _INDEX_SECS * max(1.0, rows / _INDEX_ROWS) if builds_index else 0.0
     return rows / _ROWS_PER_SEC + index
+
+
+@dataclass(frozen=True)
+class RollbackReport:
+    """What a rollback did. ``rows_missing`` have text, and no vector of the model that is live again."""
+
+    model: ModelSignature
+    previous_model: ModelSignature | None
+    rows_missing: int
+    way: str
+    lock_held_secs: float
+    index_rebuild_secs: float = 0.0
+
+
+@dataclass(frozen=True)
+class FinalizeReport:
+    """What was let go: of which model, how many vectors, and their bytes. ``bytes_returned`` went back to the file
+    system at once; ``bytes_left`` stay in the table's rows until these are next rewritten.
+    """
+
+    model: ModelSignature | None
+    vectors: int
+    bytes_returned: int
+    bytes_left: int

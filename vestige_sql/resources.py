@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def resource_dir(name: str) -> Path:
-    """Return the folder ``name`` (``"sql"``, ``"migrations"``, or the package's own ``"sqlite"``).
+    """Return the folder ``name``: ``"sql"`` or ``"migrations"``.
 
     Raises ``FileNotFoundError`` where the installation lacks it.
     """

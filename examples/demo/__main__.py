@@ -21,9 +21,10 @@ from psycopg.types.json import Jsonb
 from demo import minilm
 from demo.corpus import Document, documents
 from demo.hashing import HashingEmbedder
-from vestige_sql import Embedder, ModelSignature, VestigeError, cli, embedded, register_model
-from vestige_sql.encoder import load_embedder
-from vestige_sql.migrate import migrate_up
+from vestige_sql import Embedder, ModelSignature, VestigeError, cli, register_model
+from vestige_sql.database import embedded
+from vestige_sql.database.migrations import migrate_up
+from vestige_sql.encode.onnx import load_embedder
 
 FOLDER = Path(".vestige")
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from vestige_sql.embedder import ModelSignature, Vectors
+from vestige_sql.encode.embedder import ModelSignature, Vectors
 
 _WORD = re.compile(r"[^\W_]+")
 # The words that every text has say nothing about what it shares with another.

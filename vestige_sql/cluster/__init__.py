@@ -1,0 +1,1 @@
+"""Encoding on many machines, with Ray."""

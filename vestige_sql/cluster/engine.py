@@ -1,0 +1,165 @@
+"""Staging on many machines, with Ray.
+
+The table is cut into ranges of keys, many more than there are workers. A worker is a Ray actor around
+:class:`~vestige_sql.worker.Worker`; whoever is done with a range gets the next. That a chunk is in the staging table is
+the only record of its being done: the range of a worker that was lost goes to another, which finds what is left of it
+by the same query as ever.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+
+from vestige_sql.checks import check_number
+from vestige_sql.cluster.fleet import Fleet
+from vestige_sql.cluster.worker import Source
+from vestige_sql.encode.embedder import ModelSignature
+from vestige_sql.errors import EngineError, ServerLost, UsageError
+from vestige_sql.reembed.progress import Progress
+from vestige_sql.reembed.stage import Stager
+from vestige_sql.report import WorkerReport
+
+_CORES_PER_WORKER = 4
+_CONNECTIONS_PER_WORKER = 2
+
+
+@dataclass
+class RayEngine:
+    """Where the workers run and how many there are; give it to ``run_reembed`` or ``stage_reembed``.
+
+    ``address``: the cluster's, as Ray takes it; without one, and without ``RAY_ADDRESS`` in the environment, a local
+    Ray is started, and stopped afterwards. ``workers``: how many, by default one for each ``gpus_per_worker`` GPUs, or
+    one for every four cores of a node. ``threads_per_worker``: cores of a worker, by default cores / workers.
+    ``max_connections``: the most connections that this run has to the server, by default half of those that are
+    free; a worker has two. ``max_copies``: the most chunks that are copied at the same time, by default half as many
+    as there may be workers. ``range_rows``: rows of a range. ``load``: loads the model on a node, for so many
+    threads; where it raises ``ModelNotFound``, and without it, the driver's model is sent there.
+
+    ``reports`` has a line a worker afterwards.
+
+    Raises :class:`UsageError` for a value out of range, and where Ray is not installed.
+    """
+
+    address: str | None = None
+    workers: int | None = None
+    gpus_per_worker: float = 0
+    threads_per_worker: int | None = None
+    max_connections: int | None = None
+    max_copies: int | None = None
+    range_rows: int | None = None
+    load: Source | None = None
+    reports: list[WorkerReport] = field(default_factory=list, init=False)
+
+    def __post_init__(self) -> None:
+        for name in ("workers", "threads_per_worker", "max_connections", "max_copies", "range_rows"):
+            if getattr(self, name) is not None:
+                check_number(name, getattr(self, name), 1)
+        check_number("gpus_per_worker", self.gpus_per_worker, 0, whole=False)
+        if self.address is not None and self.address.startswith("ray://"):
+            raise UsageError(
+                f"{self.address} is the address of a Ray Client, which cannot do this",
+                "Run this on a machine of the cluster, or as a job: ray job submit -- vestige-sql migrate ...",
+            )
+        if importlib.util.find_spec("ray") is None:
+            raise UsageError(
+                "the engine ray needs Ray, which is not installed", "Install it with: pip install 'vestige-sql[ray]'"
+            )
+
+    @contextmanager
+    def passes(
+        self,
+        conn: psycopg.Connection[Any],
+        stager: Stager,
+        signature: ModelSignature,
+        run_id: int,
+        rows: int,
+        progress: Progress,
+    ) -> Iterator[Callable[[str | None], int]]:
+        """Start the workers for the run ``run_id``, and stop them at the end.
+
+        What is yielded stages what is pending behind a key once, and returns how many rows that were. ``conn``
+        is the run's own connection, ``rows`` about how many the table has.
+
+        Raises :class:`ServerLost` where ``conn`` broke, and :class:`EngineError` where no worker is left.
+        """
+        try:
+            with _connected(self.address) as ray:
+                fleet = Fleet(ray, self, conn, stager, signature, run_id, rows, progress)
+                try:
+                    yield fleet.run
+                finally:
+                    fleet.stop()
+        except psycopg.OperationalError as error:
+            if not conn.closed:
+                raise
+            raise ServerLost(f"PostgreSQL went away: {error}".strip(), "what is staged stays: run again") from error
+
+    def plan(self, nodes: Sequence[dict[str, float]], free: int) -> tuple[int, int, int, int]:
+        """Return workers, threads of each, connections and copies at once, for nodes with these resources.
+
+        ``free`` is how many connections the server has left.
+        """
+        connections = free // 2 if self.max_connections is None else min(free, self.max_connections - 1)
+        most = connections // _CONNECTIONS_PER_WORKER
+        if most < 1:
+            raise EngineError(
+                f"there is no room for a worker's {_CONNECTIONS_PER_WORKER} connections: the server has {free} left"
+                + (
+                    f", and the limit is {self.max_connections}"
+                    if self.max_connections
+                    else ", of which half are taken"
+                ),
+                "raise max_connections, here or on the server, or end other sessions; nothing was encoded",
+            )
+        cores = [max(1, int(node.get("CPU", 0))) for node in nodes if node.get("CPU", 0) >= 1] or [1]
+        if self.workers is not None:
+            workers = self.workers
+        elif self.gpus_per_worker:
+            workers = sum(int(node.get("GPU", 0) / self.gpus_per_worker) for node in nodes)
+        else:
+            workers = sum(max(1, count // _CORES_PER_WORKER) for count in cores)
+        if workers < 1:
+            raise EngineError(
+                f"no node has {self.gpus_per_worker:g} GPUs",
+                "name the workers with --workers if the cluster grows by itself; nothing was encoded",
+            )
+        workers = min(workers, most)
+        threads = self.threads_per_worker or max(1, min(*cores, sum(cores) // workers))
+        copies = min(workers, self.max_copies or max(1, most // 2))
+        return workers, threads, workers * _CONNECTIONS_PER_WORKER, copies
+
+
+@contextmanager
+def _connected(address: str | None) -> Iterator[Any]:
+    """Connect to the Ray at ``address``, or start one for as long as the block runs; an open connection is used."""
+    import ray
+
+    if ray.is_initialized():
+        yield ray
+        return
+    address = address or os.environ.get("RAY_ADDRESS")
+    options: dict[str, Any] = {"address": address} if address else {"address": "local", "include_dashboard": False}
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Ray's notes about nodes and workers go to stdout, which is for our own answer.
+    with redirect_stdout(sys.stderr):
+        try:
+            ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
+        except Exception as error:
+            where = f"reach Ray at {address}" if address else "start Ray"
+            raise EngineError(
+                f"cannot {where}: {error}",
+                "see that the cluster runs, with the same versions of Ray and Python; nothing was encoded",
+            ) from error
+        try:
+            yield ray
+        finally:
+            ray.shutdown()

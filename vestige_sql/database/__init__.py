@@ -1,0 +1,1 @@
+"""The database: where it is, connections, migrations, the embedded server."""

@@ -1,0 +1,207 @@
+"""Apply the yoyo migrations: Vestige's schema and the package's own.
+
+The files are plain SQL that the stock ``yoyo`` command applies as well, and both keep the same books (the
+tables ``_yoyo_migration``, ``_yoyo_log``, ``_yoyo_version`` and ``yoyo_lock`` in the current schema). What
+this module does otherwise: a killed run leaves no lock behind, an error stops it, and a migration whose time
+has not come is left for later.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import errors, sql
+from psycopg.conninfo import conninfo_to_dict
+from yoyo import default_migration_table, read_migrations
+from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
+from yoyo.connections import DatabaseURI
+from yoyo.exceptions import BadMigration, MigrationConflict
+
+from vestige_sql.database.connection import check_encoding
+from vestige_sql.database.settings import checked_conninfo
+from vestige_sql.errors import ServerError, UsageError, VestigeError
+from vestige_sql.resources import resource_dir
+
+#: SQLSTATE of a migration's "not yet": its transaction is rolled back and it stays for a later run.
+NOT_YET = "VS100"
+
+#: How long another run is waited for. Migrations take seconds, save an index build.
+LOCK_TIMEOUT = "30s"
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What :func:`migrate_up` did, by the migrations' names (the files' without ``.sql``).
+
+    ``applied`` are those applied now, in order. ``waiting`` maps those that could not be applied yet to the
+    reason, such as ``0002_hnsw`` before the first model is registered.
+    """
+
+    applied: list[str]
+    waiting: dict[str, str]
+
+
+def migrate_up(conninfo: str, *, vestige: bool = True) -> Applied:
+    """Apply every migration that is not applied yet, each in its own transaction.
+
+    ``vestige=False`` leaves out Vestige's own schema, for tables of another making. Runs at the same time
+    wait for each other, and one that was killed at any point can be run again.
+
+    Raises ``UsageError`` for a connection string that libpq cannot read, ``TargetError`` for a database that is not in
+    UTF-8, and ``ServerError`` where the server cannot be reached, refuses, or fails a migration; that one is then
+    rolled back, those before it stay.
+    """
+    conninfo = checked_conninfo(conninfo)
+    folders = ("vestige", "reembed") if vestige else ("reembed",)
+    migrations = read_migrations(*(str(resource_dir("migrations") / folder) for folder in folders))
+    applied: list[str] = []
+    waiting: dict[str, str] = {}
+    try:
+        with _open(conninfo) as backend, backend.lock():
+            for migration in backend.to_apply(migrations):
+                if missing := sorted(other.id for other in migration.depends if other.id in waiting):
+                    waiting[migration.id] = f"it needs {', '.join(missing)}"
+                    continue
+                try:
+                    backend.apply_one(migration)
+                except psycopg.Error as error:
+                    cause = _first(error)
+                    if cause.sqlstate != NOT_YET:
+                        raise _failed(f"migration {migration.id}", cause) from error
+                    waiting[migration.id] = ". ".join(_lines(cause))
+                else:
+                    applied.append(migration.id)
+    except (BadMigration, MigrationConflict) as error:
+        raise VestigeError(f"the migration files do not fit together: {error}") from error
+    except psycopg.Error as error:
+        raise _failed("yoyo's own tables", _first(error)) from error
+    return Applied(applied, waiting)
+
+
+class _Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
+    """yoyo's backend with a lock that ends with its connection, and with any conninfo that libpq takes."""
+
+    _is_locked: bool = False
+
+    def __init__(self, conninfo: str) -> None:
+        # All in args: yoyo's own URI parser knows no services, no socket folders and no lists of hosts.
+        uri = DatabaseURI("postgresql+psycopg", *[None] * 5, args=conninfo_to_dict(conninfo))
+        self._conninfo = conninfo
+        super().__init__(uri, default_migration_table)
+
+    def copy(self) -> _Backend:
+        return _Backend(self._conninfo)
+
+    def create_lock_table(self) -> None:
+        # The base swallows every error here, so that a role that may not create tables learns it later, in
+        # other words. Of two processes that both find the table missing, the second fails: it is there now.
+        create = self.format_sql(self.create_lock_table_sql)
+        with suppress(errors.UniqueViolation, errors.DuplicateTable, errors.DuplicateObject):
+            self.execute(create.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1))
+
+    def get_log_data(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        try:
+            return dict(super().get_log_data(*args, **kwargs))
+        except (KeyError, OSError):  # OSError from Python 3.13 on
+            # getpass knows no name of the account: containers run under numbers that are in no passwd file.
+            os.environ["LOGNAME"] = f"uid {os.getuid()}"
+            try:
+                return dict(super().get_log_data(*args, **kwargs))
+            finally:
+                del os.environ["LOGNAME"]
+
+    @contextmanager
+    def lock(self, timeout: float = 10) -> Iterator[None]:
+        """Hold off other migrations for the time of a ``with`` block.
+
+        yoyo's lock is a row, which outlives a killed process. This one is the server's: the INSERT of a stock
+        ``yoyo`` conflicts with it and waits, and it is gone with its connection, however that ends.
+        """
+        if self._is_locked:
+            yield
+            return
+        table = sql.Identifier(self.lock_table)
+        with psycopg.connect(self._conninfo) as guard:
+            guard.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
+            # It sits idle for as long as the migrations take, which a server's setting may not like.
+            guard.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+            try:
+                guard.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(table))
+            except errors.LockNotAvailable as error:
+                raise ServerError(
+                    f"another process has been migrating this database for over {LOCK_TIMEOUT}; "
+                    "this one applied nothing",
+                    "Wait until that one is done, then run this again.",
+                ) from error
+            row = guard.execute(sql.SQL("SELECT pid, ctime FROM {}").format(table)).fetchone()
+            if row is not None:
+                raise ServerError(
+                    f"the migrations of this database are locked by a stock yoyo, process {row[0]}, "
+                    f"since {row[1]:%Y-%m-%d %H:%M:%S} UTC; nothing was applied",
+                    "If it is still at work, wait for it. If it has died, its lock stays until removed: "
+                    "yoyo break-lock --database postgresql+psycopg://...",
+                )
+            self._is_locked = True
+            try:
+                yield
+            finally:
+                self._is_locked = False
+
+
+def _open(conninfo: str) -> _Backend:
+    try:
+        backend = _Backend(conninfo)
+    except (psycopg.ProgrammingError, UnicodeError):
+        # Such as connect_timeout=soon. libpq's message repeats the value, and a password may be in it.
+        raise UsageError("a parameter of the connection makes no sense", "look at each; nothing was applied") from None
+    except psycopg.OperationalError as error:
+        raise unreachable(conninfo, error) from error
+    try:
+        check_encoding(backend.connection.info.dbname, backend.connection.info.parameter_status("server_encoding"))
+        backend.create_lock_table()
+    except BaseException:
+        backend.connection.close()
+        raise
+    return backend
+
+
+def unreachable(conninfo: str, error: psycopg.OperationalError) -> ServerError:
+    """Return the error for people after a failed connection: which server, what libpq said, no password."""
+    parts = conninfo_to_dict(conninfo)
+    named = [f"{key} {parts[key]}" for key in ("service", "host", "port", "dbname", "user") if parts.get(key)]
+    return ServerError(
+        f"cannot connect to PostgreSQL ({', '.join(named) or 'the defaults of libpq'}): {str(error).strip()}",
+        "Check that the server is up, and the address, database, user and password of the connection string.",
+    )
+
+
+def _first(error: psycopg.Error) -> psycopg.Error:
+    """Return what went wrong first: a ROLLBACK that fails on a dead connection hides the error before it."""
+    while isinstance(error.__context__, psycopg.Error):
+        error = error.__context__
+    return error
+
+
+def _lines(error: psycopg.Error) -> list[str]:
+    return [line for line in (error.diag.message_primary or str(error).strip(), error.diag.message_hint) if line]
+
+
+def _failed(what: str, error: psycopg.Error) -> ServerError:
+    message, *hint = _lines(error)
+    if isinstance(error, errors.InsufficientPrivilege):
+        hint = [
+            "Run it as the owner of the database, or GRANT CREATE ON DATABASE and GRANT CREATE ON SCHEMA public (or "
+            "the role's own) TO this role. The extension vector only a superuser may create, once in this database: "
+            "CREATE EXTENSION vector; then that is enough."
+        ]
+    elif isinstance(error, errors.FeatureNotSupported | errors.UndefinedFile) and "extension" in message:
+        hint = ["Install pgvector on the server's machine (https://github.com/pgvector/pgvector), run this again."]
+    return ServerError(
+        f"{what}: {message}; its transaction was rolled back",
+        " ".join(hint) or "Mend that and run this again: what was applied stays, the rest follows.",
+    )

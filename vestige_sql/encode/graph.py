@@ -1,0 +1,105 @@
+"""Which files beside an ONNX graph hold its weights, read from the graph's own bytes."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from vestige_sql.errors import ModelUnsupported
+
+# --- The graph ---
+
+AGAIN = "Download or export the model again."
+
+# The fields of onnx.proto (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto) through which a tensor can
+# be reached from a model: message -> field number -> the message in it.
+_MESSAGES = {
+    "Model": {7: "Graph", 25: "Function"},
+    "Graph": {1: "Node", 5: "Tensor", 15: "SparseTensor"},
+    "Function": {7: "Node", 11: "Attribute"},
+    "Node": {5: "Attribute"},
+    "Attribute": {5: "Tensor", 6: "Graph", 10: "Tensor", 11: "Graph", 22: "SparseTensor", 23: "SparseTensor"},
+    "SparseTensor": {1: "Tensor", 2: "Tensor"},
+    "Tensor": {13: "ExternalData"},
+}
+
+
+def external_data(graph: Path) -> tuple[str, ...]:
+    """The files that an ONNX graph keeps weights in, as it names them: relative to its folder, sorted.
+
+    The graph alone says which files these are, so it is read for just that: a walk over the protobuf that
+    skips everything but the way to ``TensorProto.external_data``, on a memory map, so no weights are loaded.
+
+    Raises ``ModelUnsupported`` if the file is not an ONNX graph or names a file outside of its folder.
+    """
+    try:
+        if graph.stat().st_size == 0:
+            raise ModelUnsupported(f"{graph} is empty, not an ONNX graph", AGAIN)
+        with graph.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            locations = set(_locations(data, 0, len(data), "Model"))
+    except OSError as error:
+        raise ModelUnsupported(f"{graph} cannot be read: {error}", AGAIN) from error
+    except (IndexError, KeyError, ValueError, RecursionError) as error:
+        raise ModelUnsupported(f"{graph} is not an ONNX graph: {error}", AGAIN) from error
+    for location in locations:
+        if not inside(location):
+            raise ModelUnsupported(
+                f"{graph} names external data outside of its folder: {location!r}",
+                "Export it anew with the data beside the graph. Nothing outside was read.",
+            )
+    return tuple(sorted(locations))
+
+
+def _locations(data: mmap.mmap, start: int, end: int, message: str) -> Iterator[str]:
+    for field, first, last in _fields(data, start, end):
+        inner = _MESSAGES[message].get(field)
+        if inner == "ExternalData":
+            # A StringStringEntryProto: key is field 1, value field 2.
+            entry = {number: data[a:b] for number, a, b in _fields(data, first, last)}
+            if entry.get(1) == b"location":
+                yield entry[2].decode()
+        elif inner:
+            yield from _locations(data, first, last, inner)
+
+
+def _fields(data: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """The length-delimited fields of a protobuf message: number, first byte, byte after the last.
+
+    The wire format: https://protobuf.dev/programming-guides/encoding/
+    """
+    at = start
+    while at < end:
+        tag, at = _varint(data, at)
+        match tag & 7:
+            case 0:
+                _, at = _varint(data, at)
+            case 1:
+                at += 8
+            case 2:
+                length, at = _varint(data, at)
+                if at + length > end:
+                    raise ValueError("a field is longer than its message")
+                yield tag >> 3, at, at + length
+                at += length
+            case 5:
+                at += 4
+            case kind:
+                raise ValueError(f"unknown wire type {kind}")
+
+
+def _varint(data: mmap.mmap, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = data[at]
+        value |= (byte & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 0x80:
+            return value, at
+        if shift > 63:
+            raise ValueError("a number is longer than 64 bits")
+
+
+def inside(path: str) -> bool:
+    parts = PurePosixPath(path).parts
+    return bool(parts) and not path.startswith("/") and ".." not in parts and "\\" not in path

@@ -1,0 +1,124 @@
+"""Sort the texts of a window by length, cut them into calls of the model, and check what it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+
+import numpy as np
+
+from vestige_sql.encode.embedder import Embedder, Vectors
+from vestige_sql.encode.tokens import CHARACTERS_A_TOKEN
+from vestige_sql.errors import BadEmbedding
+
+# The size of one call, in tokens, padding included.
+CALL_TOKENS = 1024
+
+# A call's limit in pairs of tokens, for each token of its size: activations grow with the tokens, attention with the
+# square of a text's length.
+PAIRS_A_TOKEN = 128
+
+
+def encode_window(
+    embedder: Embedder,
+    texts: Sequence[str],
+    batch_size: int,
+    *,
+    counting: AbstractContextManager[object] | None = None,
+) -> Vectors:
+    """Return the embeddings of ``texts`` in the order given: float32, shape ``(len(texts), dimension)``.
+
+    Equal texts are encoded once. The rest is sorted by length and cut into calls of ``embed_batch`` of at
+    most ``batch_size`` texts and about ``call_tokens`` tokens, padding included, 1,024 where the embedder does not say:
+    padding is work too, and a window in table order is mostly padding. As many calls as its ``calls_at_once`` says are
+    made at the same time, from threads; one at a time where it does not say. ``counting`` is entered while tokens are
+    counted.
+
+    Raises ``BadEmbedding`` if the embedder returns anything but float32 of the right shape.
+    """
+    unique = list(dict.fromkeys(texts))
+    vectors = np.empty((len(unique), embedder.dimension), np.float32)
+    with counting or nullcontext():
+        lengths = _token_counts(embedder, unique)
+
+    def embed(call: list[int]) -> None:
+        words = [unique[i] for i in call]
+        try:
+            vectors[call] = _checked(embedder, embedder.embed_batch(words), len(call))
+        except BadEmbedding as error:
+            error.row = texts.index(words[min(error.row or 0, len(words) - 1)])
+            raise
+
+    calls = list(_calls(lengths, batch_size, getattr(embedder, "call_tokens", CALL_TOKENS)))
+    if (threads := min(len(calls), getattr(embedder, "calls_at_once", 1))) > 1:
+        with ThreadPoolExecutor(threads, thread_name_prefix="vestige-sql-encode") as pool:
+            # The first that fails is raised here, and those that have not begun are left out.
+            for _ in pool.map(embed, calls):
+                pass
+    else:
+        for call in calls:
+            embed(call)
+    if len(unique) == len(texts):
+        return vectors
+    places = {text: place for place, text in enumerate(unique)}
+    return vectors[[places[text] for text in texts]]
+
+
+def embed_queries(embedder: Embedder, texts: Sequence[str]) -> Vectors:
+    """Return the embeddings of ``texts`` as questions: float32, shape ``(len(texts), dimension)``.
+
+    By the embedder's own ``embed_queries``, or by ``embed_batch`` where it has none.
+
+    Raises ``BadEmbedding`` for anything but float32 of that shape, and for a vector that cannot be searched for.
+    """
+    embed = getattr(embedder, "embed_queries", embedder.embed_batch)
+    vectors = _checked(embedder, embed(texts), len(texts))
+    if (bad := first_bad_row(vectors)) is not None:
+        raise BadEmbedding(
+            f"The model {embedder.model_name} gave {what_is_bad(vectors[bad])} for {texts[bad]!r}",
+            "Nothing was searched for.",
+            row=bad,
+        )
+    return vectors
+
+
+def _checked(embedder: Embedder, batch: object, count: int) -> Vectors:
+    """Return ``batch`` if it is float32 of the shape due for ``count`` texts."""
+    expected = count, embedder.dimension
+    if not isinstance(batch, np.ndarray) or batch.dtype != np.float32 or batch.shape != expected:
+        got = f"{batch.dtype} {batch.shape}" if isinstance(batch, np.ndarray) else type(batch).__name__
+        raise BadEmbedding(
+            f"The model {embedder.model_name} returned {got} for {count} texts, "
+            f"where a float32 array of shape {expected} was due",
+            row=0,
+        )
+    return batch
+
+
+def first_bad_row(vectors: Vectors) -> int | None:
+    """The first row that no vector search can use: NaN or infinity in it, or zero throughout."""
+    bad = ~np.isfinite(vectors).all(axis=1) | ~vectors.any(axis=1)
+    return int(bad.argmax()) if bad.any() else None
+
+
+def what_is_bad(vector: Vectors) -> str:
+    return "a zero vector" if np.isfinite(vector).all() else "NaN or infinity"
+
+
+def _token_counts(embedder: Embedder, texts: Sequence[str]) -> Sequence[int]:
+    counts = getattr(embedder, "token_counts", None)
+    if counts is not None:
+        return list(counts(texts))
+    return [1 + len(text) // CHARACTERS_A_TOKEN for text in texts]
+
+
+def _calls(lengths: Sequence[int], batch_size: int, tokens: int) -> Iterator[list[int]]:
+    # The longest first: the largest buffers are then allocated once, and a lack of memory shows at once.
+    order = sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True)
+    at = 0
+    while at < len(order):
+        length = max(1, lengths[order[at]])
+        size = max(1, min(batch_size, tokens // length, tokens * PAIRS_A_TOKEN // length**2))
+        yield order[at : at + size]
+        at += size

@@ -1,0 +1,1 @@
+"""Questions that change nothing: status, probes, the gate, a dry run, a preview, the script."""

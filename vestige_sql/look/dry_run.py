@@ -1,0 +1,73 @@
+"""What a run would do, and how long it would take."""
+
+from __future__ import annotations
+
+import math
+
+from vestige_sql import steps
+from vestige_sql.database.connection import connect
+from vestige_sql.encode.embedder import Embedder
+from vestige_sql.plan import VESTIGE, ReembedPlan, Target
+from vestige_sql.reembed.audit import step_values
+from vestige_sql.reembed.decide import check_embedder, count_rows, find_way, find_work, index_possible, notes, verb_of
+from vestige_sql.reembed.target import probe
+from vestige_sql.report import DryRunSummary, fixed_estimate
+
+
+def dry_run_reembed(
+    conninfo: str,
+    embedder: Embedder,
+    plan: ReembedPlan = ReembedPlan(),  # noqa: B008
+    *,
+    target: Target = VESTIGE,
+    calibrate: bool = False,
+) -> DryRunSummary:
+    """Say what :func:`run_reembed` would do. Calls the encoder zero times and writes nothing.
+
+    ``calibrate`` predicts how long it will take and the disk that it will need: it encodes some of the texts and tries
+    the run on a small copy, in a transaction that is never committed. Raises :class:`BadEmbedding` where the model
+    gives a vector for one of those texts that cannot be searched.
+    """
+    signature = check_embedder(embedder)
+    with steps.translated(), connect(conninfo, read_only=True) as conn:
+        probed = probe(conn, target, needs_package=False, verb=verb_of(plan))
+        work = find_work(conn, probed, signature, plan)
+        way, reason = find_way(conn, probed, signature, work, plan) if work.scope else (None, None)
+        staged = 0
+        if probed.open_run and probed.open_run["staging_exists"]:
+            staged = steps.query(conn, "probe/staged.sql", probed.values)[0]["rows_staged"]
+        builds_index = (
+            work.scope is not None
+            and index_possible(probed, signature.dimension)
+            and (work.scope != "missing" or not probed.index_is_there)
+        )
+        blank = work.rows_blank
+        if work.scope is None:
+            # A run has no need of it then.
+            counts = count_rows(conn, probed)
+            blank = counts["rows_total"] - counts["rows_with_text"]
+        calibrated = None
+        if calibrate and way is not None:
+            # Here and not above, for no other dry run has a use for it.
+            from vestige_sql.predict.job import Job
+            from vestige_sql.predict.prediction import predict
+
+            values = step_values(probed, signature, work, plan)
+            pending = max(0, work.rows - staged)
+            job = Job(conninfo, probed, plan, work, way, values, pending, builds_index)
+            calibrated = predict(conn, embedder, job)
+        return DryRunSummary(
+            rows_to_update=work.rows,
+            embedder_batches=math.ceil(work.rows / plan.batch_size),
+            estimated_walltime_secs=fixed_estimate(work.rows, builds_index=builds_index),
+            current_signature=probed.model,
+            target_signature=signature,
+            would_alter_typmod=probed.typmod != signature.dimension,
+            rows_staged=staged,
+            rows_blank=blank,
+            would_build_index=builds_index,
+            way=way,
+            way_reason=reason,
+            notes=notes(probed, signature, work),
+            calibrated=calibrated,
+        )

@@ -1,0 +1,312 @@
+"""TODO"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+
+from vestige_sql import steps
+from vestige_sql.database.connection import connect
+from vestige_sql.errors import UsageError
+from vestige_sql.plan import VESTIGE, ReembedPlan, Target
+from vestige_sql.reembed.apply import phases
+from vestige_sql.reembed.audit import step_values
+from vestige_sql.reembed.decide import find_staged, find_way, notes, verb_of
+from vestige_sql.reembed.target import Probed, probe
+from vestige_sql.resources import package_version
+from vestige_sql.steps.files import Step, Value
+
+
+def script_staged(
+    conninfo: str,
+    plan: ReembedPlan = ReembedPlan(),  # noqa: B008
+    *,
+    target: Target = VESTIGE,
+    plain: bool = False,
+) -> str:
+    """Return the psql script that does what :func:`apply_staged` would do now, every value filled in.
+
+    ``plain`` gives SQL alone, for a migration tool that brings the connection and the transaction: no commands of
+    psql, no BEGIN and COMMIT. It is not tied to the run that is open now: it applies what is staged for the same model
+    in whichever database it runs, and on a table without text it needs nothing staged.
+
+    Raises :class:`UsageError` for ``plain`` with an index that is built afterwards or kept, and for ``online``.
+    """
+    if plan.online:
+        raise UsageError("an online run is no one script; sql/README.md says how to run its folders by hand")
+    if plain and (plan.concurrent_index or not plan.drop_hnsw_first):
+        raise UsageError(
+            "--plain drops the vector indexes first and builds them in the same transaction, so it takes neither "
+            "--concurrent-index nor --no-drop-hnsw-first"
+        )
+    with steps.translated(), connect(conninfo) as conn:
+        probed = probe(conn, target, verb=verb_of(plan))
+        signature, work = find_staged(conn, probed, plan)
+        way, reason = find_way(conn, probed, signature, work, plan)
+        table, server = probed.table, probed.server
+        staged = steps.query(conn, "probe/staged.sql", probed.values)[0]["rows_staged"]
+        locked = "no writer" if way == "fill" else "nobody else"
+        facts = [
+            (
+                "Database",
+                f"{server['database']}, PostgreSQL {server['server_version']}, pgvector {server['pgvector_version']}",
+            ),
+            ("Rows", f"{work.rows_total:,}, {work.rows_blank:,} of them without text; {staged:,} vectors are staged"),
+            ("Size", f"table {table['table_bytes']:,} bytes, indexes {table['index_bytes']:,} bytes"),
+            ("Column", f"{table['embedding_full_type']} becomes {table['vector_type']}({signature.dimension})"),
+            ("Model", f"{probed.model or 'none registered'}\nbecomes {signature}"),
+            ("Locks", f"from the first step to COMMIT {locked} gets at the table"),
+            *(("Note", note) for note in notes(probed, signature, work)),
+        ]
+        values = step_values(probed, signature, work, plan) | {
+            "scope": work.scope,
+            "package_version": package_version(),
+        }
+        return script(conn, probed, plan, values, (way, reason), facts, plain=plain)
+
+
+_RULE = "-- " + "=" * 100
+_CREATE_INDEXES = "index/create/20_create_indexes.sql"
+
+
+def script(
+    conn: psycopg.Connection[Any],
+    probed: Probed,
+    plan: ReembedPlan,
+    values: dict[str, Value],
+    way: tuple[str, str],
+    facts: list[tuple[str, str]],
+    *,
+    plain: bool = False,
+) -> str:
+    """Return the script that applies what is staged, as the runner would, audit included.
+
+    ``facts`` are the lines of the preamble, by their names. Nothing of it is run here but the queries whose
+    results are statements, so that each can be shown, and in the ``plain`` form stand in their place.
+    """
+    return "\n".join(_lines(conn, probed, plan, values, way, facts, plain)) + "\n"
+
+
+def _lines(
+    conn: psycopg.Connection[Any],
+    probed: Probed,
+    plan: ReembedPlan,
+    values: dict[str, Value],
+    way: tuple[str, str],
+    facts: list[tuple[str, str]],
+    plain: bool,
+) -> Iterator[str]:
+    assert probed.open_run is not None
+    folders = phases(way[0], plan)
+    known, definitions = _generated(conn, folders, values)
+    facts = [*facts, ("Indexes", "\n".join(f"{_one_line(d)};" for d in definitions) or "none is built")]
+    yield from _preamble(probed, way, facts, plain)
+    if plain:
+        recorder: _Recorder = _PlainRecorder(conn)
+        for step in [*steps.folder("transaction"), *steps.folder("stage/create")]:
+            yield from _plain_step(conn, step, values, known.get(step.name))
+            yield ""
+        yield from _transaction(conn, folders, values, way, recorder, known, _plain_step)
+        # The rest of the transaction is the tool's.
+        yield from _plain_step(conn, steps.load("session/restore_search_path.sql"), values)
+        return
+    recorder = _Recorder(conn, str(probed.open_run["id"]))
+    yield "\\set ON_ERROR_STOP on"
+    yield "\\set QUIET on"
+    yield "\\pset tuples_only on"
+    yield ""
+    for name in ("session/05_pin_search_path.sql", "session/10_set_limits.sql", "session/claim_run.sql"):
+        yield from _step(conn, steps.load(name), values)
+    yield "BEGIN;"
+    yield ""
+    yield from _transaction(conn, folders, values, way, recorder, known, _step)
+    yield "COMMIT;"
+    yield ""
+    if plan.concurrent_index and way[0] != "fill":
+        yield "-- The vectors are in place. The index is built outside any transaction: readers and writers go on."
+        for step in steps.folder("index/concurrently"):
+            yield recorder.clock("step_began")
+            yield from _step(conn, step, values)
+            yield recorder.record(step)
+            yield ""
+        yield from _step(conn, steps.load("run/finish.sql"), values)
+    yield "\\echo done"
+
+
+def _preamble(probed: Probed, way: tuple[str, str], facts: list[tuple[str, str]], plain: bool) -> Iterator[str]:
+    yield _RULE
+    yield f"-- Re-embedding of {_one_line(probed.column)}, put in place by {way[0]}: {way[1]}"
+    yield "--"
+    for name, fact in facts:
+        first, *more = fact.splitlines()
+        yield f"-- {name + ':':<14}{first}"
+        yield from (f"-- {'':<14}{line}" for line in more)
+    yield "--"
+    if plain:
+        yield "-- Run it in one transaction, which it neither begins nor commits, in any database in which vectors of"
+        yield "-- this model are staged, or the table has no text yet. What hung on the column at printing is checked."
+    else:
+        yield "-- Run it with psql, in the database that it was printed for:  psql -X -f THIS_FILE"
+        yield "-- It stops at the first error, and then nothing of the transaction has happened."
+    yield "-- Under each file's name stand its SHA-256, its header, and its statements as they run here."
+    yield _RULE
+
+
+def _transaction(
+    conn: psycopg.Connection[Any],
+    folders: list[str],
+    values: dict[str, Value],
+    way: tuple[str, str],
+    recorder: _Recorder,
+    known: dict[str, list[str]],
+    print_step: Callable[..., Iterator[str]],
+) -> Iterator[str]:
+    yield recorder.clock("began")
+    yield ""
+    for folder in folders:
+        if folder == "finish":
+            yield "-- Keep in the audit how the run went."
+            yield recorder.report(way, index_built="index/create" in folders)
+            yield ""
+        if folder == "index/create":
+            yield recorder.clock("index_began")
+        for step in steps.folder(folder):
+            yield recorder.clock("step_began")
+            yield from print_step(conn, step, values, known.get(step.name))
+            yield recorder.record(step)
+            yield ""
+        if folder == "index/create":
+            yield recorder.clock("index_ended")
+
+
+def _step(
+    conn: psycopg.Connection[Any], step: Step, values: dict[str, Value], known: list[str] | None = None
+) -> Iterator[str]:
+    yield f"-- {'-' * 100}"
+    yield f"\\echo sql/{step.name}"
+    yield f"-- sql/{step.name}"
+    yield f"-- SHA-256 {step.sha256}"
+    yield "--"
+    if known is not None and step.name != _CREATE_INDEXES:
+        yield "-- As things are now, it runs:"
+        yield from (f"--   {_one_line(statement)};" for statement in known or ["nothing"])
+        yield "--"
+    yield step.render(values, conn).rstrip()
+
+
+def _plain_step(
+    conn: psycopg.Connection[Any], step: Step, values: dict[str, Value], known: list[str] | None = None
+) -> Iterator[str]:
+    """A step without psql: in place of a query that writes statements stand these, and a check that it still does."""
+    yield f"-- {'-' * 100}"
+    yield f"-- sql/{step.name}"
+    yield f"-- SHA-256 {step.sha256}"
+    yield "--"
+    text = step.render(values, conn).rstrip()
+    if not step.is_gexec:
+        yield text
+        return
+    header, _, query = text.removesuffix("\\gexec").rstrip().partition("\n\n")
+    statements = ", ".join(psycopg.sql.Literal(statement).as_string(conn) for statement in known or [])
+    hint = "print this script again: vestige-sql migrate sql --plain; the transaction is undone"
+    yield header
+    yield ""
+    yield "SELECT vestige_sql.require("
+    yield "ARRAY("
+    yield query
+    yield f") = ARRAY[{statements}]::text[],"
+    yield f"'sql/{step.name} has other statements to run here than when this script was printed', '{hint}');"
+    yield from (f"{statement};" for statement in known or [])
+
+
+def _generated(
+    conn: psycopg.Connection[Any], folders: list[str], values: dict[str, Value]
+) -> tuple[dict[str, list[str]], list[str]]:
+    """Return what the steps that generate statements would run, by step, and the indexes that would be built.
+
+    Found in a transaction that is rolled back, in which only steps run that touch nothing but the package's own
+    tables, so that no lock is taken on the target.
+    """
+    found = {}
+    with conn.transaction(force_rollback=True):
+        for folder in ["stage/create", *folders]:
+            for step in steps.folder(folder):
+                if folder in ("index/save", "triggers/disable") and not step.is_gexec:
+                    steps.run(conn, step, values)
+                elif step.is_gexec:
+                    found[step.name] = steps.statements(conn, step, values)
+        saved = [row["definition"] for row in steps.query(conn, "probe/saved_indexes.sql", values)]
+    # Its query looks for indexes that are not there, and here none was dropped.
+    found[_CREATE_INDEXES] = saved
+    return found, saved
+
+
+class _Recorder:
+    """The statements that keep the audit, with psql's variables for what is known only while the script runs."""
+
+    rows_affected = ":ROW_COUNT"
+
+    def __init__(self, conn: psycopg.Connection[Any], run_id: str) -> None:
+        self._conn = conn
+        self._run_id = run_id
+
+    def clock(self, variable: str) -> str:
+        return f"SELECT clock_timestamp() AS {variable} \\gset"
+
+    def at(self, variable: str) -> str:
+        return f":'{variable}'::timestamptz"
+
+    def record(self, step: Step) -> str:
+        return self._render(
+            "run/record_step.sql",
+            {
+                "run_id": self._run_id,
+                "file": step.name,
+                "sha256": step.sha256,
+                "rows_affected": self.rows_affected,
+                "duration_secs": f"extract(epoch FROM clock_timestamp() - {self.at('step_began')})",
+            },
+        )
+
+    def report(self, way: tuple[str, str], *, index_built: bool) -> str:
+        literal = psycopg.sql.Literal
+        return self._render(
+            "run/record_report.sql",
+            {
+                "run_id": self._run_id,
+                "way": literal(way[0]).as_string(self._conn),
+                "way_reason": literal(way[1]).as_string(self._conn),
+                "duration_secs": f"extract(epoch FROM clock_timestamp() - {self.at('began')})",
+                "index_secs": f"extract(epoch FROM {self.at('index_ended')} - {self.at('index_began')})"
+                if index_built
+                else "0",
+            },
+        )
+
+    def _render(self, name: str, values: dict[str, Value]) -> str:
+        """The statement alone: the header is printed with steps that do something to the target."""
+        text = steps.load(name).render(values, self._conn)
+        return "\n".join(line for line in text.splitlines() if line and not line.startswith("--"))
+
+
+class _PlainRecorder(_Recorder):
+    """The same with settings of the transaction, for any client. What a statement counted only its client knows."""
+
+    rows_affected = "NULL"
+
+    def __init__(self, conn: psycopg.Connection[Any]) -> None:
+        super().__init__(conn, "current_setting('vestige_sql.run_id')::bigint")
+
+    def clock(self, variable: str) -> str:
+        return f"SELECT pg_catalog.set_config('vestige_sql.{variable}', clock_timestamp()::text, true);"
+
+    def at(self, variable: str) -> str:
+        return f"current_setting('vestige_sql.{variable}')::timestamptz"
+
+
+def _one_line(text: str) -> str:
+    """A comment ends with its line, whatever a name in it holds."""
+    return textwrap.shorten(" ".join(text.split()), 400, placeholder=" ...")

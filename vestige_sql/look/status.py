@@ -1,0 +1,76 @@
+"""Questions that change nothing: what the probes say of a target, and whether the gate would let it through."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vestige_sql import steps
+from vestige_sql.look.target import probed_target
+from vestige_sql.plan import VESTIGE, Target
+from vestige_sql.reembed.decide import index_possible
+from vestige_sql.reembed.target import Probed
+
+
+def status(conninfo: str, *, target: Target = VESTIGE, last_runs: int = 5) -> dict[str, Any]:
+    """Return what is registered, what the column and its indexes are, the open run and the last runs."""
+    with probed_target(conninfo, target) as (conn, probed):
+        open_run = dict(probed.open_run) if probed.open_run else None
+        if open_run and open_run["staging_exists"]:
+            open_run["rows_staged"] = steps.query(conn, "probe/staged.sql", probed.values)[0]["rows_staged"]
+            open_run["share_done"] = min(1.0, open_run["rows_staged"] / max(1, open_run["rows_total"] or 1))
+        if open_run and open_run["state"] == "filling":
+            open_run["changes_noted"] = steps.query(conn, "probe/changed.sql", probed.values)[0]["changes"]
+            of_new = probed.values | {"embedding_column": probed.values["new_column"]}
+            open_run["new_indexes"] = steps.query(conn, "probe/indexes.sql", of_new)
+        installed = probed.server["package_functions_exist"]
+        phase, left, command = _phase(probed, open_run)
+        return {
+            "target": probed.column,
+            "model": probed.model,
+            "dimension": probed.typmod,
+            "type": probed.table["embedding_full_type"],
+            "estimated_rows": probed.table["estimated_rows"],
+            "indexes": probed.indexes,
+            "indexes_to_build": probed.saved_indexes,
+            "kept": probed.kept,
+            "phase": phase,
+            "left": left,
+            "next": command,
+            "open_run": open_run,
+            "last_runs": steps.query(conn, "probe/runs.sql", {"last_runs": last_runs}) if installed else [],
+        }
+
+
+def _phase(probed: Probed, run: dict[str, Any] | None) -> tuple[str, list[str], list[str]]:
+    """Return the phase that a target is in, what is left to do in it, and the commands that one may type next."""
+    verb = "vestige-sql migrate"
+    if run is None:
+        if probed.kept is not None:
+            return (
+                "kept",
+                ["the former vectors are kept, to go back to or to let go"],
+                [f"{verb} rollback", f"{verb} finalize"],
+            )
+        return "at rest", [], []
+    online = " --online" if run["way"] == "online" else ""
+    go_on = f"{verb} reembed --model .. --dimension {run['dimension']}{online}"
+    if run["state"] == "applied" and online:
+        return "switched", ["clear away what the run made for itself"], [go_on]
+    if run["state"] == "applied" or run["scope"] == "index":
+        return "applied", ["build the index"], [go_on]
+    if run["state"] == "staging":
+        staged = run.get("rows_staged", 0)
+        left = [f"encode {max(0, (run['rows_total'] or 0) - staged):,} rows", "put them in place"]
+        return "staging", left, [go_on, f"{verb} apply{online}", f"{verb} abort"]
+    left = []
+    to_fill = run.get("rows_staged", 0) - run["rows_filled"]
+    if to_fill > 0 and not run["verified"]:
+        left.append(f"fill {to_fill:,} rows of the second column")
+    built = bool(run["new_indexes"]) and all(index["valid"] for index in run["new_indexes"])
+    if not built and index_possible(probed, run["dimension"]):
+        left.append("build the new index")
+    if run["changes_noted"]:
+        left.append(f"catch up with {run['changes_noted']:,} changes")
+    if not run["verified"]:
+        left.append("verify every row")
+    return "filling", [*left, "switch"], [go_on, f"{verb} abort"]

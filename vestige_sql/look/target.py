@@ -1,0 +1,64 @@
+"""What the probes say of a target, and whether the gate would let what is staged through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+
+from vestige_sql import steps
+from vestige_sql.checks import check_number
+from vestige_sql.database.connection import connect
+from vestige_sql.errors import CheckFailed
+from vestige_sql.plan import VESTIGE, ReembedPlan, Target
+from vestige_sql.reembed.decide import check_goes_on, triggers_fired_online
+from vestige_sql.reembed.target import MAX_DIMENSION, Probed, blockers, probe
+
+
+@contextmanager
+def probed_target(
+    conninfo: str, target: Target, verb: str = "look"
+) -> Iterator[tuple[psycopg.Connection[Any], Probed]]:
+    with steps.translated(), connect(conninfo, read_only=True) as conn:
+        yield conn, probe(conn, target, needs_package=False, verb=verb)
+
+
+def probe_target(conninfo: str, *, target: Target = VESTIGE, dimension: int | None = None) -> dict[str, Any]:
+    """Return what the probes say: server, table, rows, model, indexes, what hangs on the column, who is at the table.
+
+    ``dimension`` is the one that is planned, for what depends on it; the column's own by default. Raises
+    :class:`UsageError` where it is none that pgvector stores.
+    """
+    if dimension is not None:
+        check_number("dimension", dimension, 1, MAX_DIMENSION)
+    with probed_target(conninfo, target) as (conn, probed):
+        in_the_way = blockers(conn, probed, dimension or probed.typmod or 0)
+        return {
+            "server": probed.server,
+            "target": probed.column,
+            "table": probed.table,
+            "rows": steps.query(conn, "probe/rows.sql", probed.values)[0],
+            "model": probed.model,
+            "indexes": probed.indexes,
+            "in_the_way_of_rewrite_and_widen": in_the_way.alter,
+            "in_the_way_of_swap": in_the_way.swap,
+            "fired_online": triggers_fired_online(conn, probed),
+            "sessions": steps.query(conn, "probe/sessions.sql", probed.values),
+        }
+
+
+def ask_gate(conninfo: str, *, target: Target = VESTIGE) -> list[str]:
+    """Run the gate's checks on what is staged and return the names of those that hold, which are all of them.
+
+    Raises :class:`CheckFailed` with the message of the first that does not, and :class:`StagedForAnother` where an
+    online run has begun to fill its second column, which has checks of its own.
+    """
+    with probed_target(conninfo, target, "gate") as (conn, probed):
+        check_goes_on(conn, probed, ReembedPlan())
+        run = probed.open_run
+        if run is None or run["state"] != "staging" or not run["staging_exists"]:
+            raise CheckFailed(f"nothing is staged for {probed.column}", "run vestige-sql migrate stage first")
+        values = probed.values | {"dimension": run["dimension"], "only_missing": run["scope"] == "missing"}
+        return [steps.run(conn, step, values).step.name for step in steps.folder("gate")]

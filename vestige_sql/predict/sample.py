@@ -1,0 +1,83 @@
+"""Draw a sample of a target's texts and encode it, to see how long a text takes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import psycopg
+
+from vestige_sql import steps
+from vestige_sql.encode.embedder import Embedder, Vectors
+from vestige_sql.encode.window import encode_window, first_bad_row
+from vestige_sql.errors import BadEmbedding
+from vestige_sql.predict.job import Job
+from vestige_sql.reembed.stage import PAGE_ROWS
+
+# Enough pages for lengths that change along the key, and a text for each row of the largest copy, from a quick model.
+_PAGES = 32
+SAMPLE_TEXTS = 32_768
+_SAMPLE_BYTES = 32 << 20
+_SAMPLE_SECS = 20.0
+_FIRST_TEXTS = 16
+
+# --- Encoding ---
+
+
+@dataclass
+class EncodedSample:
+    vectors: Vectors
+    secs_per_text: float = 0.0
+    seconds: float = 0.0
+
+
+def draw_sample(conn: psycopg.Connection[Any], job: Job) -> list[dict[str, Any]]:
+    if not job.rows_pending:
+        return []
+    run = job.probed.open_run
+    resumes = run is not None and run["staging_exists"]
+    staged = ("vestige_sql", job.values["staging_table"], "id") if resumes else (
+        job.values["schema"], job.values["table"], job.values["id_column"])  # fmt: skip
+    values = job.values | {
+        "resumes": resumes,
+        "staged_schema": staged[0],
+        "staged_table": staged[1],
+        "staged_id": staged[2],
+        "page_rows": PAGE_ROWS,
+        "distance": max(PAGE_ROWS, -(-(job.rows_pending + job.work.rows_blank) // _PAGES)),
+        "sample_texts": SAMPLE_TEXTS,
+        "page_bytes": _SAMPLE_BYTES,
+    }
+    return steps.query(conn, "calibrate/sample.sql", values)
+
+
+def encode_sample(embedder: Embedder, texts: Sequence[str], batch_size: int) -> EncodedSample:
+    """Encode texts until they or the time are used up. The first few are to warm up, if more come after them."""
+    parts: list[Vectors] = [np.empty((0, embedder.dimension), np.float32)]
+    rounds: list[tuple[int, float]] = []
+    at, size, spent = 0, _FIRST_TEXTS, 0.0
+    while at < len(texts) and spent < _SAMPLE_SECS:
+        chunk = texts[at : at + size]
+        started = time.monotonic()
+        parts.append(encode_window(embedder, chunk, batch_size))
+        seconds = time.monotonic() - started
+        if (bad := first_bad_row(parts[-1])) is not None:
+            raise BadEmbedding(
+                f"the model {embedder.model_name} gave NaN, infinity or a zero vector for {chunk[bad][:80]!r}",
+                "nothing was written; look at that text and at the model",
+                row=at + bad,
+            )
+        rounds.append((len(set(chunk)), seconds))
+        at += len(chunk)
+        spent += seconds
+        # As wide a window as the run's, as far as the time goes: it is padded less than a small one.
+        size = min(PAGE_ROWS, max(size, int(len(chunk) / max(seconds, 1e-6) * (_SAMPLE_SECS - spent))))
+    counted = rounds[1:] or rounds
+    count = sum(count for count, _ in counted)
+    if not texts:
+        # All is staged, or nothing has text: vectors of no model, whose graph is the hardest to build.
+        parts.append(np.random.default_rng(0).standard_normal((1_024, embedder.dimension), np.float32))
+    return EncodedSample(np.concatenate(parts), sum(s for _, s in counted) / count if count else 0.0, spent)

@@ -1,0 +1,189 @@
+"""Try a run on a small copy of the target, in a transaction that is rolled back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import psycopg
+
+from vestige_sql import steps
+from vestige_sql.encode.embedder import ModelSignature, Vectors
+from vestige_sql.predict.job import Job
+from vestige_sql.reembed.apply import phases
+from vestige_sql.reembed.recall import measure_recall
+from vestige_sql.reembed.stage import Stager
+from vestige_sql.steps.files import Value
+from vestige_sql.steps.running import StepRun
+
+# Rows of the first copy, and how many times as many the next one has, as long as it takes no more than so many seconds,
+# or that share of the run, and matters. An index takes the longer a row the larger it is, most of all as it outgrows
+# the processor's cache: a copy that lies in it says too little.
+COPY_ROWS = 2_048
+LARGER = 4
+MOST_COPY_ROWS = 32_768
+COPY_BYTES = 256 << 20
+
+# Where the copy has more rows than texts were sampled, vectors are moved by this share of their length: near enough to
+# be of the same model, and no duplicates.
+_NOISE = 0.3
+
+# Left out on the copy: locks that nobody else wants, the registry, and the audit.
+_NOT_TRIED = ("lock/exclusive", "lock/writers", "registry", "finish")
+
+# --- The copy ---
+
+
+_PHASES = ("copying", "gate", "apply", "index", "recall")
+
+
+@dataclass
+class Tried:
+    """What a try took: seconds by phase, and bytes."""
+
+    rows: int
+    rows_staged: int = 0
+    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(_PHASES, 0.0))
+    staging_bytes: int = 0
+    kept_bytes: int = 0
+    written_bytes: int = 0
+    index_bytes: int = 0
+    final_bytes: int = 0
+    needed_kb: int = 0
+    most_kb: int = 0
+
+
+class _Drawn:
+    """An embedder that takes no time: sampled vectors, each moved a little."""
+
+    model_name = "drawn"
+
+    def __init__(self, vectors: Vectors) -> None:
+        self._random = np.random.default_rng(0)
+        self._vectors = vectors
+        self.dimension = vectors.shape[1]
+        self._at = 0
+
+    def signature(self) -> ModelSignature:
+        return ModelSignature(self.model_name, self.dimension, "0" * 64)
+
+    def embed_batch(self, texts: Sequence[str]) -> Vectors:
+        places = np.arange(self._at, self._at + len(texts))
+        self._at += len(texts)
+        vectors = self._vectors[places % len(self._vectors)]
+        again = places >= len(self._vectors)
+        noise = self._random.standard_normal((int(again.sum()), self.dimension), np.float32)
+        lengths = _NOISE * np.linalg.norm(vectors[again], axis=1, keepdims=True)
+        vectors[again] += noise * (lengths / np.linalg.norm(noise, axis=1, keepdims=True))
+        return vectors
+
+
+class _Stager(Stager):
+    def wrote(self, rows: int) -> None:
+        """Count the rows, and say nothing."""
+        self.rows += rows
+
+
+def cannot_try(job: Job) -> str | None:
+    server = job.probed.server
+    if not (server["package_schema_exists"] and server["package_functions_exist"]):
+        return "the schema vestige_sql is not there yet (vestige-sql migrate up)"
+    if server["in_recovery"]:
+        return "this server is a standby"
+    if server["read_only"]:
+        return "transactions of this role are read-only"
+    return None
+
+
+def try_once(conn: psycopg.Connection[Any], job: Job, vectors: Vectors, share: float) -> Tried:
+    try:
+        return _try_with(conn, job, _Drawn(vectors), share)
+    except psycopg.errors.DiskFull as error:
+        # As in a run: parallel workers share memory through /dev/shm, which containers keep small.
+        if "shared memory" not in str(error) or job.values["index_workers"] == 0:
+            raise
+        job.values["index_workers"] = 0
+        return _try_with(conn, job, _Drawn(vectors), share)
+
+
+def rows_copied(job: Job) -> int:
+    return job.work.rows + job.work.rows_blank if job.work.scope == "missing" else job.work.rows_total
+
+
+def _try_with(conn: psycopg.Connection[Any], job: Job, drawn: _Drawn, share: float) -> Tried:
+    suffix = str(job.values["staging_table"]).removeprefix("stage_")
+    values = job.values | {
+        "copy_table": f"try_{suffix}",
+        "percent": 100 * share,
+        "staging_table": f"try_stage_{suffix}",
+        "lookup_function": f"try_lookup_{suffix}",
+        "kept_table": f"try_kept_{suffix}",
+    }
+    with conn.transaction(force_rollback=True):
+        _run(conn, "calibrate/create", values)
+        size = steps.query(conn, "calibrate/size.sql", values)[0]
+        of_copy = values | {"schema": "vestige_sql", "table": values["copy_table"], "oid": size["oid"]}
+        of_copy["name"] = f"vestige_sql.{values['copy_table']}"
+        if job.way != "fill":
+            # While they are empty; the steps of the run make them anew.
+            _run(conn, "index/save", of_copy)
+            _run(conn, "index/drop", of_copy)
+        tried = Tried(rows=_run(conn, "calibrate/fill", values)[-1].rows or 0)
+        if job.way != "index":
+            _run(conn, "stage/create", of_copy)
+            _run(conn, "calibrate/unlogged", of_copy)
+            stager = _Stager(drawn, of_copy, job.plan.batch_size, job.probed.name)
+            started = time.monotonic()
+            stager.stage_inside(conn, tried.rows, stager.in_place(conn))
+            tried.seconds["copying"] = time.monotonic() - started
+            tried.rows_staged = stager.rows
+            steps.run(conn, steps.load("stage/analyze.sql"), of_copy)
+        for folder in _folders(job):
+            _try_folder(conn, folder, of_copy, tried)
+        if job.way != "fill":
+            started = time.monotonic()
+            measure_recall(conn, of_copy, job.plan.recall_sample)
+            tried.seconds["recall"] = time.monotonic() - started
+        size = steps.query(conn, "calibrate/size.sql", of_copy)[0]
+        tried.staging_bytes, tried.kept_bytes = size["staging_bytes"], size["kept_bytes"]
+        tried.final_bytes = size["copy_bytes"] - tried.index_bytes
+    return tried
+
+
+def _folders(job: Job) -> list[str]:
+    if job.way == "index":
+        return ["index/save", "index/create"]
+    plan = replace(job.plan, concurrent_index=False)
+    # A second column is filled online as swap fills it, in smaller batches.
+    found = phases("swap" if job.way == "online" else job.way, plan)
+    if job.way == "fill" and job.builds_index:
+        found += ["index/save", "index/create"]
+    return [folder for folder in found if folder not in _NOT_TRIED]
+
+
+def _run(conn: psycopg.Connection[Any], folder: str, values: dict[str, Value]) -> list[StepRun]:
+    return [steps.run(conn, step, values) for step in steps.folder(folder)]
+
+
+def _try_folder(conn: psycopg.Connection[Any], folder: str, values: dict[str, Value], tried: Tried) -> None:
+    """Run a folder on the copy, and count its seconds and the bytes that it writes to new files or to larger ones."""
+    phase = {"gate": "gate", "index/create": "index"}.get(folder, "apply")
+    for step in steps.folder(folder):
+        if folder == "gate" and "staging_table" not in step.variables:
+            continue  # about the run, and there is none
+        before = steps.query(conn, "calibrate/size.sql", values)[0]
+        done = steps.run(conn, step, values)
+        after = steps.query(conn, "calibrate/size.sql", values)[0]
+        tried.seconds[phase] += done.seconds
+        # Former files stay until the transaction ends.
+        rewritten = before["file"] != after["file"]
+        written = after["copy_bytes"] - (0 if rewritten else before["copy_bytes"])
+        if phase == "index":
+            tried.index_bytes += max(0, written)
+            if done.result and "needed_kb" in done.result[0]:
+                tried.needed_kb, tried.most_kb = done.result[0]["needed_kb"], done.result[0]["most_kb"]
+        else:
+            tried.written_bytes += max(0, written)

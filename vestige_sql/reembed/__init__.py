@@ -1,0 +1,1 @@
+"""The runner: decide, stage, apply, switch, go back."""

@@ -1,0 +1,254 @@
+"""Put in place what is staged: folders of SQL steps, in order, in one transaction.
+
+The runner knows folders, not steps: what ``ls`` shows of a folder is what runs, in the order of the numbers.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from psycopg.errors import Diagnostic
+
+from vestige_sql import steps
+from vestige_sql.errors import LockNotAvailable
+from vestige_sql.plan import ReembedPlan
+from vestige_sql.reembed.audit import Applied, record_report, record_step
+from vestige_sql.reembed.clock import Spent
+from vestige_sql.reembed.progress import Progress
+from vestige_sql.reembed.stage import Stager
+from vestige_sql.steps.files import Value
+from vestige_sql.steps.running import StepRun
+
+log = logging.getLogger("vestige_sql")
+
+
+FALLS_BACK_TO = {"widen": "swap"}
+
+# pgvector's notice in hnswbuild.c.
+_OUTGROWN = re.compile(r"hnsw graph no longer fits into maintenance_work_mem after (\d+) tuples")
+
+_USES_UPDATE = frozenset({"widen", "swap"})
+_FIRST_PAUSE_SECS = 1.0
+_LONGEST_PAUSE_SECS = 15.0
+
+
+def phases(way: str, plan: ReembedPlan) -> list[str]:
+    """Return the folders under ``sql/`` that apply by ``way``, in order, all in one transaction."""
+    if way == "fill":
+        return ["lock/writers", "gate", "triggers/disable", "apply/fill", "triggers/enable", "finish"]
+    quiet = way in _USES_UPDATE
+    return [
+        "lock/exclusive",
+        "gate",
+        *(["keep"] if plan.keep_old else []),
+        "index/save",
+        "index/drop" if plan.drop_hnsw_first else "index/drop_changing",
+        *(["triggers/disable"] if quiet else []),
+        f"apply/{way}",
+        *(["triggers/enable"] if quiet else []),
+        *(["index/create"] if not plan.concurrent_index else []),
+        "registry",
+        "finish",
+    ]
+
+
+@dataclass
+class Applier:
+    """Runs the folders of a way of applying on ``conn``.
+
+    ``values`` are the step variables, ``run_id`` the row of the audit that the steps are recorded under.
+    ``stager`` encodes the few rows that changed between the last pass and the lock; without one they are an
+    error. ``started`` is when the first row was read (``time.monotonic()``), ``spent`` the clock of the run.
+    """
+
+    conn: psycopg.Connection[Any]
+    values: dict[str, Value]
+    plan: ReembedPlan
+    run_id: int
+    progress: Progress
+    conninfo: str | None = None
+    stager: Stager | None = None
+    started: float = field(default_factory=time.monotonic)
+    spent: Spent = field(default_factory=Spent)
+
+    def retrying(self, work: Callable[[], Applied], before: Callable[[], None] | None = None) -> Applied:
+        """Do ``work`` in a transaction of its own, again and again until the table's lock could be had.
+
+        ``before`` is done before each attempt, outside the transaction.
+
+        Raises :class:`LockNotAvailable` naming the sessions in the way once the attempts are used up, and
+        :class:`TooManyPending` where more rows changed than one batch; nothing is in place then.
+        """
+        attempt = 1
+        pause = _FIRST_PAUSE_SECS
+        while True:
+            if before is not None:
+                before()
+            try:
+                with self.spent.on("apply"), self.conn.transaction():
+                    return work()
+            except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
+                sessions = self.sessions() or "sessions that are gone by now"
+                if attempt == self.plan.lock_attempts:
+                    raise LockNotAvailable(
+                        f"{self.values['name']} could not be locked in {attempt} attempts of "
+                        f"{self.plan.lock_wait_secs:g} s; in the way: {sessions}",
+                        "the table is as it was and what is staged stays: run again when those sessions are done; "
+                        "this tool ends nobody's session",
+                    ) from error
+                log.info(
+                    "reembed: the table is locked (attempt %d of %d) by %s; trying again in %.0f s",
+                    attempt, self.plan.lock_attempts, sessions, pause,
+                )  # fmt: skip
+                with self.spent.on("waiting"):
+                    time.sleep(pause)
+                attempt += 1
+                pause = min(2 * pause, _LONGEST_PAUSE_SECS)
+            except psycopg.errors.DiskFull as error:
+                # Parallel HNSW builds share maintenance_work_mem through /dev/shm, which containers keep small.
+                if "shared memory" not in str(error) or self.values["index_workers"] == 0:
+                    raise
+                log.info("reembed: no shared memory for parallel workers; building the index with none")
+                self.values["index_workers"] = 0
+
+    def sessions(self) -> str:
+        """The sessions that hold a lock on the target, for people."""
+        return "; ".join(
+            f"pid {s['pid']} ({s['role']}, {s['application_name'] or 'unnamed'}, {s['state']}, "
+            f"{s['transaction_secs'] or 0:.0f} s: {s['query']})"
+            for s in steps.query(self.conn, "probe/sessions.sql", self.values)
+            if s["granted"]
+        )
+
+    def apply(self, way: str, reason: str) -> Applied:
+        """Run the folders of ``way`` in the transaction that is open on ``conn``, and commit nothing."""
+        applied = Applied(way, reason)
+        for folder in phases(way, self.plan):
+            if folder == "gate":
+                self._gate(applied)
+            elif folder == f"apply/{way}":
+                self._put_in_place(applied)
+            elif folder == "index/create":
+                self._build_indexes(folder, applied)
+            else:
+                if folder == "finish":
+                    self._report(applied)
+                self.folder(folder, applied)
+        return applied
+
+    def build_only(self, *, drop_invalid: bool) -> Applied:
+        """Build the missing indexes in the transaction that is open, with the vectors as they are."""
+        applied = Applied("index", "only the index is missing")
+        if drop_invalid:
+            self.folder("lock/exclusive", applied)
+        elif not self.plan.concurrent_index:
+            self.folder("lock/writers", applied)
+        self.folder("index/save", applied)
+        if drop_invalid:
+            self.folder("index/drop_invalid", applied)
+        if not self.plan.concurrent_index:
+            self._build_indexes("index/create", applied)
+        return applied
+
+    def build_concurrently(self, applied: Applied) -> None:
+        """Build the missing indexes in autocommit, with readers and writers going on."""
+        self._build_indexes("index/concurrently", applied)
+
+    def _gate(self, applied: Applied) -> None:
+        try:
+            with self.conn.transaction():
+                self.folder("gate", applied)
+        except psycopg.Error as error:
+            if self.stager is None or error.sqlstate != steps.CHECK_FAILED:
+                raise
+            self.stager.catch_up(self.conn, self.plan.batch_size)
+            self.folder("gate", applied)
+
+    def _put_in_place(self, applied: Applied) -> None:
+        fallback = FALLS_BACK_TO.get(applied.way)
+        try:
+            with self.conn.transaction():
+                self.folder(f"apply/{applied.way}", applied)
+        except psycopg.OperationalError:
+            # A lock, a full disk, a server going down: another way would not help.
+            raise
+        except psycopg.Error as error:
+            if fallback is None:
+                raise
+            refused = str(error).partition("\n")[0]
+            log.info("reembed: %s is refused (%s); taking %s", applied.way, refused, fallback)
+            applied.way_reason = f"{applied.way} was refused by the server: {refused}"
+            applied.way = fallback
+            self.folder(f"apply/{fallback}", applied)
+
+    def _build_indexes(self, folder: str, applied: Applied) -> None:
+        outgrown: list[int] = []
+
+        def notice(diagnostic: Diagnostic) -> None:
+            if match := _OUTGROWN.search(diagnostic.message_primary or ""):
+                outgrown.append(int(match[1]))
+
+        started = time.monotonic()
+        self.conn.add_notice_handler(notice)
+        try:
+            with self.progress.index_build(self.conninfo, self.values):
+                self.folder(folder, applied)
+        finally:
+            self.conn.remove_notice_handler(notice)
+        applied.index_secs += time.monotonic() - started
+        for rows in outgrown:
+            memory, total = applied.facts["memory_kb"], applied.facts["rows_indexed"]
+            needed = max(applied.facts["needed_kb"], memory * total // rows)
+            applied.notes.append(
+                f"the graph of an index outgrew its {memory >> 10} MB of memory after {rows:,} of {total:,} rows, and "
+                f"the rest was added more slowly, on disk: --index-memory {(needed >> 10) + 1} would hold it"
+            )
+
+    def folder(self, name: str, applied: Applied) -> None:
+        """Run the steps of a folder and record each in the audit; what a step returns as one row is kept as facts."""
+        with self.spent.on(_phase(name)):
+            for step in steps.folder(name):
+                self.record(self._step(step, applied))
+
+    def folders_briefly(self, names: Sequence[str], applied: Applied) -> None:
+        """Run the steps of several folders as :meth:`folder` does, in the transaction that is open.
+
+        They are recorded at its end, in one round trip: with the table locked, each costs everybody its time.
+        """
+        with self.spent.on("apply"):
+            ran = [self._step(step, applied) for name in names for step in steps.folder(name)]
+            with self.conn.pipeline():
+                for done in ran:
+                    self.record(done)
+
+    def _step(self, step: steps.Step, applied: Applied) -> StepRun:
+        done = steps.run(self.conn, step, self.values)
+        if len(done.result) == 1:
+            applied.facts |= done.result[0]
+        log.debug("reembed: ran sql/%s in %.3f s", step.name, done.seconds)
+        return done
+
+    def record(self, done: StepRun) -> None:
+        """Keep in the audit that a step ran."""
+        record_step(self.conn, self.run_id, done)
+
+    def _report(self, applied: Applied) -> None:
+        """Keep the way and the durations in the audit, as of the registry update."""
+        seconds = time.monotonic() - self.started - applied.index_secs
+        applied.facts["duration_secs"] = seconds
+        record_report(self.conn, self.run_id, applied, seconds)
+
+
+def _phase(folder: str) -> str:
+    """What the time of a folder of steps counts as."""
+    if folder.startswith("lock/"):
+        return "waiting"
+    if folder in ("gate", "online/verify"):
+        return "gate"
+    return "index" if "index" in folder else "apply"

@@ -1,0 +1,213 @@
+"""Going back to the former vectors while they are kept, and letting them go."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import replace
+from typing import Any
+
+import psycopg
+
+from vestige_sql import steps
+from vestige_sql.encode.embedder import ModelSignature
+from vestige_sql.errors import CheckFailed, TargetError
+from vestige_sql.plan import VESTIGE, ReembedPlan, Target
+from vestige_sql.reembed.apply import Applier, phases
+from vestige_sql.reembed.audit import Applied, finish_open_run, opening_values, record_report, step_values
+from vestige_sql.reembed.decide import Work, choose_way, count_rows, find_way, kept_model
+from vestige_sql.reembed.job import build_pending_indexes, index_failed
+from vestige_sql.reembed.online import LOCK
+from vestige_sql.reembed.progress import Progress
+from vestige_sql.reembed.session import claimed_session
+from vestige_sql.reembed.target import Probed, blockers
+from vestige_sql.reembed.verbs import Notice
+from vestige_sql.report import FinalizeReport, RollbackReport
+
+log = logging.getLogger("vestige_sql")
+
+
+def rollback(
+    conninfo: str,
+    plan: ReembedPlan = ReembedPlan(),  # noqa: B008  (frozen)
+    *,
+    target: Target = VESTIGE,
+    before_write: Notice | None = None,
+) -> RollbackReport:
+    """Let the kept vectors be the live ones again, and keep those that were live. Nothing is encoded.
+
+    After an online run that is one short transaction; after an offline one the kept vectors are applied as any others,
+    by ``plan.apply``. A rollback after a rollback goes forward again.
+
+    Raises :class:`CheckFailed` where nothing is kept or a run is under way, and :class:`TargetError` for what could
+    not be kept; nothing is changed then.
+    """
+    with claimed_session(conninfo, target, "back") as (conn, probed):
+        model = _check_kept(conn, probed)
+        missing = _without_vector(conn, probed)
+        if missing and probed.table["embedding_not_null"]:
+            raise TargetError(
+                f"{probed.column} is NOT NULL, and {missing:,} rows written since have no kept vector",
+                "ALTER TABLE .. ALTER COLUMN .. DROP NOT NULL, roll back, and have the rows embedded; nothing was "
+                "written",
+            )
+        run = _Back(conn, conninfo, probed, model, plan)
+        if before_write is not None:
+            before_write(run.warning(missing))
+        # What a run that has been applied still had to do.
+        finish_open_run(conn, build_pending_indexes(conninfo, conn, probed, run.plan, Progress()))
+        applied, lock_held_secs = run.carry_out()
+        return RollbackReport(
+            model=model,
+            previous_model=probed.model,
+            # Counted once more, for rows may have been written until the lock was there.
+            rows_missing=count_rows(conn, probed)["rows_missing"],
+            way=applied.way,
+            lock_held_secs=lock_held_secs,
+            index_rebuild_secs=applied.index_secs,
+        )
+
+
+def finalize(
+    conninfo: str,
+    plan: ReembedPlan = ReembedPlan(),  # noqa: B008
+    *,
+    target: Target = VESTIGE,
+    before_write: Notice | None = None,
+) -> FinalizeReport | None:
+    """Let go of the kept vectors, for good. Returns None where nothing is kept."""
+    with claimed_session(conninfo, target, "back") as (conn, probed):
+        if probed.kept is None:
+            return None
+        in_column = probed.kept["place"] == "column"
+        size = steps.query(conn, f"probe/kept_{probed.kept['place']}_size.sql", probed.values)[0]
+        model = kept_model(probed)
+        if before_write is not None:
+            before_write(
+                f"About to drop {size['vectors']:,} former vectors of {probed.column}, "
+                f"{model or 'of no registered model'}. "
+                "There is no way back to them after that."
+            )
+        plan = replace(plan, online=in_column, apply="auto")
+        values = probed.values | {"lock_timeout": f"{round(plan.lock_wait_secs * 1000)}ms"}
+        applier = Applier(conn, values, plan, probed.kept["run_id"], Progress(), conninfo)
+        applied = Applied("finalize", "")
+        if in_column:
+            log.info("finalize: dropping the former indexes, once the transactions that are open now have ended")
+            applier.folder("finalize/index", applied)
+
+        def drop() -> Applied:
+            for folder in ["lock/exclusive", "finalize/column"] * in_column + ["finalize"]:
+                applier.folder(folder, applied)
+            return applied
+
+        applier.retrying(drop)
+        return FinalizeReport(
+            model=model,
+            vectors=size["vectors"],
+            bytes_returned=size["index_bytes"] if in_column else size["vector_bytes"],
+            bytes_left=size["vector_bytes"] if in_column else 0,
+        )
+
+
+def _check_kept(conn: psycopg.Connection[Any], probed: Probed) -> ModelSignature:
+    run = probed.open_run
+    if run is not None and run["state"] in ("staging", "filling"):
+        raise CheckFailed(
+            f"run {run['id']} is under way on {probed.column}, to {run['name']}",
+            "end it first: vestige-sql migrate status says how; nothing was written",
+        )
+    if probed.kept is None:
+        raise CheckFailed(
+            f"no former vectors of {probed.column} are kept",
+            "an online run keeps them, and an offline one with --keep-old; without, re-embed with the former model; "
+            "nothing was written",
+        )
+    model = kept_model(probed)
+    if model is None:
+        raise CheckFailed(
+            f"no model was registered for {probed.column} before, so that there is none to go back to",
+            "vestige-sql migrate finalize drops what is kept; nothing was written",
+        )
+    return model
+
+
+def _without_vector(conn: psycopg.Connection[Any], probed: Probed) -> int:
+    """How many rows have text and no kept vector of it."""
+    assert probed.kept is not None
+    missing: int = steps.query(conn, f"probe/kept_{probed.kept['place']}_missing.sql", probed.values)[0]["rows_missing"]
+    return missing
+
+
+class _Back:
+    """One rollback: the steps' values, and how long the table was locked."""
+
+    def __init__(
+        self, conn: psycopg.Connection[Any], conninfo: str, probed: Probed, model: ModelSignature, plan: ReembedPlan
+    ) -> None:
+        assert probed.kept is not None
+        in_column = probed.kept["place"] == "column"
+        # In a column they are switched to as online: with the table's lock waited for no longer than that.
+        plan = replace(plan, online=True, apply="auto") if in_column else replace(plan, online=False, keep_old=False)
+        self.conn, self.probed, self.model, self.plan = conn, probed, model, plan
+        counts = count_rows(conn, probed)
+        work = Work(
+            "back", counts["rows_with_text"], counts["rows_total"] - counts["rows_with_text"], counts["rows_total"]
+        )
+        if in_column:
+            # What has been hung on the live column since would follow it.
+            choose_way("swap", probed, blockers(conn, probed, model.dimension))
+            self.way, self.reason = "back", "the former vectors are in a column of the table"
+            self.folders = ["rollback/column", "registry", "rollback/close"]
+        else:
+            self.way, self.reason = find_way(conn, probed, model, work, plan)
+            # The gate is left out: rows written since have no vector, and it is said how many.
+            left_out = ("lock/exclusive", "gate", "keep")
+            self.folders = [
+                "rollback/table",
+                "keep",
+                *(folder for folder in phases(self.way, plan) if folder not in left_out),
+            ]
+        values = step_values(probed, model, work, plan) | opening_values(conn, probed, model)
+        self.applier = Applier(conn, values, plan, 0, Progress(), conninfo)
+        self.locked_at = 0.0
+
+    def warning(self, missing: int) -> str:
+        how = (
+            "The columns change names in one short transaction."
+            if self.way == "back"
+            else f"The table is locked for everybody, until vectors ({self.way}) and index are in place."
+        )
+        return (
+            f"About to go back from {self.probed.model} to {self.model} on {self.probed.column}. {how} "
+            f"{missing:,} rows written since have no vector of that model: their embedding will be NULL."
+        )
+
+    def carry_out(self) -> tuple[Applied, float]:
+        """Go back, and return what was done and how many seconds the table was locked."""
+        applied = self.applier.retrying(self._go)
+        lock_held_secs = time.monotonic() - self.locked_at
+        if self.plan.concurrent_index and self.way != "back":
+            try:
+                self.applier.build_concurrently(applied)
+            except psycopg.Error as error:
+                raise index_failed(error, self.probed) from error
+            steps.run(self.conn, steps.load("run/finish.sql"), self.applier.values)
+        # Also for its COMMIT, which waits for the disk, and so for that of lock/briefly/ before it.
+        record_report(self.conn, self.applier.run_id, applied, lock_held_secs)
+        return applied, lock_held_secs
+
+    def _go(self) -> Applied:
+        applied = Applied(self.way, self.reason)
+        for folder in LOCK if self.way == "back" else LOCK[1:]:
+            for step in steps.folder(folder):
+                steps.run(self.conn, step, self.applier.values)
+        self.locked_at = time.monotonic()
+        # Every step is recorded under the run that these open.
+        opened = [steps.run(self.conn, step, self.applier.values) for step in steps.folder("rollback/open")]
+        self.applier.run_id = opened[-1].result[0]["id"]
+        for done in opened:
+            self.applier.record(done)
+        self.applier.folders_briefly(self.folders, applied)
+        record_report(self.conn, self.applier.run_id, applied, time.monotonic() - self.locked_at)
+        return applied

@@ -1,0 +1,318 @@
+"""Changes the model while search goes on: a second column is filled, indexed, caught up with, and takes the name.
+
+Each phase is a folder of SQL steps that finds out by itself how far it is, so that a run that was killed goes on, and
+a DBA can run the folders one after another, hours apart.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import psycopg
+
+from vestige_sql import steps
+from vestige_sql.database.connection import connect
+from vestige_sql.errors import CheckFailed, RecallTooLow
+from vestige_sql.reembed.apply import Applier
+from vestige_sql.reembed.audit import Applied
+from vestige_sql.reembed.recall import measure_recall
+from vestige_sql.reembed.stage import CHANGED_ROWS, TooManyPending
+
+log = logging.getLogger("vestige_sql")
+
+
+LOCK = ("lock/briefly", "lock/exclusive")
+"""The folders that keep everybody off, for as short as can be."""
+
+SWITCH = ("online/switch", "registry", "online/close")
+"""The folders that run under the lock."""
+
+# A batch of the filling is sized to take about this long, for as long as it takes its rows are locked.
+_BATCH_SECS = 0.2
+_FEWEST_ROWS, _FIRST_ROWS, _MOST_ROWS = 20, 200, 5_000
+
+_LAG_POLL_SECS = 0.5
+_LOG_EVERY_SECS = 10.0
+
+# Catching up converges by the ratio of the rates of change and of encoding, so that a few rounds are enough or none is.
+_ROUNDS = 8
+
+_SWITCH_ATTEMPTS = 20
+
+# Of these, how many leave readers alone however many changes there are. Then up to one row is encoded with everybody
+# locked out, then two, four, eight.
+_GENTLE_ATTEMPTS = 8
+
+_LOCK_POLL_SECS = 0.005
+
+
+@dataclass
+class Online:
+    """One online run: ``applier`` has the connection, the step variables and the audit; ``stage`` stages what is
+    pending of the whole table, and is None where there is no model at hand. ``filling`` says that an earlier process
+    got as far as the second column.
+    """
+
+    applier: Applier
+    stage: Callable[[], None] | None
+    quiet: bool
+    filling: bool
+    lock_held_secs: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.conn = self.applier.conn
+        self.values = self.applier.values
+        self.plan = self.applier.plan
+        self._locked_at = 0.0
+        self._caught_up = self._switched = False
+
+    def carry_out(self, reason: str) -> Applied:
+        """Run every phase that is left, the switch included.
+
+        Raises :class:`RecallTooLow` and :class:`CheckFailed` with the former vectors live, and what was done kept.
+        """
+        applied = Applied("online", reason)
+        if self.quiet:
+            self._folder("online/quiet", applied)
+        if not self.filling:
+            self._prepare(applied)
+        self.values["index_column"] = self.values["new_column"]
+        if self.stage is not None:
+            # What changed before changes were noted is found by a pass over the table that begins after that.
+            self.stage()
+        self._fill(applied)
+        started = time.monotonic()
+        self._build_indexes(applied)
+        applied.index_secs = time.monotonic() - started
+        self._catch_up(self.plan.batch_size)
+        self._verify(applied)
+        self._check_recall(applied)
+        self._switch(applied)
+        self._folder("online/clean_up", applied)
+        applied.facts["duration_secs"] = time.monotonic() - self.applier.started - applied.index_secs
+        return applied
+
+    def _folder(self, name: str, applied: Applied) -> None:
+        self.applier.folder(name, applied)
+
+    def _prepare(self, applied: Applied) -> None:
+        if self.stage is None:
+            with self.conn.transaction():
+                self._folder("gate", applied)
+
+        def prepare() -> Applied:
+            for folder in (*LOCK, "online/prepare"):
+                self._folder(folder, applied)
+            return applied
+
+        self.applier.retrying(prepare)
+        log.info("reembed: the second column is there; changes are noted from now on")
+
+    def _fill(self, applied: Applied) -> None:
+        """Write the staged vectors into the second column in batches of about ``_BATCH_SECS`` each."""
+        step = steps.load("online/fill/10_fill_batch.sql")
+        staged = steps.query(self.conn, "probe/staged.sql", self.values)[0]["rows_staged"]
+        run = steps.query_one(self.conn, "probe/open_run.sql", self.values)
+        filled = run["rows_filled"] if run else 0
+        started, logged = time.monotonic(), time.monotonic()
+        rows, slowest = _FIRST_ROWS, 0.0
+        with self.applier.progress.rows(staged, filled, "filling"), self.applier.spent.on("apply"):
+            while (batch := steps.run(self.conn, step, self.values | {"batch_rows": rows})).result:
+                self.applier.progress.advance(batch.result[0]["rows_filled"] - filled)
+                filled = batch.result[0]["rows_filled"]
+                slowest = max(slowest, batch.seconds)
+                if batch.result[0]["fill_passes"] == 0:
+                    # The next keys: until then the batches are as large as they were begun.
+                    rows, slowest = _next_size(rows, slowest), 0.0
+                if time.monotonic() - logged > _LOG_EVERY_SECS:
+                    logged = time.monotonic()
+                    log.info("reembed: filled %d of %d rows", filled, staged)
+                with self.applier.spent.on("waiting"):
+                    self._pause()
+        self.applier.record(steps.StepRun(step, filled, time.monotonic() - started, []))
+        log.info("reembed: filled %d rows in %.1f s", filled, time.monotonic() - started)
+
+    def _pause(self) -> None:
+        time.sleep(self.plan.pause_secs)
+        logged = None
+        while (lag := steps.query(self.conn, "probe/replication.sql", {})[0]["lag_bytes"]) > self.plan.max_lag_bytes:
+            if logged is None or time.monotonic() - logged > _LOG_EVERY_SECS:
+                logged = time.monotonic()
+                log.info("reembed: a replica is %.0f MB behind; waiting for it", lag / 1e6)
+            time.sleep(_LAG_POLL_SECS)
+
+    def _build_indexes(self, applied: Applied) -> None:
+        with self.conn.transaction():
+            self._folder("index/save", applied)
+        self._folder("online/index", applied)
+        self.applier.build_concurrently(applied)
+
+    def _changes(self) -> int:
+        """How many notes of changed rows there are."""
+        changes: int = steps.query(self.conn, "probe/changed.sql", self.values)[0]["changes"]
+        return changes
+
+    def _catch_up(self, most: int) -> bool:
+        """Encode and write changed rows, with readers and writers going on, and say whether no more than ``most`` are
+        left.
+        """
+        for _ in range(_ROUNDS):
+            if not self._changes():
+                return True
+            self._stage_changed()
+            self._write_changed()
+            if self._changes() <= most:
+                return True
+        return False
+
+    def _stage_changed(self, *, beside_lock: bool = False) -> None:
+        """Stage changed rows on connections of their own: what they commit stays, whatever becomes of a switch.
+
+        ``beside_lock``: while this run holds writers off. Then they wait for nobody else's lock for long.
+        """
+        assert self.applier.conninfo is not None
+        with connect(self.applier.conninfo) as reader, connect(self.applier.conninfo) as writer:
+            for step in steps.folder("lock/beside") if beside_lock else []:
+                for conn in (reader, writer):
+                    steps.run(conn, step, self.values)
+            for step in steps.folder("online/catch_up"):
+                self.applier.record(steps.run(writer, step, self.values))
+            if (stager := self.applier.stager) is not None:
+                stager.run(writer, stager.by_key(reader, page_step=CHANGED_ROWS))
+
+    def _write_changed(self) -> None:
+        """Write what is staged of the changed rows, in one pass: rows may change as fast as they are written."""
+        step = steps.load("online/write_changed/10_write_changed.sql")
+        rows, after = _FIRST_ROWS, 0
+        with self.applier.spent.on("apply"):
+            while after is not None:
+                batch = steps.run(self.conn, step, self.values | {"batch_rows": rows, "after_change": after})
+                after = batch.result[0]["last_change"]
+                rows = _next_size(rows, batch.seconds)
+
+    def _verify(self, applied: Applied) -> None:
+        with self.conn.transaction():
+            self._folder("online/verify", applied)
+        if noted := applied.facts["rows_noted"]:
+            log.info("reembed: %d rows lacked the vector of their text, and are noted as changed", noted)
+
+    def _check_recall(self, applied: Applied) -> None:
+        applied.recall = measure_recall(self.conn, self.values, self.plan.recall_sample)
+        for index in applied.recall:
+            if index["recall"] < self.plan.min_recall:
+                raise RecallTooLow(
+                    f"the new index {index['name']} (built as {index['built_as']}) finds {index['recall']:.3f} of "
+                    "what an exact search finds "
+                    f"(recall@10, {index['sampled']} questions, {index['search_setting']}), less than "
+                    f"{self.plan.min_recall:g}",
+                    f"search goes on in the former vectors and nothing is lost. Raise {index['setting']} for the "
+                    "sessions "
+                    f"that search and for this one (ALTER ROLE .. SET {index['setting']} = ..), or drop the new "
+                    "index, have it "
+                    "built with a larger m and ef_construction, and run again; or ask for less with --min-recall",
+                )
+
+    def _switch(self, applied: Applied) -> None:
+        """Lock the table, see that nothing is stale, and let the columns change names."""
+        failed = None
+        for attempt in range(_SWITCH_ATTEMPTS):
+            most = min(self.plan.batch_size, 2**attempt >> _GENTLE_ATTEMPTS)
+            try:
+                self.applier.retrying(
+                    lambda most=most: self._try(applied, most),  # type: ignore[misc]
+                    before=lambda: self._get_ready(applied),
+                )
+            except TooManyPending:
+                failed = None
+                continue
+            except psycopg.Error as error:
+                # Where a row has changed meanwhile, or all were written anew, it may hold the next time.
+                if error.sqlstate != steps.CHECK_FAILED or self._is_ready():
+                    raise
+                if self.applier.stager is None and self._changes():
+                    raise
+                failed = error
+                continue
+            if not self._switched:
+                failed = None
+                continue
+            self.lock_held_secs = time.monotonic() - self._locked_at
+            applied.facts["lock_held_secs"] = self.lock_held_secs
+            log.info("reembed: switched; the table was locked for %.0f ms", 1000 * self.lock_held_secs)
+            return
+        if failed is not None:
+            raise failed
+        raise CheckFailed(
+            f"{self.values['name']} changes faster than its rows are encoded: more than {most} rows were new when it "
+            "was to be switched",
+            "search goes on in the former vectors and nothing is lost: run the same command again when it is used less",
+        )
+
+    def _get_ready(self, applied: Applied) -> None:
+        if not self._verified():
+            # VACUUM FULL, CLUSTER and the like have written the table anew.
+            self._verify(applied)
+        self._caught_up = self._catch_up(0)
+
+    def _is_ready(self) -> bool:
+        return self._verified() and not self._changes()
+
+    def _verified(self) -> bool:
+        """Whether the table's rows are still in the file in which they were verified."""
+        run = steps.query_one(self.conn, "probe/open_run.sql", self.values)
+        return run is not None and run["verified"]
+
+    def _try(self, applied: Applied, most: int) -> Applied:
+        if not self._caught_up and not most:
+            if not self._lock_holding_writers_off(applied):
+                return applied
+            self._locked_at = time.monotonic()
+        else:
+            for folder in LOCK:
+                self._folder(folder, applied)
+            self._locked_at = time.monotonic()
+            if most and self._changes() and (stager := self.applier.stager) is not None:
+                # Slower for everybody, and the only way where readers and changes never pause.
+                self._folder("online/catch_up", applied)
+                stager.stage_inside(self.conn, most, stager.by_key(self.conn, page_step=CHANGED_ROWS))
+                self._write_under_lock()
+        self.applier.folders_briefly(SWITCH, applied)
+        self._switched = True
+        return applied
+
+    def _lock_holding_writers_off(self, applied: Applied) -> bool:
+        """Lock the table where a change always comes between: writers wait while the last rows are encoded.
+
+        Returns False where readers left no moment for it. What was encoded is done all the same.
+        """
+        self._folder("lock/writers", applied)
+        if self._changes() > self.plan.batch_size:
+            raise TooManyPending
+        self._stage_changed(beside_lock=True)
+        self._write_under_lock()
+        self._folder("lock/briefly", applied)
+        deadline = time.monotonic() + self.plan.lock_wait_secs
+        while True:
+            try:
+                with self.conn.transaction():
+                    self._folder("lock/at_once", applied)
+                return True
+            except psycopg.errors.LockNotAvailable:
+                if time.monotonic() > deadline:
+                    return False
+            with self.applier.spent.on("waiting"):
+                time.sleep(_LOCK_POLL_SECS)
+
+    def _write_under_lock(self) -> None:
+        self._write_changed()
+        # That gave the table's own triggers the role's search_path, to the end of the transaction.
+        steps.run(self.conn, steps.load("transaction/05_pin_search_path.sql"), {})
+
+
+def _next_size(rows: int, seconds: float) -> int:
+    """The size of the next batch, from how long one of ``rows`` took: at most twice or half of it."""
+    wanted = rows * min(2.0, max(0.5, _BATCH_SECS / max(seconds, 1e-6)))
+    return max(_FEWEST_ROWS, min(_MOST_ROWS, int(wanted)))

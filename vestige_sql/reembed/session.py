@@ -1,0 +1,53 @@
+"""A session that has claimed its target for one run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+
+from vestige_sql import steps
+from vestige_sql.database.connection import connect
+from vestige_sql.errors import RunInProgress
+from vestige_sql.plan import Target
+from vestige_sql.reembed.target import Probed, probe
+
+# How long another run on the same target is waited for: enough for one that is just ending.
+_CLAIM_SECS = 3.0
+
+
+@contextmanager
+def claimed_session(
+    conninfo: str, target: Target, verb: str = "apply"
+) -> Iterator[tuple[psycopg.Connection[Any], Probed]]:
+    """Connect, probe, and claim the target for this run as long as the connection lives."""
+    with steps.translated(), connect(conninfo) as conn:
+        probed = probe(conn, target, verb=verb)
+        claim(conn, probed)
+        # Asked again, now that nobody else is at work on it.
+        yield conn, probe(conn, target, verb=verb)
+
+
+def claim(conn: psycopg.Connection[Any], probed: Probed, step: str = "session/claim_run.sql") -> None:
+    deadline = time.monotonic() + _CLAIM_SECS
+    while True:
+        try:
+            with conn.transaction():
+                steps.run(conn, steps.load(step), probed.values)
+            return
+        except psycopg.Error as error:
+            if error.sqlstate != steps.CHECK_FAILED:
+                raise
+            if time.monotonic() > deadline:
+                who = "; ".join(
+                    f"pid {h['pid']} ({h['role']}, {h['application_name']}, since {h['backend_start']:%Y-%m-%d %H:%M})"
+                    for h in steps.query(conn, "probe/run_holder.sql", probed.values)
+                )
+                raise RunInProgress(
+                    f"another run is at work on {probed.column}: {who or 'a session that is gone by now'}",
+                    error.diag.message_hint or "",
+                ) from error
+        time.sleep(0.2)

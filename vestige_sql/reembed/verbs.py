@@ -1,0 +1,208 @@
+"""Orders the phases of a run: probe, stage, gate, apply, report."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from vestige_sql import steps
+from vestige_sql.encode.embedder import Embedder, ModelSignature
+from vestige_sql.errors import ModelMismatch
+from vestige_sql.plan import VESTIGE, ReembedPlan, Target
+from vestige_sql.reembed.apply import Applier
+from vestige_sql.reembed.audit import Applied, auditing, finish_open_run
+from vestige_sql.reembed.clock import Spent
+from vestige_sql.reembed.decide import (
+    check_dimension,
+    check_embedder,
+    difference,
+    find_staged,
+    find_way,
+    find_work,
+    plan_for,
+    renamed_run,
+    verb_of,
+    warning,
+)
+from vestige_sql.reembed.engine import Engine, outlives_restarts
+from vestige_sql.reembed.job import Job, build_pending_indexes, nothing_to_do
+from vestige_sql.reembed.progress import Progress
+from vestige_sql.reembed.session import claimed_session
+from vestige_sql.report import ReembedReport
+
+log = logging.getLogger("vestige_sql")
+
+
+Notice = Callable[[str], None]
+
+
+@outlives_restarts
+def run_reembed(
+    conninfo: str,
+    embedder: Embedder,
+    plan: ReembedPlan = ReembedPlan(),  # noqa: B008  (frozen)
+    *,
+    target: Target = VESTIGE,
+    progress: Progress | None = None,
+    before_write: Notice | None = None,
+    engine: Engine | None = None,
+) -> ReembedReport:
+    """Encode every row's content with ``embedder`` and put the vectors in place, with index and registry.
+
+    ``conninfo`` is anything that libpq takes. ``before_write`` is called once, with a text that says what readers and
+    writers will notice, before the first write; an exception from it stops the run. What a killed run had staged is
+    not encoded again. With an ``engine`` the encoding is done by its workers.
+
+    Raises a :class:`VestigeError` that says what state the data is in.
+    """
+    signature, spent = check_embedder(embedder), Spent()
+    with claimed_session(conninfo, target, verb_of(plan)) as (conn, probed):
+        work = find_work(conn, probed, signature, plan)
+        if work.scope is None:
+            log.info("reembed: nothing to do: %s is in the space of %s", probed.column, signature)
+            finish_open_run(conn, probed)
+            return nothing_to_do(signature, probed, spent)
+        plan = plan_for(work, plan)
+        way, reason = find_way(conn, probed, signature, work, plan)
+        if before_write is not None:
+            with spent.on("waiting"):
+                before_write(warning(probed, signature, work, plan, way))
+        now = probed
+        if work.scope == "all":
+            with spent.on("index"):
+                now = build_pending_indexes(conninfo, conn, probed, plan, progress or Progress())
+        with auditing(conn, now, signature, work, plan) as run_id:
+            job = Job(conninfo, conn, now, signature, plan, work, run_id, progress or Progress(), spent, engine)
+            return job.carry_out(way, reason, embedder)
+
+
+@outlives_restarts
+def stage_reembed(
+    conninfo: str,
+    embedder: Embedder,
+    plan: ReembedPlan = ReembedPlan(),  # noqa: B008
+    *,
+    target: Target = VESTIGE,
+    progress: Progress | None = None,
+    engine: Engine | None = None,
+) -> ReembedReport:
+    """Encode what is pending and stage it; nothing live is touched. The arguments are those of :func:`run_reembed`."""
+    signature, spent = check_embedder(embedder), Spent()
+    with claimed_session(conninfo, target, "stage") as (conn, probed):
+        # An online run may be under way: then this stages what changed, and the run's second column is left alone.
+        online = bool(probed.open_run and probed.open_run["state"] == "filling")
+        plan = replace(plan, online=online, fire_triggers=True)
+        work = find_work(conn, probed, signature, plan)
+        if work.scope in (None, "index"):
+            log.info("stage: nothing to do: every row of %s has its vector of %s", probed.column, signature)
+            return nothing_to_do(signature, probed, spent)
+        find_way(conn, probed, signature, work, plan)
+        now = probed
+        if work.scope == "all":
+            concurrently = replace(plan, concurrent_index=True)
+            with spent.on("index"):
+                now = build_pending_indexes(conninfo, conn, probed, concurrently, progress or Progress())
+        with auditing(conn, now, signature, work, plan) as run_id:
+            job = Job(conninfo, conn, now, signature, plan, work, run_id, progress or Progress(), spent, engine)
+            stager = job.stager(embedder)
+            started = time.monotonic()
+            job.stage(stager)
+            return ReembedReport(
+                duration_secs=time.monotonic() - started,
+                rows_blank=work.rows_blank,
+                rows_encoded=stager.rows,
+                model=signature,
+                previous_model=probed.model,
+                run_id=run_id,
+                workers=engine.reports if engine else [],
+                spent=spent.so_far(),
+                device=job.device(stager),
+            )
+
+
+def apply_staged(
+    conninfo: str,
+    plan: ReembedPlan = ReembedPlan(),  # noqa: B008
+    *,
+    target: Target = VESTIGE,
+    progress: Progress | None = None,
+    before_write: Notice | None = None,
+) -> ReembedReport:
+    """Put in place what is staged, without a model: rows that changed since they were staged are an error."""
+    spent = Spent()
+    with claimed_session(conninfo, target, verb_of(plan)) as (conn, probed):
+        signature, work = find_staged(conn, probed, plan)
+        plan = plan_for(work, plan)
+        way, reason = find_way(conn, probed, signature, work, plan)
+        if before_write is not None:
+            with spent.on("waiting"):
+                before_write(warning(probed, signature, work, plan, way))
+        with auditing(conn, probed, signature, work, plan) as run_id:
+            job = Job(conninfo, conn, probed, signature, plan, work, run_id, progress or Progress(), spent)
+            return job.carry_out(way, reason)
+
+
+def register_model(conninfo: str, signature: ModelSignature, *, target: Target = VESTIGE) -> bool:
+    """Register the first model of a target and stamp its dimension on the column.
+
+    Returns False where the same model is registered already. Vectors that are there are taken to be of that model;
+    the server checks their dimension.
+
+    Raises :class:`ModelMismatch` where another model is registered.
+    """
+    with claimed_session(conninfo, target) as (conn, probed):
+        if probed.model is not None and probed.model != signature:
+            raise ModelMismatch(
+                f"{probed.column} is registered under {probed.model}, not {signature}: "
+                + difference(probed.model, signature),
+                "only a re-embedding changes the registered model: vestige-sql migrate reembed; nothing was written",
+            )
+        if probed.model == signature and probed.typmod == signature.dimension:
+            return False
+        check_dimension(signature)
+        values = probed.values | {
+            "dimension": signature.dimension,
+            "model_name": signature.name,
+            "model_hash": signature.hash,
+            "lock_timeout": "10s",
+        }
+        with conn.transaction():
+            for folder in ("lock/exclusive", "register"):
+                for step in steps.folder(folder):
+                    steps.run(conn, step, values)
+        log.info("register: %s is in the space of %s", probed.column, signature)
+        return True
+
+
+def abort_reembed(conninfo: str, *, target: Target = VESTIGE) -> bool:
+    """Undo the run that is under way, whatever phase it died in: staged vectors go, and of an online run the second
+    column with its indexes and triggers. Returns False where no run is under way; one that has been applied stays.
+    """
+    with claimed_session(conninfo, target, "back") as (conn, probed):
+        run, named = probed.open_run, probed.values
+        if run is None and (run := renamed_run(conn, probed)) is not None:
+            # What it made is called as it was then, and hangs on the table as that is called now.
+            named = run["variables"]
+        if run is None or run["state"] == "applied":
+            finish_open_run(conn, probed, indexed=False)
+            return False
+        plan = ReembedPlan(online=run["state"] == "filling")
+        now = {key: probed.values[key] for key in ("oid", "name", "schema", "table")}
+        values = named | now | {"lock_timeout": f"{round(plan.lock_wait_secs * 1000)}ms"}
+        applier = Applier(conn, values, plan, run["id"], Progress(), conninfo)
+        of_then = replace(applier, values=values | named)
+        applied = Applied("abort", "")
+        if plan.online:
+            log.info("abort: dropping the new indexes, once the transactions that are open now have ended")
+            applier.folder("abort/index", applied)
+
+        def undo() -> Applied:
+            for folder in ["lock/exclusive", "abort/column"] * plan.online:
+                applier.folder(folder, applied)
+            of_then.folder("abort", applied)
+            return applied
+
+        applier.retrying(undo)
+        return True

@@ -1,0 +1,39 @@
+"""PostgreSQL's errors as this package's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+
+from vestige_sql.errors import CheckFailed, ServerError, VestigeError
+
+CHECK_FAILED = "VS001"
+"""The package's own SQLSTATE: vestige_sql.require() raises it where a check does not hold."""
+
+_STATE = (
+    "the open transaction is rolled back: the column is in the space of the registered model, and what is staged "
+    "stays; see vestige-sql migrate status, and run again when the cause is gone"
+)
+
+
+@contextmanager
+def translated(state: str = _STATE) -> Iterator[None]:
+    """Turn PostgreSQL's errors into this package's. ``state`` says what state the data is in, and what to do next."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise _from_postgres(error, state) from error
+
+
+def _from_postgres(error: psycopg.Error, state: str) -> VestigeError:
+    message = error.diag.message_primary or str(error).strip()
+    where = "".join(f" ({note})" for note in getattr(error, "__notes__", []))
+    if error.sqlstate == CHECK_FAILED:
+        return CheckFailed(message, error.diag.message_hint or "")
+    details = "; ".join(filter(None, (error.diag.message_detail, error.diag.message_hint)))
+    return ServerError(
+        f"PostgreSQL says: {message}{where}" + (f"; {details}" if details else ""),
+        state,
+    )

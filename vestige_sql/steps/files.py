@@ -1,0 +1,115 @@
+"""Step files: a name below ``sql/``, a header, a text, and the text with every variable filled in."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import psycopg
+from psycopg import sql
+
+from vestige_sql.resources import resource_dir
+from vestige_sql.steps.psql import variables_in
+
+Value = str | int | float | bool | None
+"""What a variable may hold. ``None`` renders as NULL."""
+
+HEADER_FIELDS = ("Locks", "Transaction", "Rewrites", "Fires", "Run again", "Undo", "Variables")
+"""The fields of every header, in their order."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step file: its name below ``sql/``, and its text."""
+
+    name: str
+    text: str
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the file's bytes, 64 hex digits."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    @cached_property
+    def header(self) -> dict[str, str]:
+        """The header's fields by name, in the file's order, and what the step does under the key ``What``."""
+        lines = []
+        for line in self.text.splitlines():
+            if not line.startswith("--"):
+                break
+            lines.append(line[2:].removeprefix(" "))
+        fields: dict[str, str] = {"What": ""}
+        current = "What"
+        for line in lines:
+            name, colon, value = line.partition(":")
+            if colon and name in HEADER_FIELDS:
+                current = name
+                fields[current] = value.strip()
+            elif current == "What" or line.startswith(" "):
+                fields[current] = (
+                    f"{fields[current]}\n{line}" if current == "What" else f"{fields[current]} {line.strip()}"
+                )
+        fields["What"] = fields["What"].strip()
+        return fields
+
+    @cached_property
+    def variables(self) -> frozenset[str]:
+        """The variables that the text uses."""
+        return frozenset(str(m[m.lastgroup or 0]) for m in variables_in(self.text))
+
+    @property
+    def is_gexec(self) -> bool:
+        return self.text.rstrip().endswith("\\gexec")
+
+    def render(self, values: Mapping[str, Value], context: psycopg.abc.AdaptContext | None = None) -> str:
+        """Return the text with every variable replaced.
+
+        Raises ``KeyError`` for a variable that ``values`` lacks, and ``ValueError`` where the header's list of
+        variables is not what the text uses.
+        """
+        listed = self.header.get("Variables", "none")
+        declared = frozenset() if listed == "none" else frozenset(re.split(r",\s*", listed))
+        if declared != self.variables:
+            raise ValueError(
+                f"sql/{self.name}: the header lists the variables {', '.join(sorted(declared)) or 'none'}, "
+                f"the text uses {', '.join(sorted(self.variables)) or 'none'}"
+            )
+        parts = []
+        end = 0
+        for match in variables_in(self.text):
+            kind = match.lastgroup
+            name = str(match[kind or 0])
+            if name not in values:
+                raise KeyError(f"sql/{self.name} needs a value for its variable {name}")
+            value = values[name]
+            if isinstance(value, bool):
+                value = str(value).lower()
+            parts.append(self.text[end : match.start()])
+            end = match.end()
+            if value is None:
+                parts.append("NULL")
+            elif kind == "literal":
+                parts.append(sql.Literal(str(value)).as_string(context))
+            elif kind == "identifier":
+                parts.append(sql.Identifier(str(value)).as_string(context))
+            else:
+                parts.append(str(value))
+        parts.append(self.text[end:])
+        return "".join(parts)
+
+
+def load(name: str) -> Step:
+    """Return the step file ``sql/<name>``."""
+    return Step(name, (resource_dir("sql") / name).read_text(encoding="utf-8"))
+
+
+def folder(name: str) -> list[Step]:
+    """Return the step files of ``sql/<name>``, in the order of their numbers. The folder is the plan."""
+    path = resource_dir("sql") / name
+    found = [load(file.relative_to(resource_dir("sql")).as_posix()) for file in sorted(path.glob("*.sql"))]
+    if not found:
+        raise FileNotFoundError(f"there is no step in sql/{name}")
+    return found

@@ -1,0 +1,66 @@
+"""Run step files as psql would: a query that ends in ``\\gexec`` runs each field of its result."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row, tuple_row
+
+from vestige_sql.steps.files import Step, Value, load
+
+
+def execute(conn: psycopg.Connection[Any], text: str) -> psycopg.Cursor[dict[str, Any]]:
+    """Run SQL text that came from a file under ``sql/``, with every value in it quoted by psycopg."""
+    return conn.cursor(row_factory=dict_row).execute(text, prepare=False)
+
+
+@dataclass(frozen=True)
+class StepRun:
+    """What became of one step: rows that its last statement counted, and seconds."""
+
+    step: Step
+    rows: int | None
+    seconds: float
+    result: list[dict[str, Any]]
+
+
+def statements(conn: psycopg.Connection[Any], step: Step, values: Mapping[str, Value]) -> list[str]:
+    """Return what ``step`` runs, in order: its own text, or the statements that its ``\\gexec`` query returns."""
+    text = step.render(values, conn)
+    if not step.is_gexec:
+        return [text]
+    # Tuples: columns of a query that makes statements need no names, and a dict would keep one of those without.
+    query = conn.cursor(row_factory=tuple_row).execute(text.rstrip().removesuffix("\\gexec"), prepare=False)
+    return [field for row in query for field in row if field is not None]
+
+
+def run(conn: psycopg.Connection[Any], step: Step, values: Mapping[str, Value]) -> StepRun:
+    """Run ``step`` on ``conn`` and return what it did. PostgreSQL's errors pass through."""
+    started = time.monotonic()
+    rows: int | None = None
+    result: list[dict[str, Any]] = []
+    try:
+        for text in statements(conn, step, values):
+            cursor = execute(conn, text)
+            if cursor.description is not None:
+                result = cursor.fetchall()
+            rows = (rows or 0) + cursor.rowcount if cursor.rowcount >= 0 else rows
+    except psycopg.Error as error:
+        error.add_note(f"in sql/{step.name}")
+        raise
+    return StepRun(step, rows, time.monotonic() - started, result)
+
+
+def query(conn: psycopg.Connection[Any], name: str, values: Mapping[str, Value]) -> list[dict[str, Any]]:
+    """Run the read-only question ``sql/<name>`` and return its rows."""
+    return run(conn, load(name), values).result
+
+
+def query_one(conn: psycopg.Connection[Any], name: str, values: Mapping[str, Value]) -> dict[str, Any] | None:
+    """As :func:`query`, for a question with at most one row."""
+    rows = query(conn, name, values)
+    return rows[0] if rows else None

@@ -1,0 +1,1 @@
+"""What is about Vestige's own table: search, and the copy from SQLite."""

@@ -1,0 +1,389 @@
+"""A Vestige SQLite database: which version it is, what is in it, and its rows, one by one.
+
+Vestige's tables differ by version, so nothing is taken for granted but ``knowledge_nodes`` with an id and a content:
+the columns that are there are read. SQLite lets anything stand in any column; what PostgreSQL could not even hold as
+text or vector is found here, everything else by the steps of ``sql/copy``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vestige_sql.errors import SourceError
+from vestige_sql.resources import resource_dir
+from vestige_sql.vestige.values import PLACED, SqliteValue, json_of, quoted, readable, text_of, vector_of
+
+VERSION = 15
+"""The version of Vestige's SQLite schema that a source must have, or be brought to."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the source that has a place in PostgreSQL.
+
+    ``places`` are the columns with a place of their own, in the order of the staging table; those of ``key`` tell a row
+    from others. The other columns go into the row's metadata, where ``has_metadata``. ``vector`` is the staged vector.
+    """
+
+    name: str
+    key: tuple[str, ...]
+    places: tuple[str, ...]
+    has_metadata: bool = True
+    vector: str | None = None
+
+
+TABLES = (
+    Table("users", ("id",), ("id", "handle", "display_name", "created_at", "metadata")),
+    Table("groups", ("id",), ("id", "handle", "display_name", "created_at", "metadata")),
+    Table(
+        "group_memberships", ("user_id", "group_id"), ("user_id", "group_id", "role", "joined_at"), has_metadata=False
+    ),
+    Table(
+        "domains",
+        ("id",),
+        ("id", "label", "top_terms", "memory_count", "created_at", "metadata"),
+        vector="centroid",
+    ),
+    Table(
+        "knowledge_nodes",
+        ("id",),
+        (
+            *("id", "content", "node_type", "tags", "metadata", "domains", "domain_scores", "codebase"),
+            *("owner_user_id", "visibility", "shared_with_groups", "created_at", "updated_at", "stability"),
+            *("difficulty", "retrieval_strength", "last_accessed", "next_review", "reps", "lapses"),
+        ),
+        vector="embedding",
+    ),
+    Table(
+        "memory_connections",
+        ("source_id", "target_id"),
+        ("source_id", "target_id", "link_type", "strength", "created_at"),
+        has_metadata=False,
+    ),
+    Table(
+        "review_events",
+        ("id",),
+        ("memory_id", "timestamp", "rating", "prior_state", "new_state"),
+        has_metadata=False,
+    ),
+)
+"""In the order in which they are copied: what is referred to comes first."""
+
+_EMBEDDINGS = "node_embeddings"
+_HAVE_A_PLACE = {table.name for table in TABLES} | {_EMBEDDINGS, "embedding_model", "schema_version"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row for its staging table: ``fields`` are in the binary form of PostgreSQL's text, the last may be a vector.
+
+    ``problem`` is what PostgreSQL could not hold. ``bad_vector`` is why the memory comes without its vector.
+    """
+
+    key: str
+    problem: str | None
+    fields: list[bytes | None]
+    bad_vector: str | None = None
+
+    @property
+    def size(self) -> int:
+        """About how many bytes of memory it takes."""
+        return sum(len(value) for value in self.fields if value)
+
+
+@dataclass(frozen=True)
+class SourceModel:
+    """The model that the source's vectors are of, as far as it says: ``name`` and ``hash`` may be None."""
+
+    name: str | None
+    dimension: int
+    hash: str | None
+
+    def __str__(self) -> str:
+        hashed = f", hash {self.hash[:12]}" if self.hash else ""
+        return f"{self.name or 'a model without a name'} ({self.dimension} dimensions{hashed})"
+
+
+@dataclass
+class Source:
+    """An open source. ``columns`` and ``counts`` are those of its tables, by name, without full-text indexes."""
+
+    path: Path
+    conn: sqlite3.Connection = field(repr=False)
+    version: int
+    columns: dict[str, list[str]]
+    counts: dict[str, int]
+    models: dict[str | None, int]
+    """Of each name in ``node_embeddings``, how many vectors."""
+    model: SourceModel | None
+    """The one that most vectors are of; None where there are no vectors."""
+
+    @property
+    def tables(self) -> list[Table]:
+        """Those that are there and have a place, in the order in which they are copied."""
+        return [table for table in TABLES if table.name in self.columns]
+
+    @property
+    def left_behind(self) -> dict[str, int]:
+        """The tables without a place, and how many rows they have."""
+        return {name: rows for name, rows in self.counts.items() if name not in _HAVE_A_PLACE}
+
+    @property
+    def columns_left_behind(self) -> dict[str, list[str]]:
+        """The columns without a place in tables whose rows have no metadata either."""
+        found = {
+            table.name: [column for column in self.columns[table.name] if column not in table.places]
+            for table in self.tables
+            if not table.has_metadata and self.counts[table.name]
+        }
+        return {name: columns for name, columns in found.items() if columns}
+
+    def rows(self, table: Table, dimension: int | None) -> Iterator[Row]:
+        """Yield the rows of ``table``, with vectors of ``dimension`` elements, or without any where it is None."""
+        own = self.columns[table.name]
+        rest = [column for column in own if column not in table.places and column != table.vector]
+        selected = [*table.places, *rest] if table.has_metadata else [*table.places, *table.key]
+        select = [f"t.{quoted(name)}" if name in own else "NULL" for name in selected]
+        source = quoted(table.name) + " AS t"
+        vector: list[str] = []
+        if table.vector in own:
+            vector = [table.vector]
+            select.append(f"t.{quoted(table.vector)}")
+        elif table.name == "knowledge_nodes" and self.model is not None and dimension is not None:
+            vector = [name for name in self.columns[_EMBEDDINGS] if name != "node_id"]
+            select += [f"e.{quoted(name)}" for name in vector]
+            source += f" LEFT JOIN {_EMBEDDINGS} AS e ON e.node_id = t.id"
+        twice = self._ids_of_several(table)
+        seen: set[str] = set()
+        with self.reading():
+            for found in self.conn.execute(f"SELECT {', '.join(select)} FROM {source}"):
+                named = dict(zip(selected, found, strict=False))
+                vectors = dict(zip(vector, found[len(selected) :], strict=True))
+                row = _row(table, named, rest, vectors, dimension)
+                if twice and row.key.lower() in twice:
+                    if row.key.lower() in seen:
+                        row = Row(row.key, "id is that of another row, capitals aside", row.fields)
+                    seen.add(row.key.lower())
+                yield row
+
+    def _ids_of_several(self, table: Table) -> set[str]:
+        """The ids that several rows have, capitals aside: one UUID."""
+        if table.key != ("id",) or "id" not in self.columns[table.name]:
+            return set()
+        with self.reading():
+            query = f"SELECT lower(id) FROM {quoted(table.name)} WHERE id IS NOT NULL GROUP BY 1 HAVING count(*) > 1"
+            return {readable(key) for (key,) in self.conn.execute(query)}
+
+    def vectors_without_memory(self) -> Iterator[str]:
+        """Yield the ids in ``node_embeddings`` that no memory has."""
+        with self.reading():
+            for (key,) in self.conn.execute(
+                f"SELECT e.node_id FROM {_EMBEDDINGS} AS e"
+                " WHERE NOT EXISTS (SELECT 1 FROM knowledge_nodes AS t WHERE t.id = e.node_id)"
+            ):
+                yield readable(key)
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Turn SQLite's errors into this package's."""
+        with _translated(self.path):
+            yield
+
+
+@contextmanager
+def open_source(path: Path) -> Iterator[Source]:
+    """Open the database ``path`` read-only, as it is at this moment, and close it afterwards.
+
+    Raises :class:`SourceError` where it is no Vestige database or cannot be read.
+    """
+    # Not by pathlib, which raises for a name that is longer than any file's.
+    if not os.path.isfile(path):  # noqa: PTH113
+        raise SourceError(
+            f"there is no file {path}", "name the SQLite database with --sqlite-path; nothing was written"
+        )
+    with _translated(path):
+        conn = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
+        )
+    try:
+        with _translated(path):
+            # One snapshot for all tables: a memory that is written meanwhile would have edges and no row.
+            conn.execute("BEGIN")
+            yield _inspected(path, conn)
+    finally:
+        conn.close()
+
+
+def upgrade(source: Source, path: Path) -> None:
+    """Bring the database ``path`` to the layout of version 15: a copy of ``source``, or the source itself, closed.
+
+    Tables and columns of that version that are missing are made, with their defaults; ``schema_version`` says 15.
+    Nothing is dropped, and no row changes but by those defaults. This is not Vestige's own migration: see the header
+    of ``migrations/sqlite/version_15.sql``.
+    """
+    if path != source.path:
+        with source.reading(), _closing(sqlite3.connect(path)) as copy:
+            source.conn.backup(copy)
+    script = (resource_dir("migrations") / "sqlite" / "version_15.sql").read_text(encoding="utf-8")
+    with (
+        _translated(path),
+        _closing(sqlite3.connect(":memory:")) as wanted,
+        _closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)) as conn,
+    ):
+        wanted.executescript(script)
+        conn.execute("BEGIN IMMEDIATE")
+        for table, create in wanted.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'").fetchall():
+            there = {name.lower() for name, *_ in _columns(conn, table)}
+            if not there:
+                conn.execute(create)
+                continue
+            for name, kind, not_null, default in _columns(wanted, table):
+                if name not in there:
+                    # SQLite adds a NOT NULL column only with a default.
+                    given = f" DEFAULT {default}" if default is not None else ""
+                    constraint = " NOT NULL" if not_null and given else ""
+                    conn.execute(f"ALTER TABLE {quoted(table)} ADD COLUMN {quoted(name)} {kind}{constraint}{given}")
+        conn.execute("DELETE FROM schema_version")
+        conn.execute("INSERT INTO schema_version (version, applied_at) VALUES (?, datetime('now'))", (VERSION,))
+        conn.execute("COMMIT")
+
+
+@contextmanager
+def _closing(conn: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    try:
+        yield conn
+    finally:
+        conn.close()
+
+
+def _columns(conn: sqlite3.Connection, table: str) -> list[tuple[str, str, bool, str | None]]:
+    return conn.execute('SELECT name, type, "notnull", dflt_value FROM pragma_table_info(?)', (table,)).fetchall()
+
+
+def _inspected(path: Path, conn: sqlite3.Connection) -> Source:
+    tables = conn.execute(
+        "SELECT name, sql FROM sqlite_master"
+        " WHERE type = 'table' AND name NOT LIKE 'sqlite!_%' ESCAPE '!' ORDER BY name"
+    ).fetchall()
+    # The full-text index is derived from the memories, and search_vec takes its place.
+    virtual = [name for name, sql in tables if sql.upper().startswith("CREATE VIRTUAL")]
+    names = [name for name, _ in tables if name not in virtual and not any(name.startswith(f"{v}_") for v in virtual)]
+    columns = {name: [column for column, *_ in _columns(conn, name)] for name in names}
+    if not {"id", "content"} <= set(columns.get("knowledge_nodes", [])):
+        raise SourceError(
+            f"{path} is no Vestige database: it has no table knowledge_nodes with the columns id and content",
+            f"its tables are: {', '.join(names) or 'none'}; nothing was written",
+        )
+    if _EMBEDDINGS in columns and not {"node_id", "embedding"} <= set(columns[_EMBEDDINGS]):
+        raise SourceError(
+            f"{path}: {_EMBEDDINGS} has no columns node_id and embedding", "it cannot be read; nothing was written"
+        )
+    counts = {name: conn.execute(f"SELECT count(*) FROM {quoted(name)}").fetchone()[0] for name in names}
+    version = 0
+    if "version" in columns.get("schema_version", []):
+        version = conn.execute("SELECT max(version) FROM schema_version").fetchone()[0] or 0
+    if not isinstance(version, int):
+        raise SourceError(f"{path}: the version in schema_version is {version!r}, no number", "nothing was written")
+    models, model = _models(conn, columns)
+    conn.text_factory = bytes
+    return Source(path, conn, version, columns, counts, models, model)
+
+
+def _models(
+    conn: sqlite3.Connection, columns: Mapping[str, list[str]]
+) -> tuple[dict[str | None, int], SourceModel | None]:
+    """Return how many vectors each name has, and the model of most of them."""
+    if _EMBEDDINGS not in columns:
+        return {}, None
+    name, said = (one if one in columns[_EMBEDDINGS] else "NULL" for one in ("model", "dimensions"))
+    names: Counter[str | None] = Counter()
+    lengths: Counter[int] = Counter()
+    for model, dimensions, size, rows in conn.execute(
+        f"SELECT {name}, {said}, length(CAST(embedding AS BLOB)), count(*) FROM {_EMBEDDINGS} GROUP BY 1, 2, 3"
+    ):
+        names[model] += rows
+        if size and size % 4 == 0:
+            lengths[size // 4] += rows
+        elif isinstance(dimensions, int):
+            lengths[dimensions] += 0
+    if not names:
+        return {}, None
+    # Where no vector is whole, what they say of themselves: each is reported as it is met.
+    dimension = lengths.most_common(1)[0][0] if lengths else 1
+    registry = set(columns.get("embedding_model", []))
+    registered, hashed = None, None
+    if registry:
+        fields = [f"model_{one}" if f"model_{one}" in registry else one for one in ("name", "hash")]
+        select = ", ".join(quoted(one) if one in registry else "NULL" for one in (*fields, "dimension"))
+        row = conn.execute(f"SELECT {select} FROM embedding_model LIMIT 1").fetchone()
+        registered, hashed, of = row or (None, None, None)
+        if of != dimension:
+            # The hash of the model at another dimension says nothing of these vectors.
+            hashed = None
+    if registered is not None:
+        # It speaks for vectors that say nothing themselves, and where they say otherwise it is one more model.
+        names[registered] += names.pop(None, 0)
+    return dict(names), SourceModel(names.most_common(1)[0][0], dimension, hashed)
+
+
+def _row(
+    table: Table,
+    named: Mapping[str, SqliteValue],
+    rest: list[str],
+    vectors: Mapping[str, SqliteValue],
+    dimension: int | None,
+) -> Row:
+    problems = []
+    fields: list[bytes | None] = []
+    for column in table.places:
+        try:
+            fields.append(text_of(named[column]))
+        except ValueError as error:
+            problems.append(f"{column} {error}")
+            fields.append(None)
+    extra: dict[str, Any] = {}
+    if table.has_metadata:
+        extra = {column: json_of(named[column]) for column in rest}
+    bad_vector = None
+    vector = None
+    if table.vector is not None:
+        if dimension is not None and vectors.get(table.vector) is not None:
+            try:
+                vector = vector_of(vectors[table.vector], vectors.get("dimensions"), dimension)
+                kept = {name: json_of(vectors[name]) for name in vectors if name not in PLACED}
+                if kept:
+                    extra[_EMBEDDINGS] = kept
+            except ValueError as error:
+                bad_vector = f"{table.vector} {error}"
+        if table.name == "domains" and bad_vector:
+            problems.append(bad_vector)
+    if table.has_metadata:
+        fields.append(json.dumps({name: value for name, value in extra.items() if value is not None}).encode())
+    if table.vector is not None:
+        fields.append(vector)
+    key = ", ".join(readable(named[column]) for column in table.key)
+    return Row(key, "; ".join(problems) or None, fields, bad_vector)
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        hint = {
+            "database is locked": "another process is writing to it: stop Vestige, then run again",
+            "unable to open database file": "this account may not read it, or a database in WAL mode lies in a folder "
+            "that cannot be written to: copy it elsewhere, with its -wal file, and name the copy",
+        }.get(str(error), "check it with: sqlite3 FILE 'PRAGMA integrity_check'")
+        raise SourceError(
+            f"SQLite says of {path}: {error}",
+            f"{hint}; what was copied before this stays, and the same command copies what is missing",
+        ) from error

@@ -1,0 +1,68 @@
+"""What SQLite keeps in a field, as what PostgreSQL reads: text, JSON or a vector."""
+
+from __future__ import annotations
+
+import math
+from contextlib import suppress
+
+import numpy as np
+
+from vestige_sql.reembed.pgcopy import vector_field
+
+SqliteValue = bytes | int | float | None
+
+PLACED = {"embedding", "centroid", "dimensions", "model"}
+
+
+def text_of(value: SqliteValue) -> bytes | None:
+    """Return ``value`` as text in UTF-8. Raises ``ValueError`` for what no text of PostgreSQL holds."""
+    if value is None:
+        return None
+    if not isinstance(value, bytes):
+        return repr(value).encode()
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        raise ValueError("is not UTF-8") from None
+    if b"\0" in value:
+        raise ValueError("holds a NUL character")
+    return value
+
+
+def json_of(value: SqliteValue) -> str | int | float | None:
+    """Return ``value`` for JSON: what is no text of PostgreSQL's in hexadecimal, as it writes bytea."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return repr(value)
+    if not isinstance(value, bytes):
+        return value
+    if b"\0" not in value:
+        with suppress(UnicodeDecodeError):
+            return value.decode()
+    return f"\\x{value.hex()}"
+
+
+def readable(value: SqliteValue) -> str:
+    """A key for people."""
+    if isinstance(value, bytes):
+        return value.decode(errors="replace").replace("\0", "\\0")
+    return "NULL" if value is None else str(value)
+
+
+def vector_of(value: SqliteValue, dimensions: SqliteValue, expected: int) -> bytes:
+    """Return little-endian float32 as a vector of PostgreSQL's, bit for bit. Raises ``ValueError`` where it is none."""
+    if not isinstance(value, bytes):
+        raise ValueError("is no BLOB")
+    if len(value) != 4 * expected:
+        raise ValueError(f"has {len(value)} bytes, and {expected} dimensions take {4 * expected}")
+    if dimensions is not None and dimensions != expected:
+        raise ValueError(f"says {readable(dimensions)} dimensions, and has {expected}")
+    elements = np.frombuffer(value, "<f4")
+    if not np.isfinite(elements).all():
+        raise ValueError("holds NaN or infinity")
+    if not elements.any():
+        raise ValueError("is a zero vector, which cosine distance cannot find")
+    return vector_field(elements)
+
+
+def quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
