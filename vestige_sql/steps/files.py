@@ -107,7 +107,9 @@ def load(name: str) -> Step:
 
 
 def folder(name: str) -> list[Step]:
-    """Return the step files of ``sql/<name>``, in the order of their numbers. The folder is the plan."""
+    """Return the step files of ``sql/<name>``, in the order of their numbers. A name that ends in .sql is that file."""
+    if name.endswith(".sql"):
+        return [load(name)]
     path = resource_dir("sql") / name
     found = [load(file.relative_to(resource_dir("sql")).as_posix()) for file in sorted(path.glob("*.sql"))]
     if not found:
