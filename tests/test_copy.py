@@ -44,7 +44,8 @@ from vestige_sql.errors import (
 )
 from vestige_sql.plan import CopyPlan
 from vestige_sql.vestige import copy
-from vestige_sql.vestige.copy import BadRow, CopyReport, dry_run_copy, run_copy
+from vestige_sql.vestige.copy import dry_run_copy, run_copy
+from vestige_sql.vestige.copy_report import BadRow, CopyReport
 from vestige_sql.vestige.source import VERSION
 
 SIGNATURE = ModelSignature(MODEL, DIMENSION, "5" * 64)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +22,17 @@ import psycopg
 from vestige_sql import steps
 from vestige_sql.database.connection import connect
 from vestige_sql.encode.embedder import ModelSignature
-from vestige_sql.errors import ModelMismatch, SourceError, TargetError
+from vestige_sql.errors import SourceError, TargetError
 from vestige_sql.plan import VESTIGE, CopyPlan
 from vestige_sql.reembed import pgcopy
-from vestige_sql.reembed.decide import check_dimension, count_rows, difference
 from vestige_sql.reembed.pgcopy import integer_field
 from vestige_sql.reembed.progress import Progress
 from vestige_sql.reembed.session import claimed_session
 from vestige_sql.reembed.target import Probed, probe
 from vestige_sql.steps.files import Value
-from vestige_sql.vestige.source import VERSION, Row, Source, SourceModel, Table, open_source, upgrade
+from vestige_sql.vestige.copy_report import BadRow, CopyReport, Counts, summary
+from vestige_sql.vestige.source import VERSION, Row, Source, Table, open_source, upgrade
+from vestige_sql.vestige.whose import NOTHING, settle_model
 
 log = logging.getLogger("vestige_sql")
 
@@ -41,61 +42,10 @@ BATCH_BYTES = 8 << 20
 
 _LOG_EVERY_SECS = 10.0
 
-_NOTHING = "nothing was written"
 _STATE = (
     "the batch under way is rolled back, and those before it stay: when the cause is gone, the same command copies "
     "what is missing"
 )
-_ELSE_TEXT = "copy the text alone with --without-embeddings and encode it with one model: vestige-sql migrate reembed"
-
-
-@dataclass(frozen=True)
-class BadRow:
-    """A row that stayed behind, or a memory's vector: of which table of the source, its id, and why."""
-
-    table: str
-    id: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.table} {self.id}: {self.reason}"
-
-
-@dataclass
-class Counts:
-    """Of one table of the source: rows ``presented``, ``new`` in PostgreSQL, and ``bad`` ones that stayed behind.
-
-    The others are there already. ``new`` is None in a dry run, and ``in_postgres`` what is there before a run.
-    """
-
-    presented: int = 0
-    new: int | None = 0
-    bad: int = 0
-    in_postgres: int = 0
-
-
-@dataclass
-class CopyReport:
-    """What a copy did, or would do: counts by table of the source, and every bad row.
-
-    ``left_behind`` are the tables without a place in PostgreSQL, with their rows, and ``columns_left_behind`` the
-    columns without one in the other tables. ``model`` is the one that the copied vectors are of, None where none are.
-    """
-
-    source: str
-    source_version: int
-    dry_run: bool = False
-    upgraded: bool = False
-    tables: dict[str, Counts] = field(default_factory=dict)
-    errors: list[BadRow] = field(default_factory=list)
-    left_behind: dict[str, int] = field(default_factory=dict)
-    columns_left_behind: dict[str, list[str]] = field(default_factory=dict)
-    model: ModelSignature | None = None
-    notes: list[str] = field(default_factory=list)
-    duration_secs: float = 0.0
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def run_copy(
@@ -119,7 +69,7 @@ def run_copy(
         conn, probed = stack.enter_context(claimed_session(conninfo, VESTIGE, "copy"))
         stack.enter_context(steps.translated(_STATE))
         _check_tables(conn, probed)
-        model = _settle_model(conn, source, probed, plan, signature)
+        model = settle_model(conn, source, probed, plan, signature)
         report = _report(conn, source, probed, model)
         if source.version < VERSION:
             source = stack.enter_context(_upgraded(source, in_place=plan.upgrade_in_place))
@@ -142,11 +92,11 @@ def dry_run_copy(
 
     Writes to temporary tables alone, in transactions that are rolled back. What a row refers to is not looked for.
     """
-    with steps.translated(_NOTHING), open_source(path) as source, connect(conninfo) as conn:
+    with steps.translated(NOTHING), open_source(path) as source, connect(conninfo) as conn:
         _check_version(source, plan)
         probed = probe(conn, VESTIGE, verb="copy")
         _check_tables(conn, probed)
-        model = _settle_model(conn, source, probed, plan, signature)
+        model = settle_model(conn, source, probed, plan, signature)
         report = _report(conn, source, probed, model)
         report.dry_run = True
         _copy(conn, source, probed, plan, report, progress or Progress())
@@ -163,7 +113,7 @@ def _check_version(source: Source, plan: CopyPlan) -> None:
         raise SourceError(
             f"{source.path} is of version {source.version}, and a copy takes version {VERSION} or newer",
             "open it once with a current Vestige, which upgrades it by itself; or give --allow-source-upgrade: a "
-            f"temporary copy is brought to the layout of version {VERSION}, and the file stays as it is; {_NOTHING}",
+            f"temporary copy is brought to the layout of version {VERSION}, and the file stays as it is; {NOTHING}",
         )
 
 
@@ -172,97 +122,14 @@ def _check_tables(conn: psycopg.Connection[Any], probed: Probed) -> None:
     if missing:
         raise TargetError(
             f"beside {probed.name} this database lacks what a copy needs: {', '.join(missing)}",
-            f"run: vestige-sql migrate up; {_NOTHING}",
+            f"run: vestige-sql migrate up; {NOTHING}",
         )
     lacking = [row["missing"] for row in steps.query(conn, "copy/look/05_missing_grants.sql", probed.values)]
     if lacking:
         raise TargetError(
             f"role {probed.server['role']} lacks rights that a copy to {probed.name} needs",
-            f"{'; '.join(lacking)}; {_NOTHING}",
+            f"{'; '.join(lacking)}; {NOTHING}",
         )
-
-
-def _settle_model(
-    conn: psycopg.Connection[Any], source: Source, probed: Probed, plan: CopyPlan, offered: ModelSignature | None
-) -> ModelSignature | None:
-    """Return the model that the vectors to copy are of, None where none are to be copied.
-
-    A column never holds vectors of two models, or of another than the registered one. SQLite says a model's name, and a
-    hash only where it has a registry with one. A name is no signature, so that where neither PostgreSQL nor the source
-    has the hash, somebody has to say which model it was; nothing is made up.
-    """
-    model = source.model
-    if not plan.embeddings or model is None:
-        return None
-    if len(source.models) > 1:
-        raise ModelMismatch(
-            f"the vectors of {source.path} come from several models: "
-            + ", ".join(f"{name or 'unnamed'} ({rows:,})" for name, rows in source.models.items()),
-            f"vectors of several models do not mix: {_ELSE_TEXT}; {_NOTHING}",
-        )
-    if probed.table["embedding_type"] != "vector":
-        raise TargetError(
-            f"{probed.column} is of type {probed.table['embedding_full_type']}, which cannot hold float32 bit for bit",
-            f"{_ELSE_TEXT}; {_NOTHING}",
-        )
-    if offered is None and model.name is None:
-        raise ModelMismatch(
-            f"{source.path} does not say which model its vectors are of",
-            f"say it with --model NAME_OR_DIR, or {_ELSE_TEXT}; {_NOTHING}",
-        )
-    if offered is not None and not _is(model, offered):
-        raise ModelMismatch(
-            f"the vectors of {source.path} are of {model}, and --model is {offered}",
-            f"name the model that made them, or {_ELSE_TEXT}; {_NOTHING}",
-        )
-    registered = probed.model
-    if registered is not None:
-        if not _is(model, registered):
-            raise ModelMismatch(
-                f"the vectors of {source.path} are of {model}, and {probed.column} is registered under {registered}",
-                f"{_ELSE_TEXT}; {_NOTHING}",
-            )
-        if offered is not None and offered != registered:
-            raise ModelMismatch(
-                f"{probed.column} is registered under {registered}, and --model is {offered}: "
-                + difference(registered, offered),
-                f"leave --model out, or {_ELSE_TEXT}; {_NOTHING}",
-            )
-        return registered
-    counts = count_rows(conn, probed)
-    if counts["rows_with_text"] > counts["rows_missing"]:
-        raise ModelMismatch(
-            f"{probed.column} has vectors, and nothing says of which model: none is registered",
-            f"say it first: vestige-sql migrate register --model NAME_OR_DIR; {_NOTHING}",
-        )
-    signature = offered or _said_by(model)
-    if signature is None:
-        raise ModelMismatch(
-            f"no model is registered for {probed.column}, and {source.path} says of its own only: {model}",
-            "name the model that made the vectors, and the copy registers it: --model NAME_OR_DIR (or register it "
-            f"with: vestige-sql migrate register); or {_ELSE_TEXT}; {_NOTHING}",
-        )
-    check_dimension(signature)
-    return signature
-
-
-def _is(model: SourceModel, signature: ModelSignature) -> bool:
-    """Whether nothing that the source says of its model speaks against ``signature``.
-
-    A model from a folder has no owner in its name, so all-MiniLM-L6-v2 is sentence-transformers/all-MiniLM-L6-v2.
-    """
-    names = (model.name or signature.name, signature.name)
-    without_owner = {name.rpartition("/")[2] for name in names}
-    same_name = names[0] == names[1] or (len(without_owner) == 1 and any("/" not in name for name in names))
-    return same_name and model.dimension == signature.dimension and model.hash in (None, signature.hash)
-
-
-def _said_by(model: SourceModel) -> ModelSignature | None:
-    """The signature that the source has whole, or None."""
-    try:
-        return ModelSignature(model.name or "", model.dimension, model.hash or "")
-    except ValueError:
-        return None
 
 
 def _report(conn: psycopg.Connection[Any], source: Source, probed: Probed, model: ModelSignature | None) -> CopyReport:
@@ -422,9 +289,3 @@ def _bad(report: CopyReport, row: BadRow) -> None:
     report.errors.append(row)
     report.tables[row.table].bad += 1
     log.warning("copy: %s: %s", "would stay behind" if report.dry_run else "stays behind", row)
-
-
-def summary(counts: Counts) -> str:
-    """Return the counts of one table, for people."""
-    new = f"{counts.in_postgres:,} in PostgreSQL now" if counts.new is None else f"{counts.new:,} new"
-    return f"{counts.presented:,} presented, {new}" + (f", {counts.bad:,} bad" if counts.bad else "")

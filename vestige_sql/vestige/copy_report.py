@@ -1,0 +1,63 @@
+"""What a copy found and did."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from vestige_sql.encode.embedder import ModelSignature
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row that stayed behind, or a memory's vector: of which table of the source, its id, and why."""
+
+    table: str
+    id: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.table} {self.id}: {self.reason}"
+
+
+@dataclass
+class Counts:
+    """Of one table of the source: rows ``presented``, ``new`` in PostgreSQL, and ``bad`` ones that stayed behind.
+
+    The others are there already. ``new`` is None in a dry run, and ``in_postgres`` what is there before a run.
+    """
+
+    presented: int = 0
+    new: int | None = 0
+    bad: int = 0
+    in_postgres: int = 0
+
+
+@dataclass
+class CopyReport:
+    """What a copy did, or would do: counts by table of the source, and every bad row.
+
+    ``left_behind`` are the tables without a place in PostgreSQL, with their rows, and ``columns_left_behind`` the
+    columns without one in the other tables. ``model`` is the one that the copied vectors are of, None where none are.
+    """
+
+    source: str
+    source_version: int
+    dry_run: bool = False
+    upgraded: bool = False
+    tables: dict[str, Counts] = field(default_factory=dict)
+    errors: list[BadRow] = field(default_factory=list)
+    left_behind: dict[str, int] = field(default_factory=dict)
+    columns_left_behind: dict[str, list[str]] = field(default_factory=dict)
+    model: ModelSignature | None = None
+    notes: list[str] = field(default_factory=list)
+    duration_secs: float = 0.0
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def summary(counts: Counts) -> str:
+    """Return the counts of one table, for people."""
+    new = f"{counts.in_postgres:,} in PostgreSQL now" if counts.new is None else f"{counts.new:,} new"
+    return f"{counts.presented:,} presented, {new}" + (f", {counts.bad:,} bad" if counts.bad else "")
