@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vestige_sql.cluster.fleet import range_rows
+from vestige_sql.cluster.ranges import range_rows
 from vestige_sql.reembed.stage import PAGE_ROWS
 
 

@@ -18,6 +18,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from vestige_sql import steps
+from vestige_sql.cluster.ranges import KeyRange, range_rows
 from vestige_sql.cluster.worker import Assignment, Carried, Shipped, Source, Worker, files_hash
 from vestige_sql.encode.embedder import ModelSignature
 from vestige_sql.encode.onnx import OnnxEmbedder
@@ -31,12 +32,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("vestige_sql")
 
-
-RANGES_PER_WORKER = 128
-"""How many ranges there are for each worker, where the table is large enough: bench/simulate_ranges.py."""
-
-MOST_RANGE_ROWS = 65_536
-"""The longest range, so that on a table of any size little hangs on one: bench/simulate_ranges.py."""
 
 # Up to so many workers have their rows a second shown one by one.
 _SHOWN_ONE_BY_ONE = 8
@@ -66,25 +61,13 @@ class _Actor(Worker):
         return super().ready(source)
 
 
-@dataclass(frozen=True)
-class _Range:
-    """The keys in (after, until], and how many workers were lost on them."""
-
-    after: str | None
-    until: str | None
-    lost: int = 0
-
-    def __str__(self) -> str:
-        return f"the keys after {self.after or 'the start'} up to {self.until or 'the end'}"
-
-
 @dataclass
 class _Member:
     """A worker: its actor, the range that it is at, and since when; without a range it loads the model."""
 
     report: WorkerReport
     actor: Any = None
-    range: _Range | None = None
+    range: KeyRange | None = None
     since: float = 0.0
     failures: int = 0
     asked: Any = None
@@ -145,7 +128,7 @@ class Fleet:
         self._source = self._put(engine.load) if engine.load else self._carried()
         self._calls: dict[Any, _Member] = {}
         self._idle: list[_Member] = []
-        self._again: deque[_Range] = deque()
+        self._again: deque[KeyRange] = deque()
         self._secs: deque[float] = deque(maxlen=100)
         self._refusal: VestigeError | None = None
         known = {report.worker: report for report in engine.reports}
@@ -173,21 +156,21 @@ class Fleet:
                 self._settle(call)
             self._look()
 
-    def _ranges(self, after: str | None) -> Iterator[_Range]:
+    def _ranges(self, after: str | None) -> Iterator[KeyRange]:
         while True:
             literal = None if after is None else sql.Literal(after).as_string(self._conn)
             values = self._stager.values | {"after": literal, "range_rows": self._range_rows}
             end = steps.query_one(self._conn, "stage/range.sql", values)
             until = None if end is None else end["until"]
-            yield _Range(after, until)
+            yield KeyRange(after, until)
             if until is None:
                 return
             after = until
 
-    def _next(self) -> _Range | None:
+    def _next(self) -> KeyRange | None:
         return self._again.popleft() if self._again else next(self._cut, None)
 
-    def _give(self, member: _Member, piece: _Range) -> None:
+    def _give(self, member: _Member, piece: KeyRange) -> None:
         member.range, member.since, member.named = piece, time.monotonic(), False
         self._calls[member.actor.stage.remote(piece.after, piece.until)] = member
 
@@ -231,13 +214,13 @@ class Fleet:
         member.actor, member.asked, member.shipped = self._actor.remote(self._assignment), None, False
         self._calls[member.actor.ready.remote(self._source)] = member
 
-    def _lost(self, member: _Member, piece: _Range | None, error: Exception) -> None:
+    def _lost(self, member: _Member, piece: KeyRange | None, error: Exception) -> None:
         report = member.report
         report.lost += 1
         why = _brief(error)
         log.warning("stage: %s was lost%s: %s", report, f" at {piece}" if piece else "", why)
         if piece is not None:
-            piece = _Range(piece.after, piece.until, piece.lost + 1)
+            piece = KeyRange(piece.after, piece.until, piece.lost + 1)
             if piece.lost == _FAILURES:
                 raise EngineError(
                     f"{_FAILURES} workers were lost one after the other at {piece}; the last said: {why}",
@@ -254,7 +237,7 @@ class Fleet:
         else:
             self._employ(member)
 
-    def _failed(self, member: _Member, piece: _Range | None, error: Any) -> None:
+    def _failed(self, member: _Member, piece: KeyRange | None, error: Any) -> None:
         cause = error.cause
         if piece is not None and isinstance(cause, ServerLost):
             # Unless it is the server that is away: then this raises.
@@ -398,9 +381,3 @@ def _brief(error: Exception) -> str:
 
 def _resources(found: dict[str, float]) -> str:
     return ", ".join(f"{found.get(kind, 0):g} {kind}" for kind in ("CPU", "GPU") if kind == "CPU" or kind in found)
-
-
-def range_rows(rows: int, workers: int, page_rows: int) -> int:
-    """Return how many rows a range of a table of ``rows`` has, in whole pages."""
-    wanted = min(rows // (workers * RANGES_PER_WORKER), MOST_RANGE_ROWS)
-    return max(1, wanted // page_rows) * page_rows
