@@ -52,7 +52,7 @@ def documents(name: str) -> Target:
 
 
 def fill(conn: Conn, target: Target, *, rows: int = ROWS, without: int = 0, index: bool = True) -> None:
-    """Make a table with ``rows`` texts in the space of the old model, ``without`` more that lack a vector, and a blank."""
+    """Make a table with ``rows`` texts in the space of the old model, ``without`` that lack a vector, and a blank."""
     conn.execute(
         f"CREATE TABLE {target.table} (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, body text,"
         f" embedding vector({OLD_DIMENSION}))"
