@@ -27,11 +27,12 @@ from .errors import (
     UsageError,
     VestigeError,
 )
+from .installed import bring_up, migrations
 from .online import Online, measure_recall
 from .progress import Progress
 from .ray_engine import RayEngine, outlives_restarts
 from .report import DryRunSummary, ReembedPlan, ReembedReport, fixed_estimate
-from .resources import package_version, resource_dir
+from .resources import package_version
 from .script import script
 from .spent import Spent
 from .stage import COPY, DISCARD, EVERY_ROW, EXTENT, FIRST, SETTLE, STAGING_FITS, Stager, TooManyPending
@@ -455,9 +456,9 @@ def _install_if_empty(conn: psycopg.Connection[Any], target: Target) -> None:
     if count_rows(conn, probe(conn, target, needs_package=False))["rows_with_text"]:
         return
     # These migrations create what is missing, so that vestige-sql migrate up can run over them later.
-    for file in sorted((resource_dir("migrations") / "reembed").glob("*.sql")):
-        if not file.name.endswith(".rollback.sql"):
-            steps.execute(conn, file.read_text(encoding="utf-8"))
+    for text in migrations():
+        steps.execute(conn, text)
+    bring_up(conn)
 
 
 def _open_if_empty(conn: psycopg.Connection[Any], probed: Probed, expect: ModelSignature) -> Probed:

@@ -17,6 +17,7 @@ from .checks import check_number, check_text
 from .embedder import Embedder, ModelSignature, Vectors
 from .encoder import embed_queries
 from .errors import ModelMismatch, TargetError, UsageError
+from .installed import check_version
 from .steps import Value
 from .target import connect
 from .work import difference
@@ -196,6 +197,16 @@ def _pinned(conn: psycopg.Connection[Any]) -> Iterator[bool]:
         yield nested
         if nested:
             steps.run(conn, steps.load("session/restore_search_path.sql"), {})
+
+
+def check_fits(conninfo: str) -> None:
+    """Raise :class:`VersionMismatch` where the database is at another version of this package, as far as the role may
+    see that.
+
+    For people: :func:`search` itself goes on through an upgrade, for it only reads, and calls ``require`` alone.
+    """
+    with _searching(conninfo) as conn:
+        check_version(conn, steps.query(conn, "probe/server.sql", {"verb": "look"})[0])
 
 
 def _found_table(conn: psycopg.Connection[Any], table: str) -> dict[str, Value]:
