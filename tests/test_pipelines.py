@@ -670,7 +670,6 @@ def test_a_folder_for_flyway(empty_db: str, tmp_path: Path) -> None:
     )
     (flyway.folder / "V6__vestige_sql_functions.sql").write_text(printed.stdout)
     flyway.run("V6__vestige_sql_functions.sql")
-    assert migrate_up(empty_db, vestige=False).functions == []
     with psycopg.connect(empty_db, autocommit=True) as conn:
         _forward_and_back(flyway, conn)
 

@@ -103,7 +103,14 @@ def _bring_up(conninfo: str) -> list[str]:
             with conn.transaction():
                 return bring_up(conn)
         except psycopg.Error as error:
-            raise _failed(", ".join(getattr(error, "__notes__", [])) or "the functions", error) from error
+            where = ", ".join(getattr(error, "__notes__", [])) or "the functions"
+            if not isinstance(error, errors.InsufficientPrivilege):
+                raise _failed(where, error) from error
+            raise ServerError(
+                f"{where}: {error.diag.message_primary}; its transaction was rolled back",
+                "Run it as the role that owns the schema vestige_sql and its functions, or as a member of it: that is "
+                "who ran it first. The migrations are applied.",
+            ) from error
 
 
 class _Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
