@@ -16,9 +16,10 @@ HERE = Path(__file__).parent
 INTRODUCTION = """\
 # The steps
 
-Every file under [sql/](../sql), in the order in which they run, with what its header says. This page is made from the
-headers by `make docs`, and the tests hold each claim against a server: the strongest lock on the target from
-`pg_locks`, what is rewritten from `relfilenode`, the triggers from triggers that count, the transaction and running
+Every file under [sql/](../sql), in the order in which they run, with what its header says; the functions that they call
+are the files of [sql/functions](../sql/functions), one each. This page is made from the headers by `make docs`, and the
+tests hold each claim against a server: the strongest lock on the target from `pg_locks`, what is rewritten from
+`relfilenode`, the triggers from triggers that count, the transaction and running
 again by doing so. [sql/README.md](../sql/README.md) is the manual for running them by hand.
 
 - **Locks** are those on the target, and on other tables that an application may use; the package's own tables are
@@ -64,6 +65,7 @@ SECTIONS: dict[str, list[str]] = {
     ],
     "First registration": ["register"],
     "Undo the run that is under way": ["abort/index", "abort/column", "abort"],
+    "Bring a database to this version, after its migrations and sql/functions": ["upgrade"],
     "Search": ["search"],
     "Copy from SQLite, a batch a transaction": [
         *("copy/look", "copy/create", "copy/batch"),
@@ -89,7 +91,7 @@ def folders() -> dict[str, list[str]]:
         ]
     )
     placed = {name for names in found.values() for name in names}
-    there = {path.parent.relative_to(root).as_posix() for path in root.rglob("*.sql")}
+    there = {path.parent.relative_to(root).as_posix() for path in root.rglob("*.sql")} - {"functions"}
     if missing := sorted(there - placed):
         raise SystemExit(f"docs/make_steps.py does not know when these run: {', '.join(missing)}")
     return {section: [name for name in names if name in there] for section, names in found.items()}

@@ -90,12 +90,14 @@ def arguments(sql: str) -> list[str]:
 
 
 def raised_in_sql() -> set[str]:
-    """The message of every check in the steps, and of every RAISE in the migrations."""
+    """The message of every check in the steps, and of every RAISE in the migrations and functions."""
     return set(_checks()) | set(_raises())
 
 
 def _checks() -> Iterator[str]:
     for path in resource_dir("sql").rglob("*.sql"):
+        if path.name == "require.sql":
+            continue  # the function itself
         for _, _, call in _split(path, "vestige_sql.require("):
             message = arguments(call)[1]
             varying = re.match(r"\s*(pg_catalog\.)?format\(", message)
@@ -104,7 +106,7 @@ def _checks() -> Iterator[str]:
 
 
 def _raises() -> Iterator[str]:
-    for path in resource_dir("migrations").rglob("*.sql"):
+    for path in (*resource_dir("migrations").rglob("*.sql"), *resource_dir("sql").glob("functions/*.sql")):
         for _, _, rest in _split(path, "RAISE EXCEPTION '"):
             yield template(re.sub("%", _VARIES, first_string(f"'{rest}")))
 
@@ -124,7 +126,8 @@ def handled() -> set[str]:
         for name in re.findall(r"psycopg\.errors\.(\w+)", path.read_text(encoding="utf-8"))
         if (sqlstate := getattr(psycopg.errors, name).sqlstate)
     }
-    sources = [*PACKAGE.rglob("*.py"), *resource_dir("migrations").rglob("*.sql")]
+    functions = resource_dir("sql").glob("functions/*.sql")
+    sources = [*PACKAGE.rglob("*.py"), *resource_dir("migrations").rglob("*.sql"), *functions]
     return named | {code for path in sources for code in re.findall(r"['\"](VS\d{3})['\"]", path.read_text("utf-8"))}
 
 

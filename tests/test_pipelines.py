@@ -22,7 +22,15 @@ from support import Conn, FakeEmbedder, catalog, check_space, literal, rows, typ
 
 from vestige_sql import ModelSignature, ReembedPlan, Target, apply_reembed, apply_staged, register_model, stage_reembed
 from vestige_sql.database.migrations import migrate_up
-from vestige_sql.errors import CheckFailed, LockNotAvailable, RunInProgress, StagedForAnother, TargetError, UsageError
+from vestige_sql.errors import (
+    CheckFailed,
+    LockNotAvailable,
+    RunInProgress,
+    StagedForAnother,
+    TargetError,
+    UsageError,
+    VersionMismatch,
+)
 from vestige_sql.look.script import script_staged
 from vestige_sql.reembed.decide import FASTEST_FIRST
 from vestige_sql.reembed.verbs import abort_reembed
@@ -648,9 +656,21 @@ def test_a_folder_for_flyway(empty_db: str, tmp_path: Path) -> None:
     shutil.copy(PIPELINES / "flyway" / created, flyway.folder)
     flyway.run(created)
     # The package's own schema is plain SQL too.
-    for number, name in enumerate(("reembed_0001_schema", "reembed_0002_functions"), 2):
+    names = ("reembed_0001_schema", "reembed_0002_functions", "reembed_0003_copy", "reembed_0004_version")
+    for number, name in enumerate(names, 2):
         shutil.copy(ROOT / "migrations" / "reembed" / f"{name}.sql", flyway.folder / f"V{number}__{name}.sql")
         flyway.run(f"V{number}__{name}.sql")
+    with pytest.raises(VersionMismatch, match="is at no version"):
+        stage_reembed(empty_db, NEW, target=DOCUMENTS)
+    printed = subprocess.run(
+        [sys.executable, "-m", "vestige_sql.cli", "migrate", "up", "--print"],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    (flyway.folder / "V6__vestige_sql_functions.sql").write_text(printed.stdout)
+    flyway.run("V6__vestige_sql_functions.sql")
     with psycopg.connect(empty_db, autocommit=True) as conn:
         _forward_and_back(flyway, conn)
 

@@ -140,10 +140,7 @@ def _parser() -> argparse.ArgumentParser:
         made.set_defaults(run=run)
         return made
 
-    up = verb("up", _up, "apply the migrations: Vestige's schema and the package's own")
-    up.add_argument(
-        "--package-only", action="store_true", help="leave out Vestige's schema, for tables of another making"
-    )
+    verb("up", _up, "apply the migrations, Vestige's schema and the package's own, and its functions", _ups())
     verb("register", _register, "register the first model and stamp the column's dimension", target, model)
     reembed_verb = verb(
         "reembed",
@@ -215,6 +212,19 @@ def _engines(stages: argparse.ArgumentParser) -> None:
     )
     many.add_argument("--max-copies", type=int, metavar="N", help="chunks that are copied at the same time")
     many.add_argument("--range-rows", type=int, metavar="N", help="rows in one go of a worker (default: by the table)")
+
+
+def _ups() -> argparse.ArgumentParser:
+    ups = argparse.ArgumentParser(add_help=False)
+    ups.add_argument(
+        "--package-only", action="store_true", help="leave out Vestige's schema, for tables of another making"
+    )
+    ups.add_argument(
+        "--print",
+        action="store_true",
+        help="only print what it does after the migrations, as plain SQL for a migration tool such as Flyway",
+    )
+    return ups
 
 
 def _applies() -> argparse.ArgumentParser:
@@ -372,6 +382,11 @@ def _log_to_stderr(*, quiet: bool) -> None:
 
 
 def _up(args: argparse.Namespace) -> None:
+    if args.print:
+        from vestige_sql.database.installed import script_up
+
+        print(script_up())
+        return
     from vestige_sql.database.migrations import migrate_up
 
     done = migrate_up(_conninfo(args), vestige=not args.package_only)
@@ -379,9 +394,11 @@ def _up(args: argparse.Namespace) -> None:
         log.info("up: applied %s", name)
     for name, reason in done.waiting.items():
         log.info("up: %s waits: %s", name, reason)
-    if not done.applied:
+    if done.functions:
+        log.info("up: applied %d functions: %s", len(done.functions), ", ".join(done.functions))
+    if not done.applied and not done.functions:
         log.info("up: nothing to apply")
-    _answer(args, {"applied": done.applied, "waiting": done.waiting})
+    _answer(args, {"applied": done.applied, "waiting": done.waiting, "functions": done.functions})
 
 
 def _register(args: argparse.Namespace) -> None:
@@ -579,7 +596,7 @@ def _finalize(args: argparse.Namespace) -> None:
 
 
 def _search(args: argparse.Namespace) -> None:
-    from vestige_sql.vestige.search import check_arguments, registered_model, search
+    from vestige_sql.vestige.search import check_arguments, check_fits, registered_model, search
 
     asked: dict[str, Any] = {
         "mode": args.mode,
@@ -592,6 +609,7 @@ def _search(args: argparse.Namespace) -> None:
     }
     check_arguments(args.question, **asked)
     conninfo = _conninfo(args)
+    check_fits(conninfo)
     model = embedder = None
     if args.mode != "text":
         model = registered_model(conninfo, table=args.table)

@@ -58,6 +58,10 @@ class TargetError(VestigeError):
     """The target table cannot be re-embedded as it stands; nothing was written."""
 
 
+class VersionMismatch(VestigeError):
+    """The database is at another version of this package than the one that runs; nothing was written."""
+
+
 class ServerError(VestigeError):
     """PostgreSQL refused, or could not be reached; the message is the server's."""
 

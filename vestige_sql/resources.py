@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ._version import VERSION
+
 
 def resource_dir(name: str) -> Path:
     """Return the folder ``name``: ``"sql"`` or ``"migrations"``.
@@ -18,11 +20,5 @@ def resource_dir(name: str) -> Path:
 
 
 def package_version() -> str:
-    """Return the version of this package that is installed."""
-    # It reads the wheels' metadata with the library for e-mail, which takes a moment to import.
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("vestige-sql")
-    except PackageNotFoundError:
-        return "0+checkout"
+    """Return the version of this package, of an installation as of a checkout."""
+    return VERSION

@@ -24,6 +24,9 @@ SELECT
     EXISTS (
         SELECT FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
         WHERE n.nspname = 'vestige_sql' AND p.proname = 'require') AS package_functions_exist,
+    -- what probe/version.sql reads, which databases of version 0.1.0 lack
+    v.tables = 2 AS version_table_exists,
+    v.tables = 2 AND v.readable AS version_is_readable,
     -- what the verb does in the package's own schema, and this role may not
     (SELECT pg_catalog.array_agg(pg_catalog.format('GRANT %s TO %I', g.lacking, current_user) ORDER BY g.place)
      FROM (
@@ -53,7 +56,9 @@ SELECT
              (50, 'kept', 'SELECT', true),
              (51, 'kept', 'INSERT', :'verb' IN ('keep', 'online', 'back')),
              (52, 'kept', 'UPDATE', :'verb' IN ('keep', 'back')),
-             (53, 'kept', 'DELETE', :'verb' = 'back')
+             (53, 'kept', 'DELETE', :'verb' = 'back'),
+             (54, 'package', 'SELECT', true),
+             (56, 'function_file', 'SELECT', true)
          ) AS x (place, relname, name, is_needed)
          JOIN pg_catalog.pg_class c ON c.relname = x.relname
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'vestige_sql'
@@ -66,4 +71,12 @@ SELECT
              JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace AND n.nspname = 'vestige_sql'
              -- a trigger's is called by nobody
              WHERE p.prorettype <> 'pg_catalog.trigger'::regtype AND NOT pg_catalog.has_function_privilege(p.oid, 'EXECUTE'))
-     ) AS g (place, lacking)) AS missing_grants;
+     ) AS g (place, lacking)) AS missing_grants
+FROM (
+    SELECT
+        count(*) AS tables,
+        bool_and(pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT')) AS readable
+    FROM pg_catalog.pg_class c
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = 'vestige_sql' AND c.relname IN ('package', 'function_file')
+) AS v;

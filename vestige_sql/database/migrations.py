@@ -1,4 +1,4 @@
-"""Apply the yoyo migrations: Vestige's schema and the package's own.
+"""Apply the yoyo migrations, Vestige's schema and the package's own, and the functions that the steps call.
 
 The files are plain SQL that the stock ``yoyo`` command applies as well, and both keep the same books (the
 tables ``_yoyo_migration``, ``_yoyo_log``, ``_yoyo_version`` and ``yoyo_lock`` in the current schema). What
@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
@@ -22,7 +22,9 @@ from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 from yoyo.connections import DatabaseURI
 from yoyo.exceptions import BadMigration, MigrationConflict
 
-from vestige_sql.database.connection import check_encoding
+from vestige_sql import steps
+from vestige_sql.database.connection import check_encoding, connect
+from vestige_sql.database.installed import bring_up, check_version
 from vestige_sql.database.settings import checked_conninfo
 from vestige_sql.errors import ServerError, UsageError, VestigeError
 from vestige_sql.resources import resource_dir
@@ -36,25 +38,28 @@ LOCK_TIMEOUT = "30s"
 
 @dataclass(frozen=True)
 class Applied:
-    """What :func:`migrate_up` did, by the migrations' names (the files' without ``.sql``).
+    """What :func:`migrate_up` did, by the names of migrations and functions (the files' without ``.sql``).
 
-    ``applied`` are those applied now, in order. ``waiting`` maps those that could not be applied yet to the
-    reason, such as ``0002_hnsw`` before the first model is registered.
+    ``applied`` are the migrations applied now, in order. ``waiting`` maps those that could not be applied yet to the
+    reason, such as ``0002_hnsw`` before the first model is registered. ``functions`` are those that were made, or made
+    anew because their text had changed.
     """
 
     applied: list[str]
     waiting: dict[str, str]
+    functions: list[str] = field(default_factory=list)
 
 
 def migrate_up(conninfo: str, *, vestige: bool = True) -> Applied:
-    """Apply every migration that is not applied yet, each in its own transaction.
+    """Apply every migration that is not applied yet, each in its own transaction, and in one more every function that
+    is not as its file makes it; then the database is at this version of the package.
 
     ``vestige=False`` leaves out Vestige's own schema, for tables of another making. Runs at the same time
     wait for each other, and one that was killed at any point can be run again.
 
     Raises ``UsageError`` for a connection string that libpq cannot read, ``TargetError`` for a database that is not in
-    UTF-8, and ``ServerError`` where the server cannot be reached, refuses, or fails a migration; that one is then
-    rolled back, those before it stay.
+    UTF-8, ``VersionMismatch`` for one that is at a newer version of the package, and ``ServerError`` where the server
+    cannot be reached, refuses, or fails a migration; that one is then rolled back, those before it stay.
     """
     conninfo = checked_conninfo(conninfo)
     folders = ("vestige", "reembed") if vestige else ("reembed",)
@@ -63,6 +68,7 @@ def migrate_up(conninfo: str, *, vestige: bool = True) -> Applied:
     waiting: dict[str, str] = {}
     try:
         with _open(conninfo) as backend, backend.lock():
+            _check_not_newer(conninfo)
             for migration in backend.to_apply(migrations):
                 if missing := sorted(other.id for other in migration.depends if other.id in waiting):
                     waiting[migration.id] = f"it needs {', '.join(missing)}"
@@ -76,11 +82,35 @@ def migrate_up(conninfo: str, *, vestige: bool = True) -> Applied:
                     waiting[migration.id] = ". ".join(_lines(cause))
                 else:
                     applied.append(migration.id)
+            functions = _bring_up(conninfo)
     except (BadMigration, MigrationConflict) as error:
         raise VestigeError(f"the migration files do not fit together: {error}") from error
     except psycopg.Error as error:
         raise _failed("yoyo's own tables", _first(error)) from error
-    return Applied(applied, waiting)
+    return Applied(applied, waiting, functions)
+
+
+def _check_not_newer(conninfo: str) -> None:
+    with connect(conninfo, read_only=True) as conn:
+        server = steps.query(conn, "probe/server.sql", {"verb": "look"})[0]
+        check_version(conn, server, only_newer=True)
+
+
+def _bring_up(conninfo: str) -> list[str]:
+    """Apply the functions whose files have another text than the database remembers, and return their names."""
+    with connect(conninfo) as conn:
+        try:
+            with conn.transaction():
+                return bring_up(conn)
+        except psycopg.Error as error:
+            where = ", ".join(getattr(error, "__notes__", [])) or "the functions"
+            if not isinstance(error, errors.InsufficientPrivilege):
+                raise _failed(where, error) from error
+            raise ServerError(
+                f"{where}: {error.diag.message_primary}; its transaction was rolled back",
+                "Run it as the role that owns the schema vestige_sql and its functions, or as a member of it: that is "
+                "who ran it first. The migrations are applied.",
+            ) from error
 
 
 class _Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]

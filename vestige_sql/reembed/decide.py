@@ -13,6 +13,7 @@ from vestige_sql.encode.embedder import Embedder, ModelSignature
 from vestige_sql.errors import CheckFailed, DimensionMismatch, FilesChanged, IndexInvalid, StagedForAnother, TargetError
 from vestige_sql.plan import ReembedPlan
 from vestige_sql.reembed.target import MAX_DIMENSION, VECTOR_TYPES, Blockers, Probed, blockers
+from vestige_sql.steps.releases import is_unedited
 
 _HNSW_DIMENSIONS = 2_000
 _HNSW_DIMENSIONS_HALFVEC = 4_000
@@ -239,7 +240,7 @@ def check_goes_on(conn: psycopg.Connection[Any], probed: Probed, plan: ReembedPl
             f"run {run['id']} on {probed.column} is changing the model online: its second column is there",
             "go on with --online, or undo it with vestige-sql migrate abort; search goes on in the former vectors",
         )
-    if not plan.accept_edited_files and (edited := _edited_files(conn, run["id"])):
+    if not plan.accept_edited_files and (edited := _edited_files(conn, run["id"], run["package_version"])):
         raise FilesChanged(
             f"run {run['id']} on {probed.column} was brought this far by other step files: {', '.join(edited)}",
             f"put those of vestige-sql {run['package_version']} back, whose SHA-256 are in vestige_sql.step, or throw "
@@ -248,19 +249,14 @@ def check_goes_on(conn: psycopg.Connection[Any], probed: Probed, plan: ReembedPl
         )
 
 
-def _edited_files(conn: psycopg.Connection[Any], run_id: int) -> list[str]:
-    """Return the step files that the run has run, and that have another text now or are gone."""
-
-    def changed(file: str, sha256: str) -> bool:
-        try:
-            return steps.load(file).sha256 != sha256
-        except FileNotFoundError:
-            return True
-
+def _edited_files(conn: psycopg.Connection[Any], run_id: int, version: str) -> list[str]:
+    """Return the step files that the run, begun with ``version`` of this package, has run, and that have another text
+    now or are gone, though no release has changed them.
+    """
     return [
         f"sql/{row['file']}"
         for row in steps.query(conn, "probe/run_steps.sql", {"run_id": run_id})
-        if changed(row["file"], row["sha256"])
+        if not is_unedited(row["file"], row["sha256"], version)
     ]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 
 from vestige_sql import steps
+from vestige_sql.database.installed import bring_up, migrations
 from vestige_sql.encode.embedder import ModelSignature
 from vestige_sql.errors import UsageError
 from vestige_sql.plan import VESTIGE, ReembedPlan, Target
@@ -31,7 +32,6 @@ from vestige_sql.reembed.progress import Progress
 from vestige_sql.reembed.session import claim
 from vestige_sql.reembed.target import Probed, probe
 from vestige_sql.report import ReembedReport
-from vestige_sql.resources import resource_dir
 
 log = logging.getLogger("vestige_sql")
 
@@ -104,9 +104,9 @@ def _install_if_empty(conn: psycopg.Connection[Any], target: Target) -> None:
     if count_rows(conn, probe(conn, target, needs_package=False))["rows_with_text"]:
         return
     # These migrations create what is missing, so that vestige-sql migrate up can run over them later.
-    for file in sorted((resource_dir("migrations") / "reembed").glob("*.sql")):
-        if not file.name.endswith(".rollback.sql"):
-            steps.execute(conn, file.read_text(encoding="utf-8"))
+    for text in migrations():
+        steps.execute(conn, text)
+    bring_up(conn)
 
 
 def _open_if_empty(conn: psycopg.Connection[Any], probed: Probed, expect: ModelSignature) -> Probed:

@@ -10,6 +10,7 @@ import psycopg
 
 from vestige_sql import steps
 from vestige_sql.database.connection import check_encoding
+from vestige_sql.database.installed import check_version
 from vestige_sql.encode.embedder import ModelSignature
 from vestige_sql.errors import TargetError
 from vestige_sql.plan import Target
@@ -192,10 +193,12 @@ def _check_table(target: Target, table: dict[str, Any] | None, role: str, *, own
 def probe(conn: psycopg.Connection[Any], target: Target, *, needs_package: bool = True, verb: str = "apply") -> Probed:
     """Ask the read-only questions about ``target``. What the role lacks depends on the ``verb``: docs/privileges.md.
 
-    Raises :class:`TargetError` where it cannot be re-embedded, whatever the model.
+    Raises :class:`VersionMismatch` before anything else where the database is at another version of this package, and
+    :class:`TargetError` where the target cannot be re-embedded, whatever the model.
     """
     server = steps.query_one(conn, "probe/server.sql", {"verb": verb})
     assert server is not None
+    check_version(conn, server)
     check_server(server, needs_package=needs_package)
     named: dict[str, Value] = {
         "target": target.table,

@@ -14,6 +14,7 @@ import psycopg
 from vestige_sql import steps
 from vestige_sql.checks import check_number, check_text
 from vestige_sql.database.connection import connect
+from vestige_sql.database.installed import check_version
 from vestige_sql.encode.embedder import Embedder, ModelSignature, Vectors
 from vestige_sql.encode.window import embed_queries
 from vestige_sql.errors import ModelMismatch, TargetError, UsageError
@@ -196,6 +197,16 @@ def _pinned(conn: psycopg.Connection[Any]) -> Iterator[bool]:
         yield nested
         if nested:
             steps.run(conn, steps.load("session/restore_search_path.sql"), {})
+
+
+def check_fits(conninfo: str) -> None:
+    """Raise :class:`VersionMismatch` where the database is at another version of this package, as far as the role may
+    see that.
+
+    For people: :func:`search` itself goes on through an upgrade, for it only reads, and calls ``require`` alone.
+    """
+    with _searching(conninfo) as conn:
+        check_version(conn, steps.query(conn, "probe/server.sql", {"verb": "look"})[0])
 
 
 def _found_table(conn: psycopg.Connection[Any], table: str) -> dict[str, Value]:

@@ -1,0 +1,85 @@
+-- The statements that move to one column what another has: default, NOT NULL, storage, statistics target, options, comment,
+-- labels. The other column is left without them: a kept column with a default or NOT NULL would get vectors that are not of its
+-- rows' texts, or refuse rows. Grants are given to both, for SELECT * by a role that has no more than these.
+--
+-- Locks:        none on the target
+-- Transaction:  either
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it is replaced by itself
+-- Undo:         this file of the former version
+-- Variables:    none
+
+CREATE OR REPLACE FUNCTION vestige_sql.column_properties(p_table regclass, p_from name, p_to name)
+RETURNS SETOF text
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    v_from pg_attribute;
+    v_to pg_attribute;
+    v_alter_from text;
+    v_alter_to text;
+    v_name text;
+BEGIN
+    SELECT * INTO STRICT v_from FROM pg_attribute
+    WHERE attrelid = p_table AND attname = p_from AND NOT attisdropped;
+    -- not there yet where the statements are only to be shown; it is added with the same storage
+    SELECT * INTO v_to FROM pg_attribute
+    WHERE attrelid = p_table AND attname = p_to AND NOT attisdropped;
+    v_alter_from := format('ALTER TABLE %s ALTER COLUMN %I ', p_table, p_from);
+    v_alter_to := format('ALTER TABLE %s ALTER COLUMN %I ', p_table, p_to);
+
+    RETURN QUERY
+        SELECT unnest(ARRAY[v_alter_to || 'SET DEFAULT ' || pg_get_expr(adbin, adrelid), v_alter_from || 'DROP DEFAULT'])
+        FROM pg_attrdef WHERE adrelid = p_table AND adnum = v_from.attnum;
+
+    IF v_from.attnotnull THEN
+        -- From PostgreSQL 18 on NOT NULL is a constraint with a name, which the other column takes over. Before it none is found.
+        SELECT conname INTO v_name FROM pg_constraint
+        WHERE conrelid = p_table AND contype = 'n' AND conkey = ARRAY[v_from.attnum];
+        IF v_name IS NOT NULL THEN
+            RETURN NEXT format('ALTER TABLE %s DROP CONSTRAINT %I', p_table, v_name);
+            RETURN NEXT format('ALTER TABLE %s ADD CONSTRAINT %I NOT NULL %I', p_table, v_name, p_to);
+        ELSE
+            RETURN NEXT v_alter_to || 'SET NOT NULL';
+            RETURN NEXT v_alter_from || 'DROP NOT NULL';
+        END IF;
+    END IF;
+
+    IF v_from.attstorage <> v_to.attstorage THEN
+        RETURN NEXT v_alter_to || 'SET STORAGE '
+            || CASE v_from.attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END;
+    END IF;
+    IF v_from.attcompression <> v_to.attcompression THEN
+        RETURN NEXT v_alter_to || 'SET COMPRESSION '
+            || CASE v_from.attcompression WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' ELSE 'default' END;
+    END IF;
+    IF v_from.attstattarget >= 0 THEN
+        RETURN NEXT v_alter_to || 'SET STATISTICS ' || v_from.attstattarget;
+        RETURN NEXT v_alter_from || 'SET STATISTICS -1';
+    END IF;
+    IF v_from.attoptions IS NOT NULL THEN
+        RETURN NEXT v_alter_to || 'SET (' || array_to_string(v_from.attoptions, ', ') || ')';
+        RETURN NEXT v_alter_from || 'RESET ('
+            || (SELECT string_agg(split_part(name, '=', 1), ', ') FROM unnest(v_from.attoptions) AS name) || ')';
+    END IF;
+    IF col_description(p_table, v_from.attnum) IS NOT NULL THEN
+        RETURN NEXT format('COMMENT ON COLUMN %s.%I IS %L', p_table, p_to, col_description(p_table, v_from.attnum));
+        RETURN NEXT format('COMMENT ON COLUMN %s.%I IS NULL', p_table, p_from);
+    END IF;
+
+    RETURN QUERY SELECT vestige_sql.column_grants(p_table, p_from, p_to);
+
+    -- A label of a security module, such as those of pgaudit or anonymizer extensions.
+    RETURN QUERY
+        SELECT format('SECURITY LABEL FOR %I ON COLUMN %s.%I IS %s', s.provider, p_table, x.name, x.label)
+        FROM pg_seclabel s
+        CROSS JOIN LATERAL (VALUES (1, p_to, quote_literal(s.label)), (2, p_from, 'NULL')) AS x (place, name, label)
+        WHERE s.classoid = 'pg_class'::regclass AND s.objoid = p_table AND s.objsubid = v_from.attnum
+        ORDER BY s.provider, x.place;
+END
+$function$;
+
+REVOKE ALL ON FUNCTION vestige_sql.column_properties FROM PUBLIC;

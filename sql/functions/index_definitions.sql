@@ -1,0 +1,133 @@
+-- The HNSW and IVFFlat indexes that depend on a column, each as the statement that builds it again for a new
+-- dimension: same name, method, opclass, parameters, predicate and tablespace. NULL for the dimension is the old one.
+--
+-- Where an expression or predicate says the old dimension, as in (embedding::halfvec(768)) or
+-- vector_dims(embedding) = 768, the new one takes its place; one on a part of the vector stays as it is. pgvector
+-- indexes vector up to 2,000 dimensions, halfvec up to 4,000 and bit up to 64,000: above 2,000 a vector is indexed as
+-- halfvec, and where no index can be built definition is NULL. With p_new_column the statement is about that column, and
+-- builds the index under the name in built_as.
+--
+-- Locks:        none on the target
+-- Transaction:  either
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it is replaced by itself
+-- Undo:         this file of the former version
+-- Variables:    none
+
+CREATE OR REPLACE FUNCTION vestige_sql.index_definitions(
+    p_table regclass,
+    p_column name,
+    p_dimension integer,
+    p_new_column name DEFAULT NULL
+)
+RETURNS TABLE (index_name text, definition text, index_comment text, built_as text)
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    v_index record;
+    v_attnum smallint;
+    v_old integer;
+    v_old_dimension integer;
+    v_new_dimension integer;
+    v_on_column boolean;
+    v_key text;
+    v_predicate text;
+    v_opclass text;
+    v_type text;
+BEGIN
+    -- a column without a typmod says its dimension only through its vectors
+    SELECT a.attnum, nullif(a.atttypmod, -1) INTO STRICT v_attnum, v_old FROM pg_attribute a
+    WHERE a.attrelid = p_table AND a.attname = p_column;
+    IF v_old IS NULL THEN
+        EXECUTE format(
+            'SELECT array_length(string_to_array(%1$I::text, '',''), 1) FROM %2$s WHERE %1$I IS NOT NULL LIMIT 1',
+            p_column, p_table)
+        INTO v_old;
+    END IF;
+
+    FOR v_index IN
+        SELECT
+            i.indexrelid, i.indrelid, i.indkey[0] AS keyattnum, i.indexprs, i.indpred, nullif(k.atttypmod, -1) AS key_dimension,
+            c.relname, c.reloptions, c.reltablespace,
+            am.amname, op.opcname, opn.nspname AS opcschema,
+            it.typname AS keytype, itn.nspname AS typeschema
+        FROM pg_index i
+        JOIN pg_class c ON c.oid = i.indexrelid
+        JOIN pg_attribute k ON k.attrelid = i.indexrelid AND k.attnum = 1
+        JOIN pg_am am ON am.oid = c.relam AND am.amname IN ('hnsw', 'ivfflat')
+        JOIN pg_opclass op ON op.oid = i.indclass[0]
+        JOIN pg_namespace opn ON opn.oid = op.opcnamespace
+        JOIN pg_type it ON it.oid = op.opcintype
+        JOIN pg_namespace itn ON itn.oid = it.typnamespace
+        WHERE i.indrelid = p_table
+          AND EXISTS (
+              SELECT FROM pg_depend d
+              WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
+                AND d.refclassid = 'pg_class'::regclass AND d.refobjid = p_table AND d.refobjsubid = v_attnum
+          )
+        ORDER BY c.relname
+    LOOP
+        index_name := v_index.relname;
+        built_as := CASE WHEN p_new_column IS NULL THEN index_name ELSE vestige_sql.other_index_name(index_name) END;
+        index_comment := obj_description(v_index.indexrelid, 'pg_class');
+        v_key := pg_get_indexdef(v_index.indexrelid, 1, false);
+        v_opclass := v_index.opcname;
+        v_type := v_index.keytype;
+        -- the key may be another column, and this one stand in the predicate alone
+        v_on_column := v_index.keyattnum = v_attnum
+            OR v_index.keyattnum = 0 AND v_index.indexprs::text ~ (':varattno ' || v_attnum || '\M');
+        -- in a column that is empty and has no typmod, the index alone knows
+        v_old_dimension := coalesce(v_old, CASE WHEN v_on_column THEN v_index.key_dimension END);
+        v_new_dimension := coalesce(p_dimension, v_old_dimension);
+        v_predicate := regexp_replace(
+            pg_get_expr(v_index.indpred, v_index.indrelid),
+            '(\m(?:vector|halfvec|bit|sparsevec)\(|\mvector_dims\([^=]*\) = )' || v_old_dimension || '\M',
+            '\1' || v_new_dimension, 'g');
+
+        IF NOT v_on_column THEN
+            v_new_dimension := NULL;
+        ELSIF v_index.keyattnum = 0 THEN
+            v_key := '(' || regexp_replace(
+                v_key,
+                '\m(vector|halfvec|bit|sparsevec)\(' || coalesce(v_old_dimension, 0) || '\)',
+                '\1(' || coalesce(v_new_dimension, 0) || ')', 'g') || ')';
+            IF v_index.key_dimension IS DISTINCT FROM v_old_dimension THEN
+                v_new_dimension := v_index.key_dimension;
+            END IF;
+        END IF;
+
+        IF v_new_dimension > 2000 AND v_type = 'vector'
+            AND to_regtype(format('%I.halfvec', v_index.typeschema)) IS NOT NULL
+        THEN
+            v_key := CASE v_index.keyattnum
+                WHEN 0 THEN regexp_replace(v_key, '\mvector(\(' || v_new_dimension || '\))', 'halfvec\1', 'g')
+                ELSE format('((%s)::%I.halfvec(%s))', v_key, v_index.typeschema, v_new_dimension) END;
+            v_opclass := regexp_replace(v_opclass, '^vector_', 'halfvec_');
+            v_type := 'halfvec';
+        END IF;
+
+        IF (v_new_dimension > CASE v_type WHEN 'vector' THEN 2000 WHEN 'halfvec' THEN 4000 WHEN 'bit' THEN 64000 END) THEN
+            definition := NULL;
+        ELSE
+            IF p_new_column IS NOT NULL THEN
+                v_key := vestige_sql.rename_column(v_key, p_column, p_new_column);
+                v_predicate := vestige_sql.rename_column(v_predicate, p_column, p_new_column);
+            END IF;
+            definition := format(
+                'CREATE INDEX %I ON %s USING %I (%s %I.%I)%s%s%s',
+                built_as, p_table, v_index.amname, v_key, v_index.opcschema, v_opclass,
+                ' WITH (' || array_to_string(v_index.reloptions, ', ') || ')',
+                (SELECT ' TABLESPACE ' || quote_ident(s.spcname)
+                 FROM pg_tablespace s WHERE s.oid = v_index.reltablespace),
+                ' WHERE ' || v_predicate
+            );
+        END IF;
+        RETURN NEXT;
+    END LOOP;
+END
+$function$;
+
+REVOKE ALL ON FUNCTION vestige_sql.index_definitions FROM PUBLIC;

@@ -1,0 +1,33 @@
+-- A whole number, also where SQLite made a REAL of it.
+--
+-- NULL for what it cannot read, for a cast would stop the batch, and pg_input_is_valid() is there from PostgreSQL 16 on only.
+--
+-- Called some forty times a row, so time counts: PL/pgSQL, for a call of a function in SQL that is not inlined takes several times
+-- as long, and names in full, for a search_path that is set costs as much as the cast.
+--
+-- Locks:        none on the target
+-- Transaction:  either
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it is replaced by itself
+-- Undo:         this file of the former version
+-- Variables:    none
+
+CREATE OR REPLACE FUNCTION vestige_sql.read_integer(p_text text)
+RETURNS integer
+LANGUAGE plpgsql
+IMMUTABLE
+STRICT
+AS $function$
+DECLARE
+    v_number double precision;
+BEGIN
+    v_number := p_text::double precision;
+    RETURN CASE WHEN v_number OPERATOR(pg_catalog.=) pg_catalog.trunc(v_number) THEN v_number::integer END;
+EXCEPTION
+    WHEN invalid_text_representation OR numeric_value_out_of_range THEN
+        RETURN NULL;
+END
+$function$;
+
+REVOKE ALL ON FUNCTION vestige_sql.read_integer FROM PUBLIC;

@@ -1,0 +1,30 @@
+-- A number.
+--
+-- NULL for what it cannot read, for a cast would stop the batch, and pg_input_is_valid() is there from PostgreSQL 16 on only.
+--
+-- Called some forty times a row, so time counts: PL/pgSQL, for a call of a function in SQL that is not inlined takes several times
+-- as long, and names in full, for a search_path that is set costs as much as the cast.
+--
+-- Locks:        none on the target
+-- Transaction:  either
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it is replaced by itself
+-- Undo:         this file of the former version
+-- Variables:    none
+
+CREATE OR REPLACE FUNCTION vestige_sql.read_number(p_text text)
+RETURNS double precision
+LANGUAGE plpgsql
+IMMUTABLE
+STRICT
+AS $function$
+BEGIN
+    RETURN p_text::double precision;
+EXCEPTION
+    WHEN invalid_text_representation OR numeric_value_out_of_range THEN
+        RETURN NULL;
+END
+$function$;
+
+REVOKE ALL ON FUNCTION vestige_sql.read_number FROM PUBLIC;

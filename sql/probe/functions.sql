@@ -1,0 +1,20 @@
+-- Which functions are not what their files make: those that are new, have another text than the database remembers, or are gone.
+--
+-- function_files is what sha256sum prints of the files of sql/functions.
+--
+-- Locks:        none on the target
+-- Transaction:  either
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it only reads
+-- Undo:         nothing to undo
+-- Variables:    function_files
+
+SELECT file.found[2] AS name
+FROM pg_catalog.regexp_matches(:'function_files', '([0-9a-f]{64}) [ *](?:[^\n]*/)?(\w+)\.sql', 'g') AS file (found)
+LEFT JOIN vestige_sql.function_file f ON f.name = file.found[2]
+WHERE f.sha256 IS DISTINCT FROM file.found[1]
+   OR NOT EXISTS (
+       SELECT FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+       WHERE n.nspname = 'vestige_sql' AND p.proname = file.found[2])
+ORDER BY name;

@@ -1,0 +1,16 @@
+-- Forget the functions that have no file any more.
+--
+-- function_files is what sha256sum prints of the files of sql/functions.
+--
+-- Locks:        none on the target
+-- Transaction:  required
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it finds none that is left
+-- Undo:         ROLLBACK, while the transaction is open
+-- Variables:    function_files
+
+DELETE FROM vestige_sql.function_file f
+WHERE f.name NOT IN (
+    SELECT file.found[2]
+    FROM pg_catalog.regexp_matches(:'function_files', '([0-9a-f]{64}) [ *](?:[^\n]*/)?(\w+)\.sql', 'g') AS file (found));

@@ -1,0 +1,19 @@
+-- Remember the text of each function, by the SHA-256 of its file.
+--
+-- function_files is what sha256sum prints of the files of sql/functions.
+--
+-- Locks:        none on the target
+-- Transaction:  required
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, what is remembered already stays
+-- Undo:         ROLLBACK, while the transaction is open
+-- Variables:    function_files
+
+INSERT INTO vestige_sql.function_file AS f (name, sha256)
+SELECT file.found[2], file.found[1]
+FROM pg_catalog.regexp_matches(:'function_files', '([0-9a-f]{64}) [ *](?:[^\n]*/)?(\w+)\.sql', 'g') AS file (found)
+ON CONFLICT (name) DO UPDATE
+SET sha256 = excluded.sha256,
+    applied_at = excluded.applied_at
+WHERE f.sha256 IS DISTINCT FROM excluded.sha256;
