@@ -18,10 +18,6 @@ from lint import squawk
 from psycopg.conninfo import make_conninfo
 from step_claims import faults
 from support import Conn, FakeEmbedder, Said, check_space, everything, index_definition, seed, typmod, vectors
-from vestige_sql.copy import dry_run_copy
-from vestige_sql.embedder import Vectors
-from vestige_sql.inspection import ask_gate, probe_target, status
-from vestige_sql.preview import preview
 from vestige_sqlite import NEWEST, build, memories
 
 from vestige_sql import (
@@ -33,17 +29,22 @@ from vestige_sql import (
     dry_run_reembed,
     finalize,
     register_model,
-    releases,
     rollback,
     run_reembed,
     search,
     stage_reembed,
     steps,
 )
+from vestige_sql.database.migrations import Applied, migrate_up
+from vestige_sql.encode.embedder import Vectors
 from vestige_sql.errors import FilesChanged, ServerError, VersionMismatch, VestigeError
-from vestige_sql.migrate import Applied, migrate_up
-from vestige_sql.reembed import script_staged
+from vestige_sql.look.preview import preview
+from vestige_sql.look.script import script_staged
+from vestige_sql.look.status import status
+from vestige_sql.look.target import ask_gate, probe_target
 from vestige_sql.resources import package_version, resource_dir
+from vestige_sql.steps import releases
+from vestige_sql.vestige.copy import dry_run_copy
 
 FIXTURE = Path(__file__).parent / "data" / "upgrade" / "0.1.0.sql"
 
@@ -448,8 +449,8 @@ def test_what_a_role_may_not_read_is_named_as_a_grant(db: str, conn: Conn) -> No
 def doctored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of sql/ that the package takes for its own."""
     shutil.copytree(SQL, tmp_path / "sql")
-    for module in ("steps", "releases"):
-        monkeypatch.setattr(f"vestige_sql.{module}.resource_dir", lambda name: tmp_path / name)
+    for module in ("files", "releases"):
+        monkeypatch.setattr(f"vestige_sql.steps.{module}.resource_dir", lambda name: tmp_path / name)
     return tmp_path / "sql"
 
 
