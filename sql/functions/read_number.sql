@@ -1,4 +1,4 @@
--- A number.
+-- A number that SQLite keeps as text.
 --
 -- NULL for what it cannot read, for a cast would stop the batch, and pg_input_is_valid() is there from PostgreSQL 16 on only.
 --

@@ -1,4 +1,4 @@
--- A JSON object.
+-- A JSON object that SQLite keeps as text.
 --
 -- NULL for what it cannot read, for a cast would stop the batch, and pg_input_is_valid() is there from PostgreSQL 16 on only.
 --

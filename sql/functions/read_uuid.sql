@@ -1,4 +1,4 @@
--- A UUID, in the usual form alone: uuid's own input takes braces and missing hyphens too.
+-- A UUID that SQLite keeps as text, in the usual form alone: uuid's own input takes braces and missing hyphens too.
 --
 -- NULL for what it cannot read, for a cast would stop the batch, and pg_input_is_valid() is there from PostgreSQL 16 on only.
 --
