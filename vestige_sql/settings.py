@@ -56,8 +56,8 @@ def resolve_conninfo(
 def connection_limit(config: Path = Path("vestige.toml")) -> int | None:
     """Return the most connections that one run may have open at once, None where nothing says so.
 
-    It is ``max_connections`` under ``[storage.postgres]`` in the file ``config``, wherever the database itself is named,
-    and never less than :data:`CONNECTIONS_OF_A_RUN`. It counts for runs on many machines; every other has that many.
+    It is ``max_connections`` under ``[storage.postgres]`` in the file ``config``, wherever the database itself is
+    named, and never less than :data:`CONNECTIONS_OF_A_RUN`. Only runs on many machines ask: every other has that many.
 
     Raises ``UsageError`` as :func:`resolve_conninfo` does.
     """
