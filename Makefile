@@ -126,7 +126,7 @@ docs: $(STAMP) ## write docs/steps.md anew from the headers of the SQL files
 # Strict: a link or an anchor that leads nowhere, a page outside the menu and a public name without an entry are errors.
 # The variable silences a notice about later versions that mkdocs-material prints at each build.
 site: $(VENV)/.installed-docs ## build the documentation with the API's reference into ./site; site/index.html is its first page
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict $(if $(SITE),--site-dir $(SITE))
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict $(if $(SITE),--site-dir $(SITE))
 
 $(VENV)/.installed-docs: $(STAMP)
 	$(BIN)/python -m pip install -q --editable '.[docs]'
