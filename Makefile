@@ -12,7 +12,7 @@ SHELL       := /bin/sh
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv reembed probe stage gate apply sql status test test-versions torture bench guard docs lint clean clean-demo
+.PHONY: help venv reembed probe stage gate apply sql status test test-versions torture bench guard docs site lint clean clean-demo
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -123,13 +123,22 @@ guard: $(STAMP) ## before a release: compare the benchmarks' ratios with those i
 docs: $(STAMP) ## write docs/steps.md anew from the headers of the SQL files
 	$(BIN)/python docs/make_steps.py
 
+# Strict: a link or an anchor that leads nowhere, a page outside the menu and a public name without an entry are errors.
+# The variable silences a notice about later versions that mkdocs-material prints at each build.
+site: $(VENV)/.installed-docs ## build the documentation with the API's reference into ./site; site/index.html is its first page
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict $(if $(SITE),--site-dir $(SITE))
+
+$(VENV)/.installed-docs: $(STAMP)
+	$(BIN)/python -m pip install -q --editable '.[docs]'
+	@touch $@
+
 lint: $(STAMP) ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 clean: ## remove .venv and caches; databases stay
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist site .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 clean-demo: $(STAMP) ## stop the demonstration's database and delete it, with the model: all of .vestige

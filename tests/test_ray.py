@@ -493,3 +493,21 @@ def test_without_an_address_a_local_ray_is_started_and_stopped(db: str, conn: Co
     answer = json.loads(done.stdout)
     assert (answer["rows_updated"], answer["workers"][0]["rows"]) == (30, 30)
     assert dsn(conn)
+
+
+def test_max_connections_in_the_file_limits_the_workers(db: str, conn: Conn, tiny: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    seed(conn, 30, OLD)
+    # Three connections: the run's own, and the two of one worker.
+    (tmp_path / "vestige.toml").write_text("[storage.postgres]\nurl = '${RUN_ON}'\nmax_connections = 3\n")
+    environment = {name: value for name, value in os.environ.items() if name not in ("RAY_ADDRESS", "DATABASE_URL")}
+    environment |= {"RUN_ON": db, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run(
+        [sys.executable, "-m", "vestige_sql", "migrate", "reembed", "--model", str(tiny.resolve()), "--dimension", "32",
+         "--engine", "ray", "--workers", "2", "--no-confirm", "--json"],
+        capture_output=True, text=True, env=environment, cwd=tmp_path, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["rows_updated"] == 30
+    assert [worker["rows"] for worker in answer["workers"]] == [30]

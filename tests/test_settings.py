@@ -11,9 +11,7 @@ from support import FakeEmbedder, seed
 from vestige_sql import run_reembed
 from vestige_sql.database.settings import (
     CONNECTIONS_OF_A_RUN,
-    DEFAULT_MAX_CONNECTIONS,
     connection_limit,
-    max_connections,
     resolve_conninfo,
 )
 from vestige_sql.errors import UsageError
@@ -162,7 +160,7 @@ def test_a_file_about_other_things_says_nothing(config: Path) -> None:
 )
 def test_an_unknown_key_is_named_with_what_was_meant(config: Path, text: str, named: str, meant: str) -> None:
     config.write_text(text)
-    for ask in (lambda: resolve_conninfo(None, config=config), lambda: max_connections(config)):
+    for ask in (lambda: resolve_conninfo(None, config=config), lambda: connection_limit(config)):
         with pytest.raises(UsageError) as caught:
             ask()
         assert str(caught.value).startswith(f"{config}: unknown key {named}")
@@ -181,15 +179,14 @@ def test_another_backend_is_refused_where_the_file_names_the_database(config: Pa
 
 
 def test_max_connections(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert max_connections(config) == DEFAULT_MAX_CONNECTIONS
     assert connection_limit(config) is None
-    assert max_connections(config.with_name("none.toml")) == DEFAULT_MAX_CONNECTIONS
+    assert connection_limit(config.with_name("none.toml")) is None
     # Where the database is named makes no difference, nor whether the file could name it.
     monkeypatch.setenv("DATABASE_URL", "postgresql://environment/db")
     monkeypatch.setenv("POOL", "12")
     for value, read in ((3, 3), (40, 40), ('"${POOL}"', 12)):
         config.write_text(f"[storage.postgres]\nurl = '${{NOWHERE_SET}}'\nmax_connections = {value}\n")
-        assert max_connections(config) == read
+        assert connection_limit(config) == read
 
 
 def test_a_run_has_as_many_connections_as_is_said(db: str) -> None:

@@ -132,7 +132,7 @@ def test_what_was_released_is_as_it_was(sha256: str, name: str) -> None:
 
 def test_no_migration_is_out_of_the_list_but_the_newest() -> None:
     root = resource_dir("migrations")
-    files = {path.relative_to(root).as_posix() for path in root.rglob("*.sql")}
+    files = {path.relative_to(root).as_posix() for path in root.rglob("*.sql") if path.parent.name != "sqlite"}
     assert files - set(FROZEN.values()) == {
         "reembed/reembed_0004_version.sql",
         "reembed/reembed_0004_version.rollback.sql",

@@ -18,9 +18,6 @@ from vestige_sql.errors import UsageError
 CONNECTIONS_OF_A_RUN = 3
 """Connections that a run has open at once: its own, a reader and a writer while it encodes."""
 
-DEFAULT_MAX_CONNECTIONS = 10
-"""For work that more connections make faster; a tenth of what PostgreSQL lets in by default."""
-
 _KNOWN = {"storage": ("backend", "postgres", "sqlite"), "storage.postgres": ("url", "max_connections")}
 """The keys of the tables that are this package's to read. What is under sqlite is Vestige's own."""
 
@@ -56,20 +53,14 @@ def resolve_conninfo(
     )
 
 
-def max_connections(config: Path = Path("vestige.toml")) -> int:
-    """Return the most connections that one command may have open at once.
+def connection_limit(config: Path = Path("vestige.toml")) -> int | None:
+    """Return the most connections that one run may have open at once, None where nothing says so.
 
-    ``max_connections`` under ``[storage.postgres]`` in the file ``config``, wherever the database itself is named;
-    :data:`DEFAULT_MAX_CONNECTIONS` without one. It is never less than :data:`CONNECTIONS_OF_A_RUN`.
+    It is ``max_connections`` under ``[storage.postgres]`` in the file ``config``, wherever the database itself is
+    named, and never less than :data:`CONNECTIONS_OF_A_RUN`. Only runs on many machines ask: every other has that many.
 
     Raises ``UsageError`` as :func:`resolve_conninfo` does.
     """
-    found = connection_limit(config)
-    return DEFAULT_MAX_CONNECTIONS if found is None else found
-
-
-def connection_limit(config: Path = Path("vestige.toml")) -> int | None:
-    """As :func:`max_connections`, None where the file says nothing: for work that asks the server instead."""
     found = _storage(config).get("postgres", {}).get("max_connections")
     return None if found is None else _connections(found, config)
 
