@@ -124,7 +124,8 @@ docs: $(STAMP) ## write docs/steps.md anew from the headers of the SQL files
 	$(BIN)/python docs/make_steps.py
 
 # Strict: a link or an anchor that leads nowhere, a page outside the menu and a public name without an entry are errors.
-# The variable silences a notice about later versions that mkdocs-material prints at each build.
+# Not --quiet: mkdocs counts no warning then. The variable silences a notice about later versions, which mkdocs-material
+# prints at each build.
 site: $(VENV)/.installed-docs ## build the documentation with the API's reference into ./site; site/index.html is its first page
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict $(if $(SITE),--site-dir $(SITE))
 

@@ -213,6 +213,16 @@ def test_the_hooks_are_the_linters_of_make_and_fetch_nothing() -> None:
     assert tools == entries
 
 
+def test_ci_builds_the_site_so_that_a_warning_stops_it() -> None:
+    assert re.search(r"^make site ", (ROOT / ".ci/run").read_text(encoding="utf-8"), re.MULTILINE)
+    recipe = re.search(r"^site:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert recipe and "mkdocs build --strict" in recipe[1]
+    assert "--quiet" not in recipe[1] and " -q" not in recipe[1], "mkdocs counts no warning then"
+    site = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
+    assert set(site["validation"]["links"].values()) | set(site["validation"]["nav"].values()) == {"warn"}
+    assert site["theme"]["font"] is False
+
+
 # --- The command line ---
 
 
