@@ -147,6 +147,17 @@ def test_a_calibrated_dry_run(db: str, conn: Conn, tiny: str, vestige: Any) -> N
     assert said.code == 2 and "--calibrate requires --dry-run" in said.err
 
 
+def test_what_stage_says_begins_with_its_name(db: str, conn: Conn, tiny: str, vestige: Any) -> None:
+    seed(conn, 6, OLD)
+    said = vestige("migrate", "stage", "--postgres-url", db, "--model", tiny, "--dimension", DIMENSION)
+    assert (said.code, said.out) == (0, "")
+    lines = said.err.splitlines()
+    # The line of a chunk is the same for every verb.
+    lines.remove("reembed: wrote batch 1 (6 rows)")
+    assert [line for line in lines if "encoded in" in line or "s in all" in line] == lines[:2]
+    assert all(line.startswith("stage: ") for line in lines), said.err
+
+
 def test_every_verb_in_json(empty_db: str, tiny: str, vestige: Any, signature: ModelSignature) -> None:
     def ask(verb: str, *more: object) -> Any:
         said = vestige("migrate", verb, "--postgres-url", empty_db, "--json", *more)
