@@ -74,11 +74,12 @@ def _main(arguments: list[str]) -> int:
     import psycopg
 
     from vestige_sql import cli, steps
+    from vestige_sql.cli import output
     from vestige_sql.reembed import apply, session, stage
     from vestige_sql.reembed.progress import Progress
     from vestige_sql.steps import running
 
-    cli._BANNER_SECS = 0
+    output.BANNER_SECS = 0
     session._CLAIM_SECS = 0.1
     apply._FIRST_PAUSE_SECS = apply._LONGEST_PAUSE_SECS = 0.01
     stage.PAGE_ROWS = 60

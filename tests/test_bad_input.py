@@ -224,7 +224,7 @@ TOGETHER: dict[str, tuple[str, tuple[str, ...], int, tuple[str, ...]]] = {
     "plain and concurrent": ("sql", ("--plain", "--concurrent-index"), 2, ("--plain", "--concurrent-index")),
     "plain and indexes kept": ("sql", ("--plain", "--no-drop-hnsw-first"), 2, ("--plain", "--no-drop-hnsw-first")),
     "an upgrade in place that is not allowed": ("copy", ("--upgrade-in-place",), 2, ("--allow-source-upgrade",)),
-    "workers without Ray": ("reembed", ("--workers", "2"), 2, ("--workers is about --engine ray", "Add --engine ray")),
+    "workers without Ray": ("reembed", ("--workers", "2"), 2, ("--workers requires --engine ray", "Add --engine ray")),
     "a Ray client": ("stage", (*RAY, "--address", "ray://10.0.0.1:10001"), 2, ("Ray Client", "ray job submit")),
     "a folder's revision": ("register", ("--revision", "main"), 2, ("A folder has no revisions", "main")),
     "no revision": ("register", ("--revision", ""), 2, ("--revision ''", "branch, tag or commit")),

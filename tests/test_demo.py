@@ -17,7 +17,8 @@ from demo.corpus import Document, documents
 from demo.hashing import HashingEmbedder
 from demo.minilm import build_tiny
 
-from vestige_sql import Embedder, cli
+from vestige_sql import Embedder
+from vestige_sql.cli import output
 from vestige_sql.encode.onnx import load_embedder
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -142,7 +143,7 @@ def assert_done(conninfo: str, model: Path) -> None:
 def test_the_demonstration_asks_before_and_after_and_has_nothing_to_do_the_second_time(
     empty_db: str, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(cli, "_BANNER_SECS", 0)
+    monkeypatch.setattr(output, "BANNER_SECS", 0)
 
     assert demonstrate(empty_db, model) == 0
     first = capsys.readouterr()
@@ -175,11 +176,11 @@ import os, signal
 from demo import __main__ as demonstration
 from demo.corpus import documents
 from pathlib import Path
-from vestige_sql import cli
+from vestige_sql.cli import output
 from vestige_sql.encoder import OnnxEmbedder
 
 {reached} = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
-cli._BANNER_SECS = 0
+output.BANNER_SECS = 0
 demonstration.prepare({empty_db!r}, lambda: documents(limit={ROWS}))
 demonstration.demonstrate({empty_db!r}, Path({str(model)!r}))
 """
@@ -187,6 +188,6 @@ demonstration.demonstrate({empty_db!r}, Path({str(model)!r}))
         elsewhere(code)
     assert killed.value.returncode == -signal.SIGKILL
 
-    monkeypatch.setattr(cli, "_BANNER_SECS", 0)
+    monkeypatch.setattr(output, "BANNER_SECS", 0)
     assert demonstrate(empty_db, model) == 0
     assert_done(empty_db, model)

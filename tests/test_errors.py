@@ -34,6 +34,7 @@ from support import (
 )
 
 from vestige_sql import ModelSignature, cli
+from vestige_sql.cli import models, output
 from vestige_sql.encode.onnx import load_embedder
 from vestige_sql.reembed import stage
 
@@ -77,7 +78,7 @@ def test_a_run_for_people(db: str, conn: Conn, tiny: str, vestige: Any, monkeypa
     ]
     assert "12 rows updated in " in said.err
     assert "index built in " in said.err
-    assert "rewrite: the fastest way" in said.err
+    assert "applied by rewrite (the fastest way)" in said.err
     assert "locked for everybody" in said.err
     embedder = load_embedder(tiny)
     assert registered(conn) == tuple(vars(embedder.signature()).values())
@@ -143,7 +144,18 @@ def test_a_calibrated_dry_run(db: str, conn: Conn, tiny: str, vestige: Any) -> N
     assert any("ray" in note for note in found["notes"])
     assert everything(conn) == before
     said = vestige(*reembed(db, tiny, "--calibrate"))
-    assert said.code == 2 and "--calibrate goes with --dry-run" in said.err
+    assert said.code == 2 and "--calibrate requires --dry-run" in said.err
+
+
+def test_what_stage_says_begins_with_its_name(db: str, conn: Conn, tiny: str, vestige: Any) -> None:
+    seed(conn, 6, OLD)
+    said = vestige("migrate", "stage", "--postgres-url", db, "--model", tiny, "--dimension", DIMENSION)
+    assert (said.code, said.out) == (0, "")
+    lines = said.err.splitlines()
+    # The line of a chunk is the same for every verb.
+    lines.remove("reembed: wrote batch 1 (6 rows)")
+    assert [line for line in lines if "encoded in" in line or "s in all" in line] == lines[:2]
+    assert all(line.startswith("stage: ") for line in lines), said.err
 
 
 def test_every_verb_in_json(empty_db: str, tiny: str, vestige: Any, signature: ModelSignature) -> None:
@@ -186,7 +198,7 @@ def test_the_status_for_people(db: str, conn: Conn, vestige: Any) -> None:
 
 def test_as_a_process(db: str, conn: Conn, tiny: str) -> None:
     seed(conn, 3, OLD)
-    root = Path(cli.__file__).parents[1]
+    root = Path(cli.__file__).parents[2]
     environment = os.environ | {"DATABASE_URL": db, "PYTHONPATH": str(root)}
 
     def run(*argv: str) -> subprocess.CompletedProcess[str]:
@@ -217,7 +229,7 @@ def test_the_warning_waits_five_seconds_unless_told_not_to(
         assert everything(conn) == before
         waits.append(seconds)
 
-    monkeypatch.setattr(cli, "time", SimpleNamespace(sleep=wait))
+    monkeypatch.setattr(output, "time", SimpleNamespace(sleep=wait))
     command = [arg for arg in reembed(db, tiny) if arg != "--no-confirm"]
     said = vestige(*command)
     assert (said.code, waits) == (0, [5])
@@ -236,7 +248,7 @@ def test_ctrl_c_at_the_warning(db: str, conn: Conn, tiny: str, vestige: Any, mon
     def interrupt(seconds: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "time", SimpleNamespace(sleep=interrupt))
+    monkeypatch.setattr(output, "time", SimpleNamespace(sleep=interrupt))
     said = vestige(*(arg for arg in reembed(db, tiny) if arg != "--no-confirm"))
     assert said.code == 1
     assert "interrupted" in said.err
@@ -253,7 +265,7 @@ def test_ctrl_c_while_encoding(db: str, conn: Conn, tiny: str, vestige: Any, mon
             raise KeyboardInterrupt
 
     new = FakeEmbedder("new", DIMENSION, hook=interrupt)
-    monkeypatch.setattr(cli, "_load", lambda _: new)
+    monkeypatch.setattr(models, "load", lambda _: new)
     said = vestige(*reembed(db, "new"))
     assert said.code == 1
     assert "the same command goes on from there" in said.err

@@ -18,7 +18,7 @@ import psycopg
 from vestige_sql import cli, errors
 from vestige_sql.resources import resource_dir
 
-PACKAGE = Path(cli.__file__).parent
+PACKAGE = Path(cli.__file__).parents[1]
 PAGE = (resource_dir("migrations").parent / "docs" / "errors.md").read_text(encoding="utf-8")
 
 CLASSES = {

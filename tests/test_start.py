@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import pkgutil
 import subprocess
 import sys
 
 import pytest
 
 import vestige_sql
+from vestige_sql.cli import verbs
 
 TAKE_TIME = {
     "huggingface_hub",
@@ -61,3 +63,15 @@ def test_every_public_name_is_there() -> None:
         assert getattr(vestige_sql, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         vestige_sql.nothing  # noqa: B018
+
+
+def test_every_module_of_a_verb_is_in_the_help() -> None:
+    modules = {f"{verbs.__name__}.{found.name}" for found in pkgutil.iter_modules(verbs.__path__)}
+    listed = [*verbs.MIGRATE, *verbs.COMMANDS]
+    assert sorted(verb.__name__ for verb in listed) == sorted(modules)  # type: ignore[attr-defined]
+    for argv, shown in ((("migrate",), verbs.MIGRATE), ((), verbs.COMMANDS)):
+        said = subprocess.run(
+            [sys.executable, "-m", "vestige_sql.cli", *argv, "--help"], capture_output=True, text=True, check=True
+        ).stdout
+        places = [said.index(f"\n    {verb.NAME} ") for verb in shown]
+        assert places == sorted(places)

@@ -434,4 +434,4 @@ def test_options_that_make_no_sense(options: dict[str, Any]) -> None:
 def test_options_of_ray_without_it(db: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     asked = ["migrate", "stage", "--postgres-url", db, "--model", str(tmp_path), "--dimension", "8", "--workers", "2"]
     assert cli.main(asked) == 2
-    assert "--workers is about --engine ray" in capsys.readouterr().err
+    assert "--workers requires --engine ray" in capsys.readouterr().err

@@ -1,0 +1,231 @@
+"""The options that several verbs share, and what they say.
+
+Each function that takes a parser adds a group of options to it. Those named ``.._of`` read the parsed options back.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import fields
+from pathlib import Path
+
+from vestige_sql.cli.output import BANNER_SECS
+from vestige_sql.plan import DEVICES, VESTIGE, WAYS, ReembedPlan, Target
+
+
+def server(parser: argparse.ArgumentParser) -> None:
+    """Options for the server, and for the form of the answer."""
+    parser.add_argument("--json", action="store_true", help="print the answer as JSON, and log errors only")
+    group = parser.add_argument_group("server")
+    group.add_argument(
+        "--postgres-url",
+        metavar="URL",
+        help="any libpq connection string (default: DATABASE_URL, then vestige.toml)",
+    )
+    group.add_argument(
+        "--embedded", metavar="FOLDER", type=_folder, help="use the embedded PostgreSQL, with its data in FOLDER"
+    )
+
+
+def target(parser: argparse.ArgumentParser) -> None:
+    """Options for the table and its columns."""
+    group = parser.add_argument_group("table")
+    group.add_argument("--table", default=VESTIGE.table, help="table name, as in SQL (default: %(default)s)")
+    for option, default, what in (
+        ("--id-column", VESTIGE.id_column, "column that identifies a row"),
+        ("--content-column", VESTIGE.content_column, "column with the text"),
+        ("--embedding-column", VESTIGE.embedding_column, "column with the vectors"),
+    ):
+        group.add_argument(option, default=default, metavar="COLUMN", help=f"{what} (default: %(default)s)")
+
+
+def model(parser: argparse.ArgumentParser) -> None:
+    """Options for the model that encodes."""
+    group = parser.add_argument_group("model")
+    group.add_argument("--model", required=True, metavar="NAME_OR_DIR", help="folder, or name on the Hugging Face hub")
+    group.add_argument(
+        "--dimension",
+        required=True,
+        type=int,
+        metavar="N",
+        help="the model's dimension, checked before anything is written",
+    )
+    files(group)
+
+
+def files(group: argparse._ActionsContainer, of: str = "the model") -> None:
+    """Options for what is loaded of a model, and what it runs on; added to a group that is there."""
+    group.add_argument("--revision", help=f"branch, tag or commit of {of} on the hub")
+    group.add_argument("--onnx-file", metavar="FILE", help=f"ONNX file of {of}, such as onnx/model_qint8_avx512.onnx")
+    device(group)
+
+
+def device(group: argparse._ActionsContainer) -> None:
+    """The option for what a model runs on; added to a group that is there."""
+    group.add_argument(
+        "--device",
+        choices=DEVICES,
+        default=DEVICES[0],
+        help="what the model runs on; auto: a GPU if ONNX Runtime can start CUDA, else the CPU (%(default)s)",
+    )
+
+
+def stages(parser: argparse.ArgumentParser) -> None:
+    """Options for encoding, here or on many machines."""
+    group = parser.add_argument_group("encoding")
+    group.add_argument(
+        "--batch-size",
+        type=int,
+        metavar="N",
+        default=ReembedPlan.batch_size,
+        help="most rows in one call of the model (%(default)s)",
+    )
+    many = parser.add_argument_group("encoding on many machines")
+    many.add_argument(
+        "--engine", choices=("here", "ray"), default="here", help="encode in this process or on Ray (%(default)s)"
+    )
+    many.add_argument("--address", help="address of the Ray cluster (default: RAY_ADDRESS, else a Ray of this run)")
+    many.add_argument("--workers", type=int, metavar="N", help="how many (default: by the cluster's GPUs or cores)")
+    many.add_argument("--gpus-per-worker", type=float, metavar="G", help="GPUs for each worker (default: 0)")
+    many.add_argument(
+        "--threads-per-worker", type=int, metavar="N", help="threads for each worker (default: cores / workers)"
+    )
+    many.add_argument(
+        "--max-connections",
+        type=int,
+        metavar="N",
+        help="most connections to the server (default: vestige.toml, else half of the free ones)",
+    )
+    many.add_argument("--max-copies", type=int, metavar="N", help="most chunks that are written at the same time")
+    many.add_argument(
+        "--range-rows", type=int, metavar="N", help="rows that a worker takes at a time (default: by the table)"
+    )
+
+
+def applies(parser: argparse.ArgumentParser) -> None:
+    """Options for putting staged vectors in place."""
+    group = parser.add_argument_group("putting vectors in place")
+    group.add_argument(
+        "--apply", choices=WAYS, default=ReembedPlan.apply, help="how to replace the vectors (%(default)s)"
+    )
+    group.add_argument(
+        "--drop-hnsw-first",
+        action=argparse.BooleanOptionalAction,
+        default=ReembedPlan.drop_hnsw_first,
+        help="drop the vector indexes before the vectors change (default: drop them)",
+    )
+    group.add_argument(
+        "--concurrent-index", action="store_true", help="build indexes afterwards, with CREATE INDEX CONCURRENTLY"
+    )
+    group.add_argument(
+        "--index-memory",
+        dest="index_memory_bytes",
+        type=_megabytes,
+        metavar="MB",
+        help="most memory for an index build (default: a quarter of effective_cache_size)",
+    )
+    group.add_argument(
+        "--keep-old", action="store_true", help="keep the former vectors for a rollback (--online always does)"
+    )
+    group.add_argument(
+        "--recall-sample",
+        type=int,
+        default=ReembedPlan.recall_sample,
+        metavar="N",
+        help="rows to measure the new index's recall@10 with, 0 for no measurement (%(default)s)",
+    )
+
+
+def locks(parser: argparse.ArgumentParser) -> None:
+    """Options for what happens before the table is locked."""
+    group = parser.add_argument_group("waiting")
+    group.add_argument(
+        "--lock-timeout",
+        dest="lock_timeout_secs",
+        type=float,
+        metavar="SECS",
+        help="longest wait of one attempt to lock the table (2, online 0.1)",
+    )
+    group.add_argument("--no-confirm", action="store_true", help=f"do not wait {BANNER_SECS} s before the first write")
+
+
+def switches(parser: argparse.ArgumentParser) -> None:
+    """Options for changing the model while search goes on."""
+    group = parser.add_argument_group("online")
+    group.add_argument(
+        "--online", action="store_true", help="fill a second column while search goes on, and switch in milliseconds"
+    )
+    group.add_argument(
+        "--pause",
+        dest="pause_secs",
+        type=float,
+        default=ReembedPlan.pause_secs,
+        metavar="SECS",
+        help="pause after each batch (%(default)s)",
+    )
+    group.add_argument(
+        "--max-lag",
+        dest="max_lag_bytes",
+        type=_megabytes,
+        default=ReembedPlan.max_lag_bytes,
+        metavar="MB",
+        help="wait while a replica is further behind than this (64)",
+    )
+    group.add_argument(
+        "--min-recall",
+        type=float,
+        default=ReembedPlan.min_recall,
+        metavar="SHARE",
+        help="refuse to switch if the new index's recall@10 is lower (%(default)s)",
+    )
+    group.add_argument(
+        "--fire-triggers",
+        action="store_true",
+        help="go on if the role cannot suppress the table's triggers: they fire for each row",
+    )
+
+
+def resumes(parser: argparse.ArgumentParser) -> None:
+    """Options for resuming a run."""
+    group = parser.add_argument_group("resuming")
+    group.add_argument(
+        "--accept-edited-files",
+        action="store_true",
+        help="resume a run although step files that it has run were edited since",
+    )
+
+
+def asks(parser: argparse.ArgumentParser) -> None:
+    """Options for a question: how many answers, and what is loaded of --model."""
+    parser.add_argument("-k", type=int, default=10, dest="limit", metavar="N", help="how many to find (%(default)s)")
+    files(parser, "--model")
+
+
+def conninfo_of(args: argparse.Namespace) -> str:
+    """Return the connection string that the options or the settings name; starts the embedded server if asked to."""
+    from vestige_sql.database.settings import resolve_conninfo
+
+    return resolve_conninfo(args.postgres_url, embedded=args.embedded)
+
+
+def target_of(args: argparse.Namespace) -> Target:
+    return Target(args.table, args.id_column, args.content_column, args.embedding_column)
+
+
+def plan_of(args: argparse.Namespace) -> ReembedPlan:
+    """Return the plan, from those options that the verb has."""
+    return ReembedPlan(**{f.name: getattr(args, f.name) for f in fields(ReembedPlan) if hasattr(args, f.name)})
+
+
+def _megabytes(text: str) -> int:
+    try:
+        return round(float(text) * (1 << 20))
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of megabytes") from None
+
+
+def _folder(text: str) -> Path:
+    if not text:
+        # For Path it would be the current one, where nobody wants a server's data.
+        raise argparse.ArgumentTypeError("the folder's name is empty")
+    return Path(text)

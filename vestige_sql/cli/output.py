@@ -1,0 +1,138 @@
+"""What the verbs say: answers on stdout, the log and the warning on stderr."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import shutil
+import sys
+import textwrap
+import time
+from typing import TYPE_CHECKING, Any
+
+from vestige_sql.encode.embedder import ModelSignature
+from vestige_sql.report import ReembedReport
+
+if TYPE_CHECKING:
+    from vestige_sql.reembed.progress import Progress
+    from vestige_sql.reembed.verbs import Notice
+
+log = logging.getLogger("vestige_sql")
+
+BANNER_SECS = 5
+"""How long the warning before the first write waits for Ctrl-C."""
+
+
+def log_to_stderr(*, quiet: bool) -> None:
+    """Send the package's log to stderr: all of it, or errors alone where ``quiet``."""
+    handler: logging.Handler = logging.StreamHandler(sys.stderr)
+    if sys.stderr.isatty():
+        from vestige_sql.reembed.progress import LiveHandler
+
+        handler = LiveHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    log.handlers = [handler]
+    log.propagate = False
+    log.setLevel(logging.ERROR if quiet else logging.INFO)
+
+
+def answer(args: argparse.Namespace, answer: dict[str, Any]) -> None:
+    """Print ``answer`` as JSON, if that was asked for."""
+    if args.json:
+        print(json.dumps(answer, default=str))
+
+
+def signature(signature: ModelSignature | None) -> dict[str, Any] | None:
+    """Return ``signature`` as an answer has it."""
+    return None if signature is None else vars(signature)
+
+
+def progress(args: argparse.Namespace) -> Progress:
+    """Return what shows the progress of a run: a bar on a terminal, else log lines."""
+    from vestige_sql.reembed.progress import Progress
+
+    return Progress(live=sys.stderr.isatty() and not args.json)
+
+
+def banner(args: argparse.Namespace) -> Notice:
+    """Return what shows the warning before the first write and waits, as far as the options let it."""
+
+    def show(text: str) -> None:
+        if not args.json:
+            for line in text.splitlines():
+                print(textwrap.fill(line, 100, subsequent_indent="  "), file=sys.stderr)
+        if not args.no_confirm:
+            if not args.json:
+                print(f"Ctrl-C within {BANNER_SECS} seconds stops it; nothing is written until then.", file=sys.stderr)
+            time.sleep(BANNER_SECS)
+
+    return show
+
+
+def print_report(args: argparse.Namespace, report: ReembedReport) -> None:
+    """Say what a run did that put vectors in place, and answer with it."""
+    print_workers("reembed", report)
+    if not report.nothing_to_do:
+        log.info(
+            "reembed: %s rows updated in %.1f s, index built in %.1f s",
+            f"{report.rows_updated:,}", report.duration_secs, report.index_rebuild_secs,
+        )  # fmt: skip
+        print_spent("reembed", report)
+        if report.device:
+            log.info("reembed: the model ran on %s", report.device)
+        log.info("reembed: applied by %s (%s)", report.way, report.way_reason)
+        if report.lock_held_secs is not None:
+            log.info(
+                "reembed: the table was locked for %.0f ms; the former vectors are kept: go back to them with "
+                "vestige-sql migrate rollback, or drop them with vestige-sql migrate finalize",
+                1000 * report.lock_held_secs,
+            )
+        for index in report.recall:
+            log.info(
+                "reembed: recall@10 of %s is %.3f (%d questions, %s)",
+                index["name"], index["recall"], index["sampled"], index["search_setting"],
+            )  # fmt: skip
+        for note in report.notes:
+            log.info("reembed: %s", note)
+        log.info("reembed: the registered model is %s", report.model)
+    answer(args, report.as_json())
+
+
+def print_workers(verb: str, report: ReembedReport) -> None:
+    for worker in report.workers:
+        log.info(
+            "%s: %s: %s rows in %d ranges, %.0f rows/s%s%s",
+            verb, worker, f"{worker.rows:,}", worker.ranges, worker.rows_per_sec,
+            f", lost {worker.lost} times" if worker.lost else "",
+            f"; not employed any more: {worker.error}" if worker.error else "",
+        )  # fmt: skip
+
+
+def print_spent(verb: str, report: ReembedReport) -> None:
+    """Say what the time was spent on, less what took under a thousandth of it."""
+    whole = sum(report.spent.values())
+    shares = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in report.spent.items() if seconds >= whole / 1000)
+    log.info("%s: of %.1f s in all: %s", verb, whole, shares)
+
+
+def span(seconds: float) -> str:
+    """Return a time with two digits that say something, such as "9 min 20 s"."""
+    if seconds < 100:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min {rest} s"
+
+
+def size(count: int) -> str:
+    """Return ``count`` bytes in units for people."""
+    return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.0f} MB"
+
+
+def shortened(text: str, width: int) -> str:
+    return textwrap.shorten(text, width, placeholder=" ...")
+
+
+def columns() -> int:
+    """Return the terminal's width in characters, 100 where there is none."""
+    return shutil.get_terminal_size((100, 24)).columns

@@ -1,0 +1,61 @@
+"""A verb is a module: what it is called, what it does in a phrase, its options, and ``run``.
+
+A verb's options come on top of those for the server, which all verbs have. ``run`` returns the exit code, None for 0,
+and raises :class:`vestige_sql.errors.VestigeError` for what goes wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Protocol
+
+from vestige_sql.cli.verbs import (
+    abort,
+    apply,
+    copy_sqlite,
+    finalize,
+    gate,
+    preview,
+    probe,
+    reembed,
+    register,
+    rollback,
+    search,
+    sql,
+    stage,
+    status,
+    up,
+)
+
+
+class Verb(Protocol):
+    """What the module of a verb has."""
+
+    NAME: str
+    HELP: str
+
+    def add_options(self, parser: argparse.ArgumentParser) -> None: ...
+
+    def run(self, args: argparse.Namespace) -> int | None: ...
+
+
+MIGRATE: tuple[Verb, ...] = (
+    up,
+    register,
+    reembed,
+    stage,
+    apply,
+    probe,
+    gate,
+    sql,
+    status,
+    copy_sqlite,
+    rollback,
+    finalize,
+    abort,
+    preview,
+)
+"""The verbs under ``vestige-sql migrate``, in the order of its help."""
+
+COMMANDS: tuple[Verb, ...] = (search,)
+"""The verbs beside ``vestige-sql migrate``."""

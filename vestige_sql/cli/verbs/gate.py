@@ -1,0 +1,27 @@
+"""``vestige-sql migrate gate``."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+
+from vestige_sql.cli import options, output
+
+NAME = "gate"
+HELP = "check whether the staged vectors may be applied; changes nothing"
+
+log = logging.getLogger("vestige_sql")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    options.target(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    from vestige_sql.look.target import ask_gate
+
+    held = ask_gate(options.conninfo_of(args), target=options.target_of(args))
+    for name in held:
+        log.info("gate: sql/%s holds", name)
+    log.info("gate: what is staged may be applied")
+    output.answer(args, {"holds": held})

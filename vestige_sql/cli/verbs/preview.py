@@ -1,0 +1,121 @@
+"""``vestige-sql migrate preview``."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
+
+from vestige_sql.cli import models, options, output
+from vestige_sql.encode.embedder import ModelSignature
+from vestige_sql.errors import VestigeError
+
+if TYPE_CHECKING:
+    from vestige_sql.encode.onnx import OnnxEmbedder
+
+NAME = "preview"
+HELP = "compare what the old and the staged vectors find, before the switch; changes nothing"
+
+log = logging.getLogger("vestige_sql")
+
+_MOVED_MOST = 10
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    options.target(parser)
+    options.asks(parser)
+    parser.add_argument("question", nargs="?", help="what to look for in both spaces")
+    parser.add_argument(
+        "--sample",
+        type=int,
+        default=0,
+        metavar="N",
+        help="measure how far the nearest neighbours of N rows overlap; needs no model, takes two scans per row",
+    )
+    parser.add_argument(
+        "--model", metavar="NAME_OR_DIR", help="folder or hub name of the staged model (default: look up its name)"
+    )
+    parser.add_argument(
+        "--old-model",
+        metavar="NAME_OR_DIR",
+        help="folder or hub name of the registered model (default: look up its name)",
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    from vestige_sql.look.preview import check_arguments, preview, staged_models
+
+    check_arguments(args.question, args.limit, args.sample)
+    conninfo, target = options.conninfo_of(args), options.target_of(args)
+    new = old = None
+    if args.question:
+        registered, staged = staged_models(conninfo, target=target)
+        files = args.revision, args.onnx_file
+        new = models.load_same(staged, args.model, "--model", *files, device=args.device, quiet=args.json)
+        if registered is not None:
+            old = _load_old(args, registered)
+    found = preview(conninfo, args.question, new, old, limit=args.limit, sample=args.sample, target=target)
+    if args.json:
+        output.answer(args, found | {name: output.signature(found[name]) for name in ("old_model", "new_model")})
+        return
+    _print_models(found)
+    if asked := found["question"]:
+        _print_both(asked)
+    if overlap := found["overlap"]:
+        _print_overlap(overlap)
+
+
+def _load_old(args: argparse.Namespace, registered: ModelSignature) -> OnnxEmbedder | None:
+    try:
+        return models.load_same(registered, args.old_model, "--old-model", device=args.device, quiet=args.json)
+    except VestigeError as error:
+        # Asked for by name it is an error; else rows stand in.
+        if args.old_model:
+            raise
+        log.info("preview: the old model is not at hand, so a row stands in for the question: %s", error)
+        return None
+
+
+def _print_models(found: dict[str, Any]) -> None:
+    print(f"target      {found['target']}")
+    print(f"old model   {found['old_model'] or 'none registered'}")
+    print(f"new model   {found['new_model']}")
+    lacking = found["rows_with_text"] - found["rows_staged"]
+    print(
+        f"staged      {found['rows_staged']:,} of {found['rows_with_text']:,} rows with text"
+        + (f"; the {lacking:,} others are not in this preview of the new space" if lacking else "")
+    )
+
+
+def _print_both(asked: dict[str, Any]) -> None:
+    width = max(20, (output.columns() - 21) // 2)
+    shared = {row["key"] for row in asked["old"]} & {row["key"] for row in asked["new"]}
+    print(f"\n{asked['text']!r}, {len(shared)} of {len(asked['new'])} found by both (marked *)")
+    if asked["stand_in"] is not None:
+        print(
+            f"in the old space the row {asked['stand_in']} stands in for the question, the nearest one in the new space"
+        )
+    print(f"\n    {'old space':<{width + 9}}new space")
+    for place, (old, new) in enumerate(zip_longest(asked["old"], asked["new"]), 1):
+        cells = [
+            f"{row['distance']:6.3f}{'*' if row['key'] in shared else ' '} {output.shortened(row['text'] or '', width)}"
+            if row
+            else ""
+            for row in (old, new)
+        ]
+        print(f"{place:3} {cells[0]:<{width + 8}} {cells[1]}".rstrip())
+
+
+def _print_overlap(overlap: dict[str, Any]) -> None:
+    rows = overlap["rows"]
+    if not rows:
+        print("\noverlap     no row has both an old and a staged vector")
+        return
+    print(
+        f"\noverlap     {overlap['mean']:.0%} of the {overlap['limit']} nearest neighbours, mean of {len(rows):,} rows"
+    )
+    print("these moved most:")
+    for row in rows[:_MOVED_MOST]:
+        width = max(20, output.columns() - 9 - len(row["key"]))
+        print(f"{row['overlap']:5.0%}  {row['key']}  {output.shortened(row['text'], width)}")

@@ -1,0 +1,57 @@
+"""``vestige-sql migrate probe``."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from vestige_sql.cli import options, output
+
+NAME = "probe"
+HELP = "show the table and what depends on its column; changes nothing"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    options.target(parser)
+    parser.add_argument("--dimension", type=int, metavar="N", help="the planned dimension (default: the column's)")
+
+
+def run(args: argparse.Namespace) -> None:
+    from vestige_sql.look.target import probe_target
+
+    found = probe_target(options.conninfo_of(args), target=options.target_of(args), dimension=args.dimension)
+    if args.json:
+        output.answer(args, found | {"model": output.signature(found["model"])})
+        return
+    _print_target(found)
+    _print_what_hangs_on_it(found)
+
+
+def _print_target(found: dict[str, Any]) -> None:
+    server, table, rows = found["server"], found["table"], found["rows"]
+    print(f"server      PostgreSQL {server['server_version']}, pgvector {server['pgvector_version']}")
+    print(f"role        {server['role']}")
+    print(f"target      {found['target']}, {table['embedding_full_type']}, owned by {table['owner']}")
+    print(f"key         {table['id_sql_type']}; text: {table['content_type']}")
+    print(
+        f"rows        {rows['rows_total']:,}, {rows['rows_with_text']:,} with text, "
+        f"{rows['rows_missing']:,} of those without a vector"
+    )
+    print(f"size        table {table['table_bytes']:,} bytes, indexes {table['index_bytes']:,} bytes")
+    print(f"model       {found['model'] or 'none registered'}")
+
+
+def _print_what_hangs_on_it(found: dict[str, Any]) -> None:
+    for index in found["indexes"]:
+        print(f"index       {index['definition']}{'' if index['valid'] else ' (INVALID)'}")
+    for way in ("rewrite_and_widen", "swap"):
+        for blocker in found[f"in_the_way_of_{way}"]:
+            print(f"blocks      {way.replace('_', ' ')}: {blocker}")
+    if firing := ", ".join(trigger["name"] for trigger in found["fired_online"]):
+        print(
+            f"triggers    --online would fire {firing}: GRANT SET ON PARAMETER session_replication_role TO "
+            f"{found['server']['role']},"
+        )
+        print("            or --fire-triggers; those enabled as ALWAYS or REPLICA fire in any case")
+    for session in found["sessions"]:
+        print(f"session     pid {session['pid']} ({session['role']}, {session['state']}): {session['modes']}")

@@ -1,0 +1,32 @@
+"""``vestige-sql migrate register``."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+
+from vestige_sql.cli import models, options, output
+from vestige_sql.plan import VESTIGE
+
+NAME = "register"
+HELP = "register the first model and set the column's dimension"
+
+log = logging.getLogger("vestige_sql")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    options.target(parser)
+    options.model(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    from vestige_sql.reembed.verbs import register_model
+
+    signature = models.load(args).signature()
+    target = options.target_of(args)
+    fresh = register_model(options.conninfo_of(args), signature, target=target)
+    if not fresh:
+        log.info("register: nothing to do: %s is registered", signature)
+    elif target == VESTIGE:
+        log.info("register: build the HNSW index with vestige-sql migrate up")
+    output.answer(args, {"registered": fresh, "model": output.signature(signature)})

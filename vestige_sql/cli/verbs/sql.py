@@ -1,0 +1,29 @@
+"""``vestige-sql migrate sql``."""
+
+from __future__ import annotations
+
+import argparse
+
+from vestige_sql.cli import options
+
+NAME = "sql"
+HELP = "print what apply would run, as one psql script"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    options.target(parser)
+    options.applies(parser)
+    options.locks(parser)
+    options.resumes(parser)
+    parser.add_argument(
+        "--plain",
+        action="store_true",
+        help="SQL only, for a migration tool such as Flyway: no psql commands, no BEGIN and COMMIT",
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    plan, target = options.plan_of(args), options.target_of(args)
+    from vestige_sql.look.script import script_staged
+
+    print(script_staged(options.conninfo_of(args), plan, target=target, plain=args.plain), end="")

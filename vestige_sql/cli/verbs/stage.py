@@ -1,0 +1,43 @@
+"""``vestige-sql migrate stage``."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+
+from vestige_sql.cli import models, options, output
+
+NAME = "stage"
+HELP = "encode only; the live table is not touched"
+
+log = logging.getLogger("vestige_sql")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    options.target(parser)
+    options.model(parser)
+    options.stages(parser)
+    options.resumes(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    plan, target, engine = options.plan_of(args), options.target_of(args), models.engine(args)
+    from vestige_sql.reembed.verbs import stage_reembed
+
+    report = stage_reembed(
+        options.conninfo_of(args),
+        models.load(args),
+        plan,
+        target=target,
+        progress=output.progress(args),
+        engine=engine,
+    )
+    output.print_workers("stage", report)
+    if not report.nothing_to_do:
+        log.info(
+            "stage: %d rows encoded in %.1f s; nothing live was touched", report.rows_encoded, report.duration_secs
+        )
+        output.print_spent("stage", report)
+        log.info("stage: put them in place with vestige-sql migrate apply, or by hand: sql/README.md")
+    log.info("stage: a migration that applies it expects %r", report.model)
+    output.answer(args, report.as_json())

@@ -1,0 +1,66 @@
+"""``vestige-sql migrate status``."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from vestige_sql.cli import options, output
+
+NAME = "status"
+HELP = "show the registered model, the run under way and past runs"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    options.target(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    from vestige_sql.look.status import status
+
+    found = status(options.conninfo_of(args), target=options.target_of(args))
+    if args.json:
+        output.answer(args, found | {"model": output.signature(found["model"])})
+        return
+    _print_column(found)
+    _print_under_way(found)
+    for run in found["last_runs"]:
+        _print_past_run(run)
+
+
+def _print_column(found: dict[str, Any]) -> None:
+    print(f"target      {found['target']}, {found['type']}, about {found['estimated_rows']:,} rows")
+    print(f"model       {found['model'] or 'none registered'}")
+    for index in found["indexes"]:
+        print(f"index       {index['name']} ({index['method']}, {'valid' if index['valid'] else 'INVALID'})")
+    for index in found["indexes_to_build"]:
+        print(f"index       {index['name']} is still to be built: run the re-embedding again")
+    if not found["indexes"] and not found["indexes_to_build"]:
+        print("index       none")
+    if former := found["kept"]:
+        print(
+            f"kept        the vectors of {former['name'] or 'no registered model'}, in a {former['place']}, "
+            f"since {former['kept_at']:%Y-%m-%d %H:%M}"
+        )
+
+
+def _print_under_way(found: dict[str, Any]) -> None:
+    if run := found["open_run"]:
+        share = f", {run['share_done']:.0%} of {run['rows_total']:,} rows staged" if "share_done" in run else ""
+        print(f"under way   run {run['id']} to {run['name']} ({run['dimension']} dimensions), {run['state']}{share}")
+        if run["last_error"]:
+            print(f"            stopped by: {run['last_error']}")
+    print(f"phase       {found['phase']}")
+    for what in found["left"]:
+        print(f"left        {what}")
+    for command in found["next"]:
+        print(f"next        {command}")
+
+
+def _print_past_run(run: dict[str, Any]) -> None:
+    print(
+        f"run {run['id']:<7} {run['started_at']:%Y-%m-%d %H:%M} {run['target']}: "
+        f"{run['from_name'] or 'none'} -> {run['to_name']}, {run['state']}, {run['way'] or run['scope']}, "
+        f"{run['rows_written'] or 0:,} rows, {run['duration_secs'] or 0:.1f} s "
+        f"and {run['index_secs'] or 0:.1f} s for the index"
+    )
