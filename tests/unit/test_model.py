@@ -20,7 +20,7 @@ from vestige_sql.encode.graph import external_data
 from vestige_sql.encode.hub import resolve_model
 from vestige_sql.errors import ModelNotFound, ModelUnsupported, UsageError
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")

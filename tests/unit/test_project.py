@@ -22,7 +22,7 @@ import yaml
 
 from vestige_sql.resources import package_version
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PAGES = make_site.written()
 

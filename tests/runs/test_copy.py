@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 from support import Conn, FakeEmbedder, Points, dsn, everything, registered, seed, typmod
-from vestige_sqlite import (
+from support.vestige_sqlite import (
     DIMENSION,
     MODEL,
     NEWEST,

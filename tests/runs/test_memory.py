@@ -23,9 +23,9 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 def growth_mb(db: str, table: str, dimension: int = DIMENSION) -> float:
     """By how much the peak of a process grows in which ``table`` is re-embedded."""
-    paths = [str(Path(__file__).parent), str(Path(vestige_sql.__file__).parents[1])]
+    paths = [str(Path(__file__).parents[1]), str(Path(vestige_sql.__file__).parents[1])]
     done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("memory_run.py")), db, table, str(dimension)],
+        [sys.executable, str(Path(__file__).parents[1] / "support" / "memory_run.py"), db, table, str(dimension)],
         env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip

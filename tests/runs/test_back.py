@@ -14,11 +14,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import killed_run
 import psycopg
 import pytest
 import support
-from killed_run import Point, kill
 from psycopg import sql
 from psycopg.pq import TransactionStatus
 from support import (
@@ -32,6 +30,7 @@ from support import (
     check_space,
     connected,
     index_definition,
+    killed_run,
     literal,
     patch_run,
     registered,
@@ -43,6 +42,7 @@ from support import (
     wait_for,
     writing,
 )
+from support.killed_run import Point, kill
 from test_any_table import GRANTS, Role, role, run_sql
 
 from vestige_sql import (

@@ -20,7 +20,7 @@ from vestige_sql.encode.onnx import load_embedder
 from vestige_sql.encode.window import embed_queries, encode_window, first_bad_row
 from vestige_sql.errors import BadEmbedding, EncoderError, ModelUnsupported, UsageError
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parents[1] / "data"
 TEXTS = ["a", "memory server", "The quick brown fox jumps over the lazy dog.", "ab " * 200, "  padded  ", "été"]
 
 

@@ -18,8 +18,8 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
-from support import HNSW, FakeEmbedder, literal, seed
 
+from support import HNSW, FakeEmbedder, literal, seed
 from vestige_sql import VESTIGE, ReembedPlan, run_reembed, stage_reembed, steps
 from vestige_sql.reembed.apply import FALLS_BACK_TO, phases
 from vestige_sql.reembed.pgcopy import staged_rows

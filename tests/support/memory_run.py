@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 from support import FakeEmbedder
-
 from vestige_sql import Target, run_reembed
 
 

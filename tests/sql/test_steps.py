@@ -15,8 +15,9 @@ import make_steps
 import pglast
 import psycopg
 import pytest
-from lint import IGNORE, lint_faults, settings, squawk
-from step_claims import (
+from support import FakeEmbedder, patch_run, seed
+from support.lint import IGNORE, lint_faults, settings, squawk
+from support.step_claims import (
     GRAMMAR,
     KEEPS_WRITERS_OFF,
     MODES,
@@ -28,7 +29,6 @@ from step_claims import (
     step_values,
     unplanned,
 )
-from support import FakeEmbedder, patch_run, seed
 
 from vestige_sql import ReembedPlan, resources, run_reembed, steps
 from vestige_sql.steps.files import HEADER_FIELDS, Step, Value
@@ -234,7 +234,7 @@ def test_every_step_file_stands_in_a_plan() -> None:
 def doctored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of sql/ that the package takes for its own."""
     shutil.copytree(resources.resource_dir("sql"), tmp_path / "sql")
-    for module in ("vestige_sql.steps.files", "step_claims", "make_steps"):
+    for module in ("vestige_sql.steps.files", "support.step_claims", "make_steps"):
         monkeypatch.setattr(f"{module}.resource_dir", lambda name: tmp_path / name)
     return tmp_path / "sql"
 

@@ -16,9 +16,9 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 from support import HNSW, Conn, FakeEmbedder, check_search, check_space, dsn, granted, rows, seed
+from support.vestige_sqlite import NEWEST, build, memories
 from test_any_table import DOCUMENTS, NEW, OLD, make, one, run_sql
 from test_copy import SIGNATURE
-from vestige_sqlite import NEWEST, build, memories
 
 from vestige_sql import (
     ReembedPlan,
@@ -43,7 +43,7 @@ from vestige_sql.look.target import ask_gate, probe_target
 from vestige_sql.reembed.apply import phases
 from vestige_sql.vestige.copy import run_copy
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 DOCS = Target("docs.documents", "id", "body", "embedding")
 ONLINE, KEEP = ReembedPlan(online=True), ReembedPlan(keep_old=True)
 THIRD = FakeEmbedder("third", 12)

@@ -35,7 +35,7 @@ from vestige_sql.look.script import script_staged
 from vestige_sql.reembed.decide import FASTEST_FIRST
 from vestige_sql.reembed.verbs import abort_reembed
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PIPELINES = ROOT / "examples" / "pipelines"
 DOCUMENTS = Target("documents")
 

@@ -30,7 +30,7 @@ from vestige_sql.errors import ModelMismatch, TargetError, UsageError
 from vestige_sql.plan import MODES
 from vestige_sql.vestige.search import registered_model
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 OLD, NEW = FakeEmbedder("old", 16), FakeEmbedder("new", 24)
 K = 60  # Cormack, Clarke, Buettcher 2009
 

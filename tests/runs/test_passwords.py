@@ -18,7 +18,7 @@ import pytest
 from demo.minilm import build_tiny
 from psycopg.conninfo import make_conninfo
 from support import FakeEmbedder, seed
-from vestige_sqlite import NEWEST, build, memories
+from support.vestige_sqlite import NEWEST, build, memories
 
 from vestige_sql import ReembedPlan, apply_reembed, cli, run_reembed, stage_reembed
 from vestige_sql.database.migrations import migrate_up

@@ -21,7 +21,7 @@ from vestige_sql.errors import CheckFailed, ModelMismatch, UsageError
 from vestige_sql.look.preview import preview, staged_models
 from vestige_sql.reembed.verbs import abort_reembed
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 OLD, NEW = FakeEmbedder("old", 16), FakeEmbedder("new", 24)
 QUESTION = "which memory"
 

@@ -35,10 +35,10 @@ from typing import Any
 
 import psutil
 import psycopg
-from proxy import Drop, Proxy
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from support import Conn, FakeEmbedder, literal, seed
+from support.proxy import Drop, Proxy
 from torture_check import Checker, Model, Seen, Table
 from torture_victim import Job, Point, act
 

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from step_claims import Scenario
+from support.step_claims import Scenario
 
 IGNORE = re.compile(r"^\s*-- squawk-ignore(?:-file)?\b *(?P<rules>[^\n]*?)(?: -- (?P<reason>[^\n]*))?$", re.MULTILINE)
 """An exception: the rules, and after a second ``--`` the reason."""

@@ -22,7 +22,7 @@ from vestige_sql.encode.onnx import load_embedder
 from vestige_sql.look.script import script_staged
 from vestige_sql.reembed.apply import phases
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 OLD, NEW = FakeEmbedder("old", 24), FakeEmbedder("new", 32)
 WAYS = ["rewrite", "widen", "swap"]
 

@@ -14,11 +14,11 @@ from typing import Any
 import pglast
 import psycopg
 import pytest
-from lint import squawk
 from psycopg.conninfo import make_conninfo
-from step_claims import faults
 from support import Conn, FakeEmbedder, Said, check_space, everything, index_definition, seed, typmod, vectors
-from vestige_sqlite import NEWEST, build, memories
+from support.lint import squawk
+from support.step_claims import faults
+from support.vestige_sqlite import NEWEST, build, memories
 
 from vestige_sql import (
     ReembedPlan,
@@ -46,7 +46,7 @@ from vestige_sql.resources import package_version, resource_dir
 from vestige_sql.steps import releases
 from vestige_sql.vestige.copy import dry_run_copy
 
-FIXTURE = Path(__file__).parent / "data" / "upgrade" / "0.1.0.sql"
+FIXTURE = Path(__file__).parents[1] / "data" / "upgrade" / "0.1.0.sql"
 
 
 class AsItWas(FakeEmbedder):

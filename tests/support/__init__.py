@@ -327,7 +327,7 @@ class Points:
 
 # --- Grants ---
 
-_PRIVILEGES = Path(__file__).parent.parent / "docs" / "privileges.md"
+_PRIVILEGES = Path(__file__).parents[2] / "docs" / "privileges.md"
 
 
 def granted(heading: str, role: str = "app", database: str = "mydb", *, only: str = "") -> list[str]:

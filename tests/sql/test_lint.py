@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pglast
 import pytest
-from lint import IGNORE, lint_faults, squawk
+from support.lint import IGNORE, lint_faults, squawk
 
 from vestige_sql.resources import resource_dir
 

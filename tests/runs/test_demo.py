@@ -21,7 +21,7 @@ from vestige_sql import Embedder
 from vestige_sql.cli import output
 from vestige_sql.encode.onnx import load_embedder
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @pytest.fixture(scope="module")

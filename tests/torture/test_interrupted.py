@@ -12,10 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import killed_run
 import psycopg
 import pytest
-from killed_run import Point, kill
 from support import (
     BUILDER,
     HNSW,
@@ -29,6 +27,7 @@ from support import (
     connected,
     everything,
     index_definition,
+    killed_run,
     literal,
     rows,
     seed,
@@ -37,6 +36,7 @@ from support import (
     wait_for,
     writing,
 )
+from support.killed_run import Point, kill
 
 from vestige_sql import ReembedPlan, ReembedReport, Target, run_reembed, stage_reembed, steps
 from vestige_sql.database import embedded
