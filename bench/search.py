@@ -81,7 +81,7 @@ def main() -> None:
                 with psycopg.connect(url, autocommit=True) as conn:
                     for name, options in SEARCHES.items():
                         print(f"| {rows:,} | {name} | {measure(conn, ready, options)} |", flush=True)
-                    server = steps.query(conn, "probe/server.sql", {"verb": "look"})[0]
+                    server = steps.query(conn, "probe/server.sql", {})[0]
             finally:
                 embedded.stop(folder)
     print(

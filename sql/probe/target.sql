@@ -10,7 +10,7 @@
 -- Fires:        no triggers
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    target, embedding_column, verb, id_column, content_column
+-- Variables:    target, embedding_column, id_column, content_column
 
 WITH role AS MATERIALIZED (
     SELECT
@@ -147,44 +147,7 @@ SELECT
     END AS registry,
     (SELECT pg_catalog.string_agg(p.pubname, ', ' ORDER BY p.pubname)
      FROM pg_catalog.pg_publication_tables p
-     WHERE p.schemaname = target.nspname AND p.tablename = target.relname) AS publications,
-    -- what a role that owns the table may still lack
-    (SELECT pg_catalog.array_agg(pg_catalog.format('GRANT %s TO %I', g.lacking, current_user) ORDER BY g.lacking)
-     FROM (
-         SELECT pg_catalog.format('CREATE ON SCHEMA %I', target.nspname)
-         WHERE :'verb' IN ('apply', 'keep', 'online', 'back')
-           AND NOT pg_catalog.has_schema_privilege(target.relnamespace, 'CREATE')
-         UNION
-         SELECT pg_catalog.format('USAGE ON SCHEMA %I', e.type_schema)
-         WHERE :'verb' <> 'look' AND NOT pg_catalog.has_schema_privilege(e.type_schema, 'USAGE')
-         UNION
-         SELECT pg_catalog.format('CREATE ON TABLESPACE %I', s.spcname)
-         FROM pg_catalog.pg_index i
-         JOIN pg_catalog.pg_class ic ON ic.oid = i.indexrelid
-         JOIN pg_catalog.pg_tablespace s ON s.oid = ic.reltablespace
-         WHERE :'verb' IN ('apply', 'keep', 'online', 'back')
-           AND i.indrelid = target.oid AND NOT pg_catalog.has_tablespace_privilege(s.oid, 'CREATE')
-         UNION
-         SELECT pg_catalog.format('%s ON %I.%I', pg_catalog.string_agg(x.name, ', ' ORDER BY x.place), target.nspname, r.relname)
-         FROM pg_catalog.pg_class r
-         CROSS JOIN (VALUES
-             (1, 'SELECT', true),
-             (2, 'INSERT', :'verb' IN ('apply', 'keep', 'online', 'back', 'copy')),
-             (3, 'UPDATE', :'verb' IN ('apply', 'keep', 'online', 'back', 'copy'))
-         ) AS x (place, name, is_needed)
-         WHERE r.relnamespace = target.relnamespace AND r.relname = 'embedding_model'
-           AND target.relname = 'knowledge_nodes' AND :'embedding_column' = 'embedding'
-           AND x.is_needed AND NOT pg_catalog.has_table_privilege(r.oid, x.name)
-         GROUP BY r.relname
-         UNION
-         -- who looks need not be who owns it, nor who staged
-         SELECT pg_catalog.format('SELECT ON %I.%I', n.nspname, r.relname)
-         FROM pg_catalog.pg_class r
-         JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
-         WHERE (r.oid = target.oid
-                OR n.nspname = 'vestige_sql' AND r.relname IN ('stage_' || names.suffix, 'changed_' || names.suffix, 'kept_' || names.suffix))
-           AND NOT pg_catalog.has_table_privilege(r.oid, 'SELECT')
-     ) AS g (lacking)) AS missing_grants
+     WHERE p.schemaname = target.nspname AND p.tablename = target.relname) AS publications
 FROM target
 CROSS JOIN LATERAL (
     SELECT pg_catalog.left(pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(

@@ -14,6 +14,6 @@ INSERT INTO vestige_sql.run (
 )
 VALUES (
     :'schema', :'table', :'embedding_column', :'scope', :from_name, :from_dimension, :from_hash,
-    :'model_name', :dimension, :'model_hash', :way, :rows_total, :'variables', :'package_version'
+    :'model_name', :dimension, :'model_hash', :'way', :rows_total, :'variables', :'package_version'
 )
 RETURNING id;

@@ -9,7 +9,7 @@
 -- Variables:    way, way_reason, duration_secs, index_secs, run_id
 
 UPDATE vestige_sql.run
-SET way = coalesce(:way, way),
+SET way = coalesce(:'way', way),
     way_reason = coalesce(:way_reason, way_reason),
     duration_secs = :duration_secs,
     index_secs = :index_secs,

@@ -112,6 +112,8 @@ def test_psql_with_the_files_does_what_the_runner_does(staged: str, copy_of: Cop
         psql,
         by_hand,
         "-1",
+        "-v",
+        f"way={way}",
         *(arg for name in head for arg in ("-f", str(ROOT / "sql" / name))),
         *files(*phases(way, ReembedPlan())),
     )
@@ -123,7 +125,18 @@ def test_psql_with_the_files_builds_the_index_afterwards(staged: str, copy_of: C
     plan = ReembedPlan(concurrent_index=True)
     apply_staged(staged, plan)
     limits, variables = (["-f", str(ROOT / "sql" / name)] for name in ("session/10_set_limits.sql", "variables.psql"))
-    run_psql(psql, by_hand, "-1", "-v", "run_state=applied", *limits, *variables, *files(*phases("rewrite", plan)))
+    run_psql(
+        psql,
+        by_hand,
+        "-1",
+        "-v",
+        "run_state=applied",
+        "-v",
+        "way=rewrite",
+        *limits,
+        *variables,
+        *files(*phases("rewrite", plan)),
+    )
     run_psql(
         psql, by_hand, *limits, *variables, *files("index/concurrently"), "-f", str(ROOT / "sql" / "run" / "finish.sql")
     )
@@ -156,7 +169,7 @@ def test_the_gate_stops_psql_and_says_what_to_do(staged: str, psql: Path) -> Non
     with psycopg.connect(staged, autocommit=True) as conn:
         conn.execute("UPDATE knowledge_nodes SET content = 'another text' WHERE content = 'memory number 3'")
         before = rows(conn), catalog(conn), registered(conn)
-        head = ["-f", str(ROOT / "sql" / "variables.psql")]
+        head = ["-v", "way=rewrite", "-f", str(ROOT / "sql" / "variables.psql")]
         said = run_psql(psql, staged, "-1", *head, *files(*phases("rewrite", ReembedPlan())), ok=False)
         assert "1 rows of public.knowledge_nodes have text but no staged vector" in said
         assert "run vestige-sql migrate stage again" in said

@@ -512,15 +512,15 @@ def test_by_hand_under_a_hostile_search_path(haunted: Stand, psql: str) -> None:
         found = [file for folder in folders for file in sorted((ROOT / "sql" / folder).glob("*.sql"))]
         return [argument for file in found for argument in ("-f", str(file))]
 
-    common = [psql, "-X", "-q", db, "-v", "ON_ERROR_STOP=1", "-v", "target=public.knowledge_nodes"]
+    common = [psql, "-X", "-q", db, "-v", "ON_ERROR_STOP=1", "-v", "target=public.knowledge_nodes", "-v", "way=rewrite"]
     limits = ["-f", str(ROOT / "sql/session/10_set_limits.sql"), "-f", str(ROOT / "sql/variables.psql")]
     asked = ("target.psql", "probe/indexes.sql", "probe/target.sql", "monitor/health.sql")
     look = [argument for name in asked for argument in ("-f", str(ROOT / "sql" / name))]
     claim = ["-f", str(ROOT / "sql/session/claim_run.sql")]
     apply = files(*phases("rewrite", ReembedPlan()))
     find = ["-v", "text=memory number 3", "-f", str(ROOT / "sql/search.psql"), "-f", str(ROOT / "sql/search/text.sql")]
-    gate = ["-f", str(ROOT / "sql/variables.psql"), *files("gate")]
-    for arguments in (look, gate, ["-1", *limits, *claim, *apply], find):
+    gate = ["-f", str(ROOT / "sql/variables.psql"), *files("probe/refusals", "gate")]
+    for arguments in (look, ["-1", *gate], ["-1", *limits, *claim, *apply], find):
         done = subprocess.run([*common, *arguments], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
     assert "memory number 3" in done.stdout

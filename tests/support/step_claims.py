@@ -23,6 +23,7 @@ from support import HNSW, FakeEmbedder, literal, seed
 from vestige_sql import VESTIGE, ReembedPlan, run_reembed, stage_reembed, steps
 from vestige_sql.reembed.apply import FALLS_BACK_TO, phases
 from vestige_sql.reembed.pgcopy import staged_rows
+from vestige_sql.reembed.refusals import ASK
 from vestige_sql.reembed.target import probe
 from vestige_sql.resources import resource_dir
 from vestige_sql.steps.files import HEADER_FIELDS, Step, Value
@@ -158,6 +159,7 @@ def scenarios() -> list[Scenario]:
                 "run/record_error.sql",
                 *(s.name for s in steps.folder("probe") if s.name not in _OF_ONE_STATE),
                 "monitor",
+                "probe/refusals",
                 "gate",
                 "abort",
             ),
@@ -189,6 +191,8 @@ def scenarios() -> list[Scenario]:
                 "online/quiet",
                 "lock/briefly",
                 "lock/exclusive",
+                "probe/refusals",
+                "gate/03_nothing_refuses.sql",
                 "online/prepare",
                 # each of its passes
                 *["online/fill"] * 16,
@@ -206,7 +210,7 @@ def scenarios() -> list[Scenario]:
                 "online/close",
                 "online/clean_up",
             ),
-            (("index_column", "@new_column"),),
+            (("index_column", "@new_column"), ("way", "online")),
             (
                 (
                     "probe/changed.sql",
@@ -226,6 +230,8 @@ def scenarios() -> list[Scenario]:
                 "lock/briefly",
                 "lock/at_once",
                 "lock/exclusive",
+                "probe/refusals",
+                "gate/03_nothing_refuses.sql",
                 "online/prepare",
                 "online/fill",
                 "index/save",
@@ -236,7 +242,7 @@ def scenarios() -> list[Scenario]:
                 "abort/column",
                 "abort",
             ),
-            (("index_column", "@new_column"),),
+            (("index_column", "@new_column"), ("way", "online")),
             (
                 (
                     "online/index/10_drop_invalid.sql",
@@ -254,6 +260,8 @@ def scenarios() -> list[Scenario]:
                 "lock/briefly",
                 "lock/exclusive",
                 "rollback/open",
+                "probe/refusals",
+                "gate/03_nothing_refuses.sql",
                 "rollback/column",
                 "registry",
                 "rollback/close",
@@ -261,7 +269,7 @@ def scenarios() -> list[Scenario]:
                 "finalize/column",
                 "finalize",
             ),
-            (("dimension", OLD.dimension),),
+            (("dimension", OLD.dimension), ("verb", "back"), ("way", "back")),
         ),
         Scenario(
             "back, from a table",
@@ -271,11 +279,13 @@ def scenarios() -> list[Scenario]:
                 "probe/kept_table_missing.sql",
                 "lock/exclusive",
                 "rollback/open",
+                "probe/refusals",
+                "gate/03_nothing_refuses.sql",
                 "rollback/table",
-                *(f for f in phases("rewrite", ReembedPlan(keep_old=True)) if f not in ("lock/exclusive", "gate")),
+                *(f for f in phases("rewrite", ReembedPlan(keep_old=True)) if f not in ("lock/exclusive", ASK, "gate")),
                 "finalize",
             ),
-            (("dimension", OLD.dimension),),
+            (("dimension", OLD.dimension), ("verb", "back")),
             (
                 (
                     "rollback/open/10_open_run.sql",
@@ -285,6 +295,18 @@ def scenarios() -> list[Scenario]:
         ),
         Scenario("rewrite, former vectors kept", "staged", _expand(*phases("rewrite", ReembedPlan(keep_old=True)))),
         Scenario("in a caller's transaction", "registered", _expand("transaction")),
+        Scenario(
+            "a column that is NOT NULL",
+            "registered",
+            _expand("probe/refusals"),
+            before=(
+                (
+                    "probe/refusals/10_may_keep_triggers_quiet.sql",
+                    "DELETE FROM knowledge_nodes WHERE embedding IS NULL;"
+                    "ALTER TABLE knowledge_nodes ALTER COLUMN embedding SET NOT NULL",
+                ),
+            ),
+        ),
         Scenario("register", "plain", _expand("lock/exclusive", "register")),
         Scenario("first", "first", _expand(*phases("rewrite", ReembedPlan()))),
         Scenario(
@@ -314,13 +336,13 @@ def scenarios() -> list[Scenario]:
                 way,
                 "missing" if only_missing else "staged",
                 _expand(*phases(way, ReembedPlan())),
-                (("only_missing", only_missing),),
+                (("only_missing", only_missing), ("way", way)),
             )
         )
         # With the index in place the server refuses widen another dimension, and the runner goes on with swap.
         if not only_missing and way not in FALLS_BACK_TO:
             kept = ReembedPlan(drop_hnsw_first=False)
-            found.append(Scenario(f"{way}, index kept", "staged", _expand(*phases(way, kept))))
+            found.append(Scenario(f"{way}, index kept", "staged", _expand(*phases(way, kept)), (("way", way),)))
     return found
 
 
@@ -394,12 +416,11 @@ def step_values(conn: Conn) -> dict[str, Value]:
     probed = probe(conn, VESTIGE)
     signature = OLD.signature() if probed.open_run and probed.open_run["scope"] == "missing" else NEW.signature()
     return probed.values | {
-        "verb": "apply",
         "dimension": signature.dimension,
         "model_name": signature.name,
         "model_hash": signature.hash,
-        "old_dimension": OLD.dimension,
-        "dimension_changes": True,
+        "only_asking": False,
+        "fire_triggers": False,
         "only_missing": False,
         "lock_timeout": "2s",
         "run_state": "done",
@@ -425,7 +446,7 @@ def step_values(conn: Conn) -> dict[str, Value]:
         "rows_affected": 1,
         "duration_secs": "0.5",
         "index_secs": "0.5",
-        "way": "'rewrite'",
+        "way": "rewrite",
         "way_reason": "'as asked for'",
         "error": "what went wrong",
         "last_runs": 5,
@@ -921,7 +942,10 @@ _LIVE = (
 )
 """What the others see of the target: a step that changes it stands in the one transaction with all the others."""
 
-_FOR_THE_TRANSACTION = ("vestige_sql.triggers", "vestige_sql.run_id")
+_FOR_THE_TRANSACTION = (
+    *("vestige_sql.triggers", "vestige_sql.triggers_quiet", "vestige_sql.run_id"),
+    *("vestige_sql.refusals", "vestige_sql.refused", "vestige_sql.gated"),
+)
 """What steps remember for the steps after them."""
 
 _REMEMBERED = "SELECT name, coalesce(current_setting(name, true), '') FROM unnest(%s::text[]) AS name"

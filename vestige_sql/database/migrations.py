@@ -92,7 +92,7 @@ def migrate_up(conninfo: str, *, vestige: bool = True) -> Applied:
 
 def _check_not_newer(conninfo: str) -> None:
     with connect(conninfo, read_only=True) as conn:
-        server = steps.query(conn, "probe/server.sql", {"verb": "look"})[0]
+        server = steps.query(conn, "probe/server.sql", {})[0]
         check_version(conn, server, only_newer=True)
 
 

@@ -63,6 +63,7 @@ def script_staged(
         ]
         values = step_values(probed, signature, work, plan) | {
             "scope": work.scope,
+            "way": way,
             "package_version": package_version(),
         }
         return script(conn, probed, plan, values, (way, reason), facts, plain=plain)
@@ -277,7 +278,7 @@ class _Recorder:
             "run/record_report.sql",
             {
                 "run_id": self._run_id,
-                "way": literal(way[0]).as_string(self._conn),
+                "way": way[0],
                 "way_reason": literal(way[1]).as_string(self._conn),
                 "duration_secs": f"extract(epoch FROM clock_timestamp() - {self.at('began')})",
                 "index_secs": f"extract(epoch FROM {self.at('index_ended')} - {self.at('index_began')})"

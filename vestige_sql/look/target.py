@@ -13,8 +13,9 @@ from vestige_sql.checks import check_number
 from vestige_sql.database.connection import connect
 from vestige_sql.errors import CheckFailed
 from vestige_sql.plan import VESTIGE, ReembedPlan, Target
-from vestige_sql.reembed.decide import check_goes_on, triggers_fired_online
-from vestige_sql.reembed.target import MAX_DIMENSION, Probed, blockers, probe
+from vestige_sql.reembed.decide import check_goes_on, refusal_values, triggers_fired_online
+from vestige_sql.reembed.refusals import ASK, ask
+from vestige_sql.reembed.target import MAX_DIMENSION, Probed, probe
 
 
 @contextmanager
@@ -34,7 +35,7 @@ def probe_target(conninfo: str, *, target: Target = VESTIGE, dimension: int | No
     if dimension is not None:
         check_number("dimension", dimension, 1, MAX_DIMENSION)
     with probed_target(conninfo, target) as (conn, probed):
-        in_the_way = blockers(conn, probed, dimension or probed.typmod or 0)
+        refusals = ask(conn, probed.values | refusal_values(probed, dimension or probed.typmod or 0, ReembedPlan()))
         return {
             "server": probed.server,
             "target": probed.column,
@@ -42,8 +43,8 @@ def probe_target(conninfo: str, *, target: Target = VESTIGE, dimension: int | No
             "rows": steps.query(conn, "probe/rows.sql", probed.values)[0],
             "model": probed.model,
             "indexes": probed.indexes,
-            "in_the_way_of_rewrite_and_widen": in_the_way.alter,
-            "in_the_way_of_swap": in_the_way.swap,
+            "in_the_way_of_rewrite_and_widen": refusals.in_the_way_of("rewrite"),
+            "in_the_way_of_swap": refusals.in_the_way_of("swap"),
             "fired_online": triggers_fired_online(conn, probed),
             "sessions": steps.query(conn, "probe/sessions.sql", probed.values),
         }
@@ -60,5 +61,10 @@ def ask_gate(conninfo: str, *, target: Target = VESTIGE) -> list[str]:
         run = probed.open_run
         if run is None or run["state"] != "staging" or not run["staging_exists"]:
             raise CheckFailed(f"nothing is staged for {probed.column}", "run vestige-sql migrate stage first")
-        values = probed.values | {"dimension": run["dimension"], "only_missing": run["scope"] == "missing"}
-        return [steps.run(conn, step, values).step.name for step in steps.folder("gate")]
+        values = probed.values | refusal_values(probed, run["dimension"], ReembedPlan())
+        values["only_missing"] = run["scope"] == "missing"
+        values["way"] = "fill" if values["only_missing"] else ask(conn, values).choose("auto")[0]
+        with conn.transaction():
+            for step in steps.folder(ASK):
+                steps.run(conn, step, values)
+            return [steps.run(conn, step, values).step.name for step in steps.folder("gate")]

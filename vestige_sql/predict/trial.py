@@ -15,6 +15,7 @@ from vestige_sql.encode.embedder import ModelSignature, Vectors
 from vestige_sql.predict.job import Job
 from vestige_sql.reembed.apply import phases
 from vestige_sql.reembed.recall import measure_recall
+from vestige_sql.reembed.refusals import ASK
 from vestige_sql.reembed.stage import Stager
 from vestige_sql.steps.files import Value
 from vestige_sql.steps.running import StepRun
@@ -32,7 +33,7 @@ COPY_BYTES = 256 << 20
 _NOISE = 0.3
 
 # Left out on the copy: locks that nobody else wants, the registry, and the audit.
-_NOT_TRIED = ("lock/exclusive", "lock/writers", "registry", "finish")
+_NOT_TRIED = ("lock/exclusive", "lock/writers", ASK, "registry", "finish")
 
 # --- The copy ---
 
@@ -174,6 +175,8 @@ def _try_folder(conn: psycopg.Connection[Any], folder: str, values: dict[str, Va
     for step in steps.folder(folder):
         if folder == "gate" and "staging_table" not in step.variables:
             continue  # about the run, and there is none
+        if step.name.endswith("/03_gated.sql"):
+            continue  # the copy has no gate
         before = steps.query(conn, "calibrate/size.sql", values)[0]
         done = steps.run(conn, step, values)
         after = steps.query(conn, "calibrate/size.sql", values)[0]

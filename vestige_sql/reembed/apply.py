@@ -21,6 +21,7 @@ from vestige_sql.plan import ReembedPlan
 from vestige_sql.reembed.audit import Applied, record_report, record_step
 from vestige_sql.reembed.clock import Spent
 from vestige_sql.reembed.progress import Progress
+from vestige_sql.reembed.refusals import ASK, NOTHING_REFUSES
 from vestige_sql.reembed.stage import Stager
 from vestige_sql.steps.files import Value
 from vestige_sql.steps.running import StepRun
@@ -41,10 +42,11 @@ _LONGEST_PAUSE_SECS = 15.0
 def phases(way: str, plan: ReembedPlan) -> list[str]:
     """Return the folders under ``sql/`` that apply by ``way``, in order, all in one transaction."""
     if way == "fill":
-        return ["lock/writers", "gate", "triggers/disable", "apply/fill", "triggers/enable", "finish"]
+        return ["lock/writers", ASK, "gate", "triggers/disable", "apply/fill", "triggers/enable", "finish"]
     quiet = way in _USES_UPDATE
     return [
         "lock/exclusive",
+        ASK,
         "gate",
         *(["keep"] if plan.keep_old else []),
         "index/save",
@@ -129,6 +131,7 @@ class Applier:
     def apply(self, way: str, reason: str) -> Applied:
         """Run the folders of ``way`` in the transaction that is open on ``conn``, and commit nothing."""
         applied = Applied(way, reason)
+        self.values["way"] = way
         for folder in phases(way, self.plan):
             if folder == "gate":
                 self._gate(applied)
@@ -184,7 +187,10 @@ class Applier:
             refused = str(error).partition("\n")[0]
             log.info("reembed: %s is refused (%s); taking %s", applied.way, refused, fallback)
             applied.way_reason = f"{applied.way} was refused by the server: {refused}"
-            applied.way = fallback
+            applied.way = self.values["way"] = fallback
+            # Which may be ruled out by what the other way keeps.
+            self.folder(ASK, applied)
+            self.folder(NOTHING_REFUSES, applied)
             self.folder(f"apply/{fallback}", applied)
 
     def _build_indexes(self, folder: str, applied: Applied) -> None:
@@ -249,6 +255,6 @@ def _phase(folder: str) -> str:
     """What the time of a folder of steps counts as."""
     if folder.startswith("lock/"):
         return "waiting"
-    if folder in ("gate", "online/verify"):
+    if folder in (ASK, NOTHING_REFUSES, "gate", "online/verify"):
         return "gate"
     return "index" if "index" in folder else "apply"

@@ -15,7 +15,7 @@ from vestige_sql import steps
 from vestige_sql.encode.embedder import ModelSignature
 from vestige_sql.errors import VestigeError
 from vestige_sql.plan import ReembedPlan
-from vestige_sql.reembed.decide import Work
+from vestige_sql.reembed.decide import Work, refusal_values
 from vestige_sql.reembed.target import Probed
 from vestige_sql.resources import package_version
 from vestige_sql.steps.files import Value
@@ -53,14 +53,13 @@ def record_step(conn: psycopg.Connection[Any], run_id: int, done: StepRun) -> No
 
 def record_report(conn: psycopg.Connection[Any], run_id: int, applied: Applied, seconds: float) -> None:
     """Keep in the audit how a run went."""
-    literal = psycopg.sql.Literal
     steps.run(
         conn,
         steps.load("run/record_report.sql"),
         {
             "run_id": run_id,
-            "way": None if applied.way == "index" else literal(applied.way).as_string(conn),
-            "way_reason": literal(applied.way_reason).as_string(conn),
+            "way": None if applied.way == "index" else applied.way,
+            "way_reason": literal(conn, applied.way_reason),
             "duration_secs": str(round(seconds, 6)),
             "index_secs": str(round(applied.index_secs, 6)),
         },
@@ -81,8 +80,8 @@ def finish_open_run(conn: psycopg.Connection[Any], probed: Probed, *, indexed: b
 
 
 def step_values(probed: Probed, signature: ModelSignature, work: Work, plan: ReembedPlan) -> dict[str, Value]:
-    return probed.values | {
-        "dimension": signature.dimension,
+    values = probed.values | refusal_values(probed, signature.dimension, plan)
+    return values | {
         "model_name": signature.name,
         "model_hash": signature.hash,
         "only_missing": work.scope == "missing",
@@ -154,7 +153,7 @@ def begin_run(
         "model_name": signature.name,
         "dimension": signature.dimension,
         "model_hash": signature.hash,
-        "way": literal(conn, "online" if plan.online else None),
+        "way": "online" if plan.online else None,
         "rows_total": work.rows,
     }
     done = steps.run(conn, steps.load("run/open.sql"), values)

@@ -11,16 +11,17 @@ import psycopg
 
 from vestige_sql import steps
 from vestige_sql.encode.embedder import ModelSignature
-from vestige_sql.errors import CheckFailed, TargetError
+from vestige_sql.errors import CheckFailed
 from vestige_sql.plan import VESTIGE, ReembedPlan, Target
 from vestige_sql.reembed.apply import Applier, phases
 from vestige_sql.reembed.audit import Applied, finish_open_run, opening_values, record_report, step_values
-from vestige_sql.reembed.decide import Work, choose_way, count_rows, find_way, kept_model
+from vestige_sql.reembed.decide import Work, count_rows, find_way, kept_model, refusal_values
 from vestige_sql.reembed.job import build_pending_indexes, index_failed
 from vestige_sql.reembed.online import LOCK
 from vestige_sql.reembed.progress import Progress
+from vestige_sql.reembed.refusals import ASK, NOTHING_REFUSES, ask
 from vestige_sql.reembed.session import claimed_session
-from vestige_sql.reembed.target import Probed, blockers
+from vestige_sql.reembed.target import Probed
 from vestige_sql.reembed.verbs import Notice
 from vestige_sql.report import FinalizeReport, RollbackReport
 
@@ -44,16 +45,9 @@ def rollback(
     """
     with claimed_session(conninfo, target, "back") as (conn, probed):
         model = _check_kept(conn, probed)
-        missing = _without_vector(conn, probed)
-        if missing and probed.table["embedding_not_null"]:
-            raise TargetError(
-                f"{probed.column} is NOT NULL, and {missing:,} rows written since have no kept vector",
-                "ALTER TABLE .. ALTER COLUMN .. DROP NOT NULL, roll back, and have the rows embedded; nothing was "
-                "written",
-            )
         run = _Back(conn, conninfo, probed, model, plan)
         if before_write is not None:
-            before_write(run.warning(missing))
+            before_write(run.warning(_without_vector(conn, probed)))
         # What a run that has been applied still had to do.
         finish_open_run(conn, build_pending_indexes(conninfo, conn, probed, run.plan, Progress()))
         applied, lock_held_secs = run.carry_out()
@@ -156,19 +150,21 @@ class _Back:
         )
         if in_column:
             # What has been hung on the live column since would follow it.
-            choose_way("swap", probed, blockers(conn, probed, model.dimension))
+            ask(conn, probed.values | refusal_values(probed, model.dimension, plan)).check("back")
             self.way, self.reason = "back", "the former vectors are in a column of the table"
-            self.folders = ["rollback/column", "registry", "rollback/close"]
+            self.folders = [ASK, NOTHING_REFUSES, "rollback/column", "registry", "rollback/close"]
         else:
             self.way, self.reason = find_way(conn, probed, model, work, plan)
             # The gate is left out: rows written since have no vector, and it is said how many.
-            left_out = ("lock/exclusive", "gate", "keep")
+            left_out = ("lock/exclusive", ASK, "gate", "keep")
             self.folders = [
+                ASK,
+                NOTHING_REFUSES,
                 "rollback/table",
                 "keep",
                 *(folder for folder in phases(self.way, plan) if folder not in left_out),
             ]
-        values = step_values(probed, model, work, plan) | opening_values(conn, probed, model)
+        values = step_values(probed, model, work, plan) | opening_values(conn, probed, model) | {"way": self.way}
         self.applier = Applier(conn, values, plan, 0, Progress(), conninfo)
         self.locked_at = 0.0
 

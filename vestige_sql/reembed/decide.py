@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,9 +9,11 @@ import psycopg
 
 from vestige_sql import steps
 from vestige_sql.encode.embedder import Embedder, ModelSignature
-from vestige_sql.errors import CheckFailed, DimensionMismatch, FilesChanged, IndexInvalid, StagedForAnother, TargetError
+from vestige_sql.errors import CheckFailed, DimensionMismatch, FilesChanged, IndexInvalid, StagedForAnother
 from vestige_sql.plan import ReembedPlan
-from vestige_sql.reembed.target import MAX_DIMENSION, VECTOR_TYPES, Blockers, Probed, blockers
+from vestige_sql.reembed.refusals import ask
+from vestige_sql.reembed.target import MAX_DIMENSION, VECTOR_TYPES, Probed
+from vestige_sql.steps.files import Value
 from vestige_sql.steps.releases import is_unedited
 
 _HNSW_DIMENSIONS = 2_000
@@ -295,30 +296,9 @@ def kept_model(probed: Probed) -> ModelSignature | None:
     return ModelSignature(kept["name"], kept["dimension"], kept["hash"])
 
 
-def keeps_triggers_quiet(conn: psycopg.Connection[Any], probed: Probed, plan: ReembedPlan) -> bool:
-    """Whether the filling must and may keep the target's own triggers from firing.
-
-    Raises :class:`TargetError` naming the triggers that it cannot keep from firing, unless the plan allows that.
-    """
-    quiet, firing = _triggers(conn, probed)
-    if firing and not plan.fire_triggers:
-        hints = []
-        if always := ", ".join(t["name"] for t in firing if t["enabled"] != "O"):
-            hints.append(
-                f"{always} fire even so: ALTER TABLE {probed.name} ENABLE TRIGGER .. makes them like the others"
-            )
-        if not may_suppress_triggers(conn):
-            role = psycopg.sql.Identifier(probed.server["role"]).as_string(conn)
-            hints.append(
-                f"GRANT SET ON PARAMETER session_replication_role TO {role} lets this role suppress them "
-                "(PostgreSQL 15 on)"
-            )
-        hints.append("or let them fire, once for each row, with --fire-triggers; nothing was written")
-        raise TargetError(
-            f"filling the second column would fire triggers of {probed.name}: {', '.join(t['name'] for t in firing)}",
-            "; ".join(hints),
-        )
-    return quiet
+def keeps_triggers_quiet(conn: psycopg.Connection[Any], probed: Probed) -> bool:
+    """Whether the filling must and may keep the target's own triggers from firing."""
+    return _triggers(conn, probed)[0]
 
 
 def triggers_fired_online(conn: psycopg.Connection[Any], probed: Probed) -> list[dict[str, Any]]:
@@ -351,52 +331,23 @@ def find_way(
     """Return the way of applying and why, or raise :class:`TargetError` for what could not be kept."""
     if work.scope == "index":
         return "index", "only the index is missing"
+    refusals = ask(conn, probed.values | refusal_values(probed, signature.dimension, plan))
     if work.scope == "missing":
-        if probed.table["has_update_rule"]:
-            raise TargetError(f"{probed.name} has a rule ON UPDATE, which would fire", "nothing was written")
+        refusals.check("fill")
         return "fill", "the model is the registered one, and rows lack a vector"
-    if probed.kept is not None and work.scope == "all":
-        raise TargetError(
-            f"the former vectors of {probed.column} are still kept, those of "
-            f"{kept_model(probed) or 'no registered model'}",
-            "vestige-sql migrate finalize lets them go, vestige-sql migrate rollback goes back to them; nothing was "
-            "written",
-        )
-    if plan.online and probed.table["embedding_not_null"]:
-        raise TargetError(
-            f"{probed.column} is NOT NULL, which a column that is filled beside it cannot be",
-            "ALTER TABLE .. ALTER COLUMN .. DROP NOT NULL for the time of the run, or run without --online; "
-            "nothing was written",
-        )
-    if work.rows_blank and probed.table["embedding_not_null"]:
-        raise TargetError(
-            f"{probed.column} is NOT NULL, and {work.rows_blank:,} rows have no text to embed",
-            "give them text, delete them, or ALTER TABLE .. ALTER COLUMN .. DROP NOT NULL; nothing was written",
-        )
-    in_the_way = blockers(conn, probed, signature.dimension)
     if plan.online:
-        choose_way("swap", probed, in_the_way)
-        _check_names_are_free(probed, online=True)
-        keeps_triggers_quiet(conn, probed, plan)
+        refusals.check("online")
         return "online", "as asked for"
-    way, reason = choose_way(plan.apply, probed, in_the_way)
-    if way != "rewrite":
-        # Also for widen, which falls back to swap.
-        _check_names_are_free(probed, online=False)
-    return way, reason
+    return refusals.choose(plan.apply)
 
 
-def _check_names_are_free(probed: Probed, *, online: bool) -> None:
-    """Raise :class:`TargetError` where a column is called as one that the run is about to add."""
-    filling = probed.open_run is not None and probed.open_run["state"] == "filling"
-    for column, is_ours in (("new_column", filling), ("kept_column", not online)):
-        if probed.table[f"{column}_exists"] and not is_ours:
-            name = probed.values[column]
-            raise TargetError(
-                f"{probed.name} has a column {name} already, and the run is to add one of that name",
-                f"rename it, or drop it where an earlier run left it: ALTER TABLE {probed.name} RENAME COLUMN {name} "
-                "TO ..; nothing was written",
-            )
+def refusal_values(probed: Probed, dimension: int, plan: ReembedPlan) -> dict[str, Value]:
+    """Return the variables of ``sql/probe/refusals/`` that the target alone does not give."""
+    return {
+        "dimension": dimension,
+        "from_dimension": probed.model.dimension if probed.model else None,
+        "fire_triggers": plan.fire_triggers,
+    }
 
 
 def find_staged(
@@ -416,43 +367,6 @@ def find_staged(
     counts = count_rows(conn, probed)
     rows = counts["rows_missing"] if run["scope"] == "missing" else counts["rows_with_text"]
     return signature, Work(run["scope"], rows, counts["rows_total"] - counts["rows_with_text"], counts["rows_total"])
-
-
-FASTEST_FIRST = ("rewrite", "swap", "widen")
-"""The ways of applying, the fastest first: docs/benchmarks.md has the figures."""
-
-
-def choose_way(wanted: str, probed: Probed, blockers: Blockers) -> tuple[str, str]:
-    """Return the way of applying and why it is taken.
-
-    Raises :class:`TargetError` naming what rules the way out, or every way where ``wanted`` is "auto".
-    """
-    in_the_way: dict[str, list[str]] = {"rewrite": blockers.alter, "widen": blockers.alter, "swap": blockers.swap}
-    if probed.table["has_update_rule"]:
-        rule = [f"a rule ON UPDATE of {probed.name}"]
-        in_the_way |= {way: in_the_way[way] + rule for way in ("widen", "swap")}
-    if wanted != "auto":
-        if in_the_way[wanted]:
-            raise _refusal(probed, wanted, in_the_way[wanted], blockers)
-        return wanted, "as asked for"
-    for way in FASTEST_FIRST:
-        if not in_the_way[way]:
-            ruled_out = FASTEST_FIRST[: FASTEST_FIRST.index(way)]
-            why = (
-                "the fastest way"
-                if not ruled_out
-                else f"the fastest way possible, {' and '.join(ruled_out)} being ruled out"
-            )
-            return way, why
-    raise _refusal(probed, "rewrite", in_the_way["rewrite"], blockers)
-
-
-def _refusal(probed: Probed, way: str, objects: Sequence[str], blockers: Blockers) -> TargetError:
-    hint = "drop it for the time of the run and recreate it afterwards; nothing was written"
-    if blockers.drop:
-        hint += "\nThis drops the views:\n" + "\n".join(blockers.drop)
-        hint += "\nThis recreates them afterwards:\n" + "\n".join(blockers.recreate)
-    return TargetError(f"{way} cannot keep what hangs on {probed.column}: " + "; ".join(objects), hint)
 
 
 def verb_of(plan: ReembedPlan) -> str:

@@ -98,7 +98,7 @@ def _inside_transaction(conn: psycopg.Connection[Any]) -> Iterator[None]:
 
 def _install_if_empty(conn: psycopg.Connection[Any], target: Target) -> None:
     """Make the package's schema where it is missing and no row has text: CI and test runners make databases anew."""
-    server = steps.query_one(conn, "probe/server.sql", {"verb": "apply"})
+    server = steps.query_one(conn, "probe/server.sql", {})
     if server is None or server["package_functions_exist"]:
         return
     if count_rows(conn, probe(conn, target, needs_package=False))["rows_with_text"]:

@@ -190,7 +190,7 @@ class Job:
                 stage()
         else:
             steps.run(self.conn, steps.load(STAGING_FITS), self.values)
-        quiet = keeps_triggers_quiet(self.conn, self.probed, self.plan)
+        quiet = keeps_triggers_quiet(self.conn, self.probed)
         return Online(applier, stage, quiet=quiet, filling=filling).carry_out(reason)
 
     @property

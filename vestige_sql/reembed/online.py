@@ -19,6 +19,7 @@ from vestige_sql.errors import CheckFailed, RecallTooLow
 from vestige_sql.reembed.apply import Applier
 from vestige_sql.reembed.audit import Applied
 from vestige_sql.reembed.recall import measure_recall
+from vestige_sql.reembed.refusals import ASK, NOTHING_REFUSES
 from vestige_sql.reembed.stage import CHANGED_ROWS, TooManyPending
 
 log = logging.getLogger("vestige_sql")
@@ -66,6 +67,7 @@ class Online:
         self.conn = self.applier.conn
         self.values = self.applier.values
         self.plan = self.applier.plan
+        self.values["way"] = "online"
         self._locked_at = 0.0
         self._caught_up = self._switched = False
 
@@ -101,10 +103,11 @@ class Online:
     def _prepare(self, applied: Applied) -> None:
         if self.stage is None:
             with self.conn.transaction():
-                self._folder("gate", applied)
+                for folder in (ASK, "gate"):
+                    self._folder(folder, applied)
 
         def prepare() -> Applied:
-            for folder in (*LOCK, "online/prepare"):
+            for folder in (*LOCK, ASK, NOTHING_REFUSES, "online/prepare"):
                 self._folder(folder, applied)
             return applied
 

@@ -9,17 +9,14 @@ from typing import Any
 import psycopg
 
 from vestige_sql import steps
-from vestige_sql.database.connection import check_encoding
 from vestige_sql.database.installed import check_version
 from vestige_sql.encode.embedder import ModelSignature
 from vestige_sql.errors import TargetError
 from vestige_sql.plan import Target
+from vestige_sql.reembed.refusals import OF_THE_SERVER, OF_THE_TABLE, check_any_way
 from vestige_sql.steps.files import Value
 
 VECTOR_TYPES = ("vector", "halfvec")
-READING = ("look", "gate")
-"""The verbs that only read, for which a role need not own the table."""
-
 MAX_DIMENSION = 16_000
 """The longest vector or halfvec that pgvector stores (VECTOR_MAX_DIM in its vector.h)."""
 
@@ -70,144 +67,33 @@ class Probed:
         return [i["name"] for i in self.indexes if not i["valid"]]
 
 
-def check_server(server: dict[str, Any], *, needs_package: bool) -> None:
-    """Raise :class:`TargetError` where the server cannot serve a run."""
-    if server["pgvector_version"] is None:
-        raise TargetError(
-            f"database {server['database']} has no pgvector: the extension vector is not installed in it",
-            "install pgvector on the server, then run: vestige-sql migrate up; nothing was written",
-        )
-    check_encoding(server["database"], server["encoding"])
-    if server["missing_grants"]:
-        raise _lacks_rights(server["role"], "in the schema vestige_sql", server["missing_grants"])
-    if not needs_package:
-        return
-    if server["in_recovery"]:
-        raise TargetError("this server is a standby and takes no writes", "connect to the primary; nothing was written")
-    if server["read_only"]:
-        raise TargetError(
-            f"transactions of role {server['role']} on database {server['database']} are read-only: see "
-            "default_transaction_read_only",
-            "set it off for the role, the database or this session (PGOPTIONS='-c default_transaction_read_only=off'); "
-            "nothing was written",
-        )
-    if not (server["package_schema_exists"] and server["package_functions_exist"]):
-        raise TargetError(
-            f"database {server['database']} lacks the schema vestige_sql, which keeps staging and audit",
-            "run: vestige-sql migrate up; nothing was written",
-        )
-
-
-def _lacks_rights(role: str, where: str, grants: list[str]) -> TargetError:
-    return TargetError(f"role {role} lacks rights {where}", f"{'; '.join(grants)}; (nothing was written)")
-
-
 def _schema_named(name: str) -> str:
     """The schema of a qualified name, as it is written there."""
     found = re.match(r'\s*("(?:[^"]|"")*"|[^".]+)\s*\.', name)
     return found[1] if found else "of the table"
 
 
-def _check_table(target: Target, table: dict[str, Any] | None, role: str, *, owner_only: bool = True) -> dict[str, Any]:
-    nothing = "nothing was written"
-    if table is None:
-        raise TargetError(
-            f"there is no table {target.table} in this database, or not along the search_path",
-            f"name it with --table schema.table, with double quotes where it has capitals; {nothing}",
-        )
-    name = table["name"]
-    if table["schema"] == "vestige_sql":
-        raise TargetError(f"{name} is in the package's own schema, where no table of yours belongs", nothing)
-    kinds = {
-        "p": "a partitioned table",
-        "f": "a foreign table",
-        "v": "a view",
-        "m": "a materialized view",
-        "i": "an index",
-        "S": "a sequence",
-        "c": "a composite type",
-    }
-    if table["kind"] != "r":
-        raise TargetError(
-            f"{name} is {kinds.get(table['kind'], 'not a table')}, and only plain tables can be re-embedded", nothing
-        )
-    if table["persistence"] == "t":
-        raise TargetError(f"{name} is a temporary table, which no other session can see", nothing)
-    if table["is_typed"]:
-        raise TargetError(f"{name} is a typed table, whose columns cannot be altered", nothing)
-    if table["inherits"]:
-        raise TargetError(f"{name} is part of an inheritance tree or a partition, which is not supported", nothing)
-    for column, found in (
-        (target.id_column, table["id_sql_type"]),
-        (target.content_column, table["content_type"]),
-        (target.embedding_column, table["embedding_type"]),
-    ):
-        if found is None:
-            raise TargetError(
-                f"{name} has no column {column}",
-                f"name the columns with --id-column, --content-column and --embedding-column; {nothing}",
-            )
-    if table["content_type"] == "bytea":
-        raise TargetError(
-            f"{name}.{target.content_column} is of type bytea, which is no text",
-            f"name the column with the text with --content-column; {nothing}",
-        )
-    if table["embedding_type"] not in VECTOR_TYPES or not table["embedding_is_pgvectors"]:
-        raise TargetError(
-            f"{name}.{target.embedding_column} is of type {table['embedding_full_type']}, not a vector column",
-            f"name the pgvector column with --embedding-column; {nothing}",
-        )
-    if target.embedding_column in (target.id_column, target.content_column):
-        raise TargetError(
-            f"{name}.{target.embedding_column} cannot be the embedding column and the key or the text too",
-            f"name three columns with --id-column, --content-column and --embedding-column; {nothing}",
-        )
-    if not (table["id_is_unique"] and table["id_not_null"]):
-        key = table["primary_key"]
-        composite = key is not None and ", " in key and target.id_column in key.split(", ")
-        raise TargetError(
-            f"{name}.{target.id_column} is "
-            + (f"only a part of the composite key ({key})" if composite else "no key: it is not unique and NOT NULL"),
-            f"name a single-column key with --id-column, or make one; {nothing}",
-        )
-    if table["embedding_generated"]:
-        raise TargetError(f"{name}.{target.embedding_column} is a generated column, it cannot be written", nothing)
-    if table["embedding_inherited"]:
-        raise TargetError(f"{name}.{target.embedding_column} is inherited, it cannot be altered", nothing)
-    if owner_only and not table["is_owner"]:
-        raise TargetError(
-            f"role {role} does not own {name}, its owner is {table['owner']}",
-            f"run as {table['owner']}, or GRANT {table['owner']} TO {role}; {nothing}",
-        )
-    if table["row_security_applies"]:
-        raise TargetError(
-            f"{name} forces row level security on its owner, so that rows may be hidden from this run",
-            f"ALTER TABLE {name} NO FORCE ROW LEVEL SECURITY for the time of the run, or run as a role with BYPASSRLS; "
-            + nothing,
-        )
-    if table["missing_grants"]:
-        raise _lacks_rights(role, f"that a run on {name} needs", table["missing_grants"])
-    return table
-
-
 def probe(conn: psycopg.Connection[Any], target: Target, *, needs_package: bool = True, verb: str = "apply") -> Probed:
     """Ask the read-only questions about ``target``. What the role lacks depends on the ``verb``: docs/privileges.md.
+    Without ``needs_package`` nothing is to be written, so that a standby will do.
 
     Raises :class:`VersionMismatch` before anything else where the database is at another version of this package, and
     :class:`TargetError` where the target cannot be re-embedded, whatever the model.
     """
-    server = steps.query_one(conn, "probe/server.sql", {"verb": verb})
+    server = steps.query_one(conn, "probe/server.sql", {})
     assert server is not None
     check_version(conn, server)
-    check_server(server, needs_package=needs_package)
     named: dict[str, Value] = {
+        "verb": verb,
+        "only_asking": not needs_package,
         "target": target.table,
         "id_column": target.id_column,
         "content_column": target.content_column,
         "embedding_column": target.embedding_column,
     }
+    check_any_way(conn, OF_THE_SERVER, named | {"schema": "", "table": ""})
     try:
-        found = steps.query_one(conn, "probe/target.sql", named | {"verb": verb})
+        table = steps.query_one(conn, "probe/target.sql", named)
     except (psycopg.errors.SyntaxError, psycopg.errors.InvalidName, psycopg.errors.FeatureNotSupported) as error:
         raise TargetError(
             f"{target.table} is no table name: {error.diag.message_primary}",
@@ -218,7 +104,9 @@ def probe(conn: psycopg.Connection[Any], target: Target, *, needs_package: bool 
             f"role {server['role']} may not look up {target.table}: {error.diag.message_primary}",
             f"GRANT USAGE ON SCHEMA {_schema_named(target.table)} TO {server['role']}; nothing was written",
         ) from error
-    table = _check_table(target, found, server["role"], owner_only=verb not in READING)
+    place: dict[str, Value] = {key: table[key] if table else "" for key in ("schema", "table")}
+    check_any_way(conn, OF_THE_TABLE, named | place)
+    assert table is not None
 
     values: dict[str, Value] = named | {
         key: table[key]
@@ -264,37 +152,4 @@ def probe(conn: psycopg.Connection[Any], target: Target, *, needs_package: bool 
         open_run=steps.query_one(conn, "probe/open_run.sql", values) if installed else None,
         kept=steps.query_one(conn, "probe/kept.sql", values) if installed else None,
         values=values,
-    )
-
-
-@dataclass(frozen=True)
-class Blockers:
-    """What hangs on the column and rules a way of applying out: names by way.
-
-    ``drop`` are statements that drop the views among them, and ``recreate`` those that make them again, in order.
-    """
-
-    alter: list[str]
-    swap: list[str]
-    drop: list[str]
-    recreate: list[str]
-
-
-def blockers(conn: psycopg.Connection[Any], probed: Probed, dimension: int) -> Blockers:
-    """Return what rules out ALTER COLUMN TYPE (rewrite, widen), and what rules out swapping the column."""
-    old = probed.typmod or (probed.model.dimension if probed.model else None)
-    rows = steps.query(
-        conn,
-        "probe/blockers.sql",
-        probed.values | {"dimension": dimension, "dimension_changes": old != dimension, "old_dimension": old},
-    )
-    views = steps.query(conn, "probe/views.sql", probed.values)
-    everywhere = [view["object"] for view in views]
-    if probed.table["embedding_default"] and old != dimension:
-        everywhere.append(f"the default of {probed.column}, a vector of the old dimension")
-    return Blockers(
-        alter=[f"{row['object']} ({row['kind']})" for row in rows if row["blocks_alter"]] + everywhere,
-        swap=[f"{row['object']} ({row['kind']})" for row in rows if row["blocks_swap"]] + everywhere,
-        drop=[view["drop"] for view in reversed(views)],
-        recreate=[view["recreate"] for view in views],
     )

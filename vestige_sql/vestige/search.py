@@ -206,7 +206,7 @@ def check_fits(conninfo: str) -> None:
     For people: :func:`search` itself goes on through an upgrade, for it only reads, and calls ``require`` alone.
     """
     with _searching(conninfo) as conn:
-        check_version(conn, steps.query(conn, "probe/server.sql", {"verb": "look"})[0])
+        check_version(conn, steps.query(conn, "probe/server.sql", {})[0])
 
 
 def _found_table(conn: psycopg.Connection[Any], table: str) -> dict[str, Value]:

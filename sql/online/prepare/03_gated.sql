@@ -1,0 +1,15 @@
+-- The gate has let this way through in this very transaction, and no other way.
+--
+-- Locks:        none on the target
+-- Transaction:  required
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it only reads
+-- Undo:         nothing to undo
+-- Variables:    schema, table, embedding_column
+
+SELECT vestige_sql.require(
+    current_setting('vestige_sql.gated', true) IS NOT DISTINCT FROM format('online of %s', x."column"),
+    format('the gate has not let online of %s through in this transaction; the table is as it was', x."column"),
+    'run the files of sql/probe/refusals/ and sql/gate/03_nothing_refuses.sql before these, with -v way=online, in the same transaction (psql -1)')
+FROM (SELECT format('%I.%I.%I', :'schema'::text, :'table'::text, :'embedding_column'::text) AS "column") AS x;

@@ -1,0 +1,124 @@
+-- What this server, this database and this role refuse, whatever the table and the way, with the way out.
+--
+-- The first row only says who was asked. remove are statements that take the reason away, restore those that bring back
+-- what they took. The rows are remembered for this transaction, for 80_by_way.sql. only_asking: nothing is to be written.
+--
+-- Locks:        none on the target
+-- Transaction:  required
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it sets the same value
+-- Undo:         ROLLBACK, while the transaction is open
+-- Variables:    verb, only_asking
+
+WITH grants AS (
+    -- what the verb does in the package's own schema, and this role may not
+    SELECT g.place, format('GRANT %s TO %I', g.lacking, current_user) AS lacking
+    FROM (
+        SELECT 1, format('%s ON SCHEMA vestige_sql', string_agg(r.name, ', ' ORDER BY r.place))
+        FROM pg_catalog.pg_namespace n
+        CROSS JOIN (VALUES
+            (1, 'USAGE', true),
+            (2, 'CREATE', :'verb' IN ('stage', 'apply', 'keep', 'online', 'back'))
+        ) AS r (place, name, is_needed)
+        WHERE n.nspname = 'vestige_sql' AND r.is_needed AND NOT has_schema_privilege(n.oid, r.name)
+        HAVING count(*) > 0
+        UNION ALL
+        SELECT min(x.place), format('%s ON vestige_sql.%I', string_agg(x.name, ', ' ORDER BY x.place), x.relname)
+        FROM (VALUES
+            (10, 'run', 'SELECT', true),
+            (11, 'run', 'INSERT', :'verb' IN ('stage', 'apply', 'keep', 'online', 'back')),
+            (12, 'run', 'UPDATE', :'verb' IN ('stage', 'apply', 'keep', 'online', 'back')),
+            (20, 'step', 'SELECT', :'verb' <> 'copy'),
+            (21, 'step', 'INSERT', :'verb' IN ('stage', 'apply', 'keep', 'online', 'back')),
+            (30, 'model', 'SELECT', true),
+            (31, 'model', 'INSERT', :'verb' IN ('apply', 'keep', 'online', 'back')),
+            (32, 'model', 'UPDATE', :'verb' IN ('apply', 'keep', 'online', 'back')),
+            (40, 'saved_index', 'SELECT', true),
+            (41, 'saved_index', 'INSERT', :'verb' IN ('apply', 'keep', 'online', 'back')),
+            (42, 'saved_index', 'UPDATE', :'verb' IN ('apply', 'keep', 'online', 'back')),
+            (43, 'saved_index', 'DELETE', :'verb' IN ('apply', 'keep', 'online', 'back')),
+            (50, 'kept', 'SELECT', true),
+            (51, 'kept', 'INSERT', :'verb' IN ('keep', 'online', 'back')),
+            (52, 'kept', 'UPDATE', :'verb' IN ('keep', 'back')),
+            (53, 'kept', 'DELETE', :'verb' = 'back'),
+            (54, 'package', 'SELECT', true),
+            (56, 'function_file', 'SELECT', true)
+        ) AS x (place, relname, name, is_needed)
+        JOIN pg_catalog.pg_class c ON c.relname = x.relname
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'vestige_sql'
+        WHERE x.is_needed AND NOT has_table_privilege(c.oid, x.name)
+        GROUP BY x.relname
+        UNION ALL
+        SELECT 60, 'EXECUTE ON ALL FUNCTIONS IN SCHEMA vestige_sql'
+        WHERE :'verb' <> 'look' AND EXISTS (
+            SELECT FROM pg_catalog.pg_proc p
+            JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace AND n.nspname = 'vestige_sql'
+            -- a trigger's is called by nobody
+            WHERE p.prorettype <> 'pg_catalog.trigger'::regtype AND NOT has_function_privilege(p.oid, 'EXECUTE'))
+    ) AS g (place, lacking)
+),
+refusals (place, what, object, message, hint, remove, restore) AS (
+    SELECT
+        0, 'asked', format('database %I', current_database()),
+        format('PostgreSQL %s, role %s', current_setting('server_version'), current_user), '', '{}'::text[], '{}'::text[]
+    UNION ALL
+    SELECT
+        10, 'no_pgvector', format('database %I', current_database()),
+        format('database %s has no pgvector: the extension vector is not installed in it', current_database()),
+        'install pgvector on the server, then run: vestige-sql migrate up; nothing was written',
+        ARRAY['CREATE EXTENSION vector;'], '{}'
+    WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_extension e WHERE e.extname = 'vector')
+    UNION ALL
+    SELECT
+        11, 'encoding', format('database %I', current_database()),
+        format('database %s is encoded in %s, and only UTF8 is supported', current_database(), current_setting('server_encoding')),
+        'copy it into one in UTF8: createdb -T template0 -E UTF8 NEW, then pg_dump OLD | psql NEW; nothing was written',
+        '{}', '{}'
+    WHERE current_setting('server_encoding') <> 'UTF8'
+    UNION ALL
+    SELECT
+        12, 'package_rights', 'schema vestige_sql',
+        format('role %s lacks rights in the schema vestige_sql', current_user),
+        string_agg(g.lacking, '; ' ORDER BY g.place) || '; (nothing was written)',
+        array_agg(g.lacking || ';' ORDER BY g.place),
+        array_agg(regexp_replace(g.lacking, '^GRANT (.*) TO ', 'REVOKE \1 FROM ') || ';' ORDER BY g.place)
+    FROM grants g
+    HAVING count(*) > 0
+    UNION ALL
+    SELECT
+        13, 'standby', format('database %I', current_database()),
+        'this server is a standby and takes no writes',
+        'connect to the primary; nothing was written',
+        '{}', '{}'
+    WHERE NOT :only_asking AND pg_is_in_recovery()
+    UNION ALL
+    SELECT
+        14, 'read_only', format('role %I', current_user),
+        format('transactions of role %s on database %s are read-only: see default_transaction_read_only',
+            current_user, current_database()),
+        'set it off for the role, the database or this session (PGOPTIONS=''-c default_transaction_read_only=off''); '
+            'nothing was written',
+        ARRAY['SET default_transaction_read_only = off;'], ARRAY['SET default_transaction_read_only = on;']
+    WHERE NOT :only_asking AND NOT pg_is_in_recovery() AND current_setting('transaction_read_only')::boolean
+    UNION ALL
+    SELECT
+        15, 'no_package', format('database %I', current_database()),
+        format('database %s lacks the schema vestige_sql, which keeps staging and audit', current_database()),
+        'run: vestige-sql migrate up; nothing was written',
+        '{}', '{}'
+    WHERE NOT :only_asking AND NOT EXISTS (
+        SELECT FROM pg_catalog.pg_proc p
+        JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+        WHERE n.nspname = 'vestige_sql' AND p.proname = 'require')
+),
+ruling AS (
+    SELECT r.*, CASE r.what WHEN 'asked' THEN '{}' ELSE '{rewrite,widen,swap,fill,online,back}' END::text[] AS rules_out
+    FROM refusals r
+),
+remembered AS MATERIALIZED (
+    SELECT set_config('vestige_sql.refusals', (
+        coalesce(nullif(current_setting('vestige_sql.refusals', true), ''), '{}')::jsonb
+        || jsonb_build_object('server', (SELECT jsonb_agg(to_jsonb(r) ORDER BY r.place) FROM ruling r)))::text, true)
+)
+SELECT r.* FROM ruling r CROSS JOIN remembered ORDER BY r.place;

@@ -1,0 +1,258 @@
+-- What the table refuses, whatever the way: what it is, whose it is, its columns and its key, with the way out.
+--
+-- The first row only says which table was asked. remove are statements that take the reason away, restore those that bring
+-- back what they took. The rows are remembered for this transaction, for 80_by_way.sql. The columns' names are taken
+-- literally, and one that is too long is none, not its beginning.
+--
+-- Locks:        none on the target
+-- Transaction:  required
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it sets the same value
+-- Undo:         ROLLBACK, while the transaction is open
+-- Variables:    schema, table, embedding_column, id_column, content_column, verb, target
+
+WITH target AS (
+    SELECT c.*, n.nspname, format('%I.%I', n.nspname, c.relname) AS name
+    FROM pg_catalog.pg_class c
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = :'schema' AND c.relname = :'table'
+),
+plain AS (
+    SELECT t.*, pg_get_userbyid(t.relowner) AS owner,
+        left(encode(sha256(convert_to(
+            format('%I.%I.%I', t.nspname, t.relname, :'embedding_column'::text), 'UTF8')), 'hex'), 16) AS suffix
+    FROM target t
+    WHERE t.relkind = 'r' AND t.nspname <> 'vestige_sql'
+),
+columns AS (
+    SELECT
+        a.attname::text AS name, a.attnum, a.attnotnull, a.attgenerated, a.attcollation, t.typname, n.nspname AS type_schema,
+        format_type(a.atttypid, a.atttypmod) AS full_type, nullif(a.atttypmod, -1) AS typmod,
+        EXISTS (
+            SELECT FROM pg_catalog.pg_depend d
+            JOIN pg_catalog.pg_extension x ON x.oid = d.refobjid AND d.refclassid = 'pg_catalog.pg_extension'::regclass
+            WHERE d.classid = 'pg_catalog.pg_type'::regclass AND d.objid = a.atttypid AND x.extname = 'vector'
+        ) AS is_pgvectors,
+        EXISTS (
+            SELECT FROM pg_catalog.pg_collation co WHERE co.oid = a.attcollation AND NOT co.collisdeterministic
+        ) AS compares_loosely
+    FROM pg_catalog.pg_attribute a
+    JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+    JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+    JOIN plain p ON p.oid = a.attrelid
+    WHERE a.attnum > 0 AND NOT a.attisdropped
+),
+primary_key AS (
+    SELECT string_agg(c.name, ', ' ORDER BY c.attnum) AS names, count(*) AS columns, bool_or(c.name = :'id_column') AS has_id
+    FROM plain p
+    JOIN pg_catalog.pg_index i ON i.indrelid = p.oid AND i.indisprimary
+    JOIN columns c ON c.attnum = ANY (i.indkey::smallint[])
+),
+grants AS (
+    -- what a role that owns the table may still lack
+    SELECT format('GRANT %s TO %I', g.lacking, current_user) AS lacking
+    FROM (
+        SELECT format('CREATE ON SCHEMA %I', p.nspname)
+        FROM plain p
+        WHERE :'verb' IN ('apply', 'keep', 'online', 'back') AND NOT has_schema_privilege(p.relnamespace, 'CREATE')
+        UNION
+        SELECT format('USAGE ON SCHEMA %I', e.type_schema)
+        FROM columns e
+        WHERE e.name = :'embedding_column' AND :'verb' <> 'look' AND NOT has_schema_privilege(e.type_schema, 'USAGE')
+        UNION
+        SELECT format('CREATE ON TABLESPACE %I', s.spcname)
+        FROM plain p
+        JOIN pg_catalog.pg_index i ON i.indrelid = p.oid
+        JOIN pg_catalog.pg_class ic ON ic.oid = i.indexrelid
+        JOIN pg_catalog.pg_tablespace s ON s.oid = ic.reltablespace
+        WHERE :'verb' IN ('apply', 'keep', 'online', 'back') AND NOT has_tablespace_privilege(s.oid, 'CREATE')
+        UNION
+        SELECT format('%s ON %I.%I', string_agg(x.name, ', ' ORDER BY x.place), p.nspname, r.relname)
+        FROM plain p
+        JOIN pg_catalog.pg_class r ON r.relnamespace = p.relnamespace AND r.relname = 'embedding_model'
+        CROSS JOIN (VALUES
+            (1, 'SELECT', true),
+            (2, 'INSERT', :'verb' IN ('apply', 'keep', 'online', 'back', 'copy')),
+            (3, 'UPDATE', :'verb' IN ('apply', 'keep', 'online', 'back', 'copy'))
+        ) AS x (place, name, is_needed)
+        WHERE p.relname = 'knowledge_nodes' AND :'embedding_column' = 'embedding'
+          AND x.is_needed AND NOT has_table_privilege(r.oid, x.name)
+        GROUP BY p.nspname, r.relname
+        UNION
+        -- who looks need not be who owns it, nor who staged
+        SELECT format('SELECT ON %I.%I', n.nspname, r.relname)
+        FROM plain p
+        JOIN pg_catalog.pg_class r ON r.oid = p.oid OR r.relname IN ('stage_' || p.suffix, 'changed_' || p.suffix, 'kept_' || p.suffix)
+        JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
+        WHERE (r.oid = p.oid OR n.nspname = 'vestige_sql') AND NOT has_table_privilege(r.oid, 'SELECT')
+    ) AS g (lacking)
+),
+refusals (place, what, object, message, hint, remove, restore) AS (
+    SELECT
+        0, 'asked', format('%I.%I.%I', :'schema'::text, :'table'::text, :'embedding_column'::text),
+        format('key %s, text %s, vectors %s', :'id_column'::text, :'content_column'::text, :'embedding_column'::text), '',
+        '{}'::text[], '{}'::text[]
+    UNION ALL
+    SELECT
+        20, 'no_table', :'target',
+        format('there is no table %s in this database, or not along the search_path', :'target'::text),
+        'name it with --table schema.table, with double quotes where it has capitals; nothing was written',
+        '{}', '{}'
+    WHERE NOT EXISTS (SELECT FROM target)
+    UNION ALL
+    SELECT
+        21, 'package_table', t.name,
+        format('%s is in the package''s own schema, where no table of yours belongs', t.name),
+        'nothing was written',
+        '{}', '{}'
+    FROM target t
+    WHERE t.nspname = 'vestige_sql'
+    UNION ALL
+    SELECT
+        22, CASE t.relkind WHEN 'p' THEN 'partitioned' ELSE 'not_a_table' END, t.name,
+        format('%s is %s, and only plain tables can be re-embedded', t.name, CASE t.relkind
+            WHEN 'p' THEN 'a partitioned table'
+            WHEN 'f' THEN 'a foreign table'
+            WHEN 'v' THEN 'a view'
+            WHEN 'm' THEN 'a materialized view'
+            WHEN 'i' THEN 'an index'
+            WHEN 'I' THEN 'an index'
+            WHEN 'S' THEN 'a sequence'
+            WHEN 'c' THEN 'a composite type'
+            ELSE 'not a table' END),
+        'nothing was written',
+        '{}', '{}'
+    FROM target t
+    WHERE t.nspname <> 'vestige_sql' AND t.relkind <> 'r'
+    UNION ALL
+    SELECT
+        23, 'temporary', p.name,
+        format('%s is a temporary table, which no other session can see', p.name),
+        'nothing was written',
+        '{}', '{}'
+    FROM plain p
+    WHERE p.relpersistence = 't'
+    UNION ALL
+    SELECT
+        24, 'typed', p.name,
+        format('%s is a typed table, whose columns cannot be altered', p.name),
+        'nothing was written',
+        ARRAY[format('ALTER TABLE %s NOT OF;', p.name)],
+        ARRAY[format('ALTER TABLE %s OF %s;', p.name, format_type(p.reloftype, NULL))]
+    FROM plain p
+    WHERE p.reloftype <> 0
+    UNION ALL
+    SELECT
+        25, 'inherits', p.name,
+        format('%s is part of an inheritance tree or a partition, which is not supported', p.name),
+        'nothing was written',
+        '{}', '{}'
+    FROM plain p
+    WHERE EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE p.oid IN (i.inhparent, i.inhrelid))
+    UNION ALL
+    SELECT
+        26, 'no_column', p.name,
+        format('%s has no column %s', p.name, w.name),
+        format('name the columns with --id-column, --content-column and --embedding-column; it has %s; nothing was written',
+            coalesce((SELECT string_agg(c.name, ', ' ORDER BY c.attnum) FROM columns c), 'none')),
+        '{}', '{}'
+    FROM plain p
+    CROSS JOIN LATERAL (
+        SELECT w.name
+        FROM (VALUES (1, :'id_column'::text), (2, :'content_column'), (3, :'embedding_column')) AS w (place, name)
+        WHERE NOT EXISTS (SELECT FROM columns c WHERE c.name = w.name)
+        ORDER BY w.place
+        LIMIT 1
+    ) AS w
+    UNION ALL
+    SELECT
+        27, 'bytes', format('%s.%s', p.name, c.name),
+        format('%s.%s is of type bytea, which is no text', p.name, c.name),
+        'name the column with the text with --content-column; nothing was written',
+        '{}', '{}'
+    FROM plain p
+    JOIN columns c ON c.name = :'content_column' AND c.full_type = 'bytea'
+    UNION ALL
+    SELECT
+        28, 'not_a_vector', format('%s.%s', p.name, c.name),
+        format('%s.%s is of type %s, not a vector column', p.name, c.name, CASE
+            WHEN c.is_pgvectors AND c.typname !~ '^_' THEN c.typname || coalesce('(' || c.typmod || ')', '')
+            ELSE c.full_type END),
+        'name the pgvector column with --embedding-column; nothing was written',
+        '{}', '{}'
+    FROM plain p
+    JOIN columns c ON c.name = :'embedding_column' AND NOT (c.typname IN ('vector', 'halfvec') AND c.is_pgvectors)
+    UNION ALL
+    SELECT
+        29, 'one_column_twice', format('%s.%s', p.name, c.name),
+        format('%s.%s cannot be the embedding column and the key or the text too', p.name, c.name),
+        'name three columns with --id-column, --content-column and --embedding-column; nothing was written',
+        '{}', '{}'
+    FROM plain p
+    JOIN columns c ON c.name = :'embedding_column' AND c.name IN (:'id_column', :'content_column')
+    UNION ALL
+    SELECT
+        30, CASE WHEN y.columns > 1 AND y.has_id THEN 'composite_key' ELSE 'no_key' END, format('%s.%s', p.name, k.name),
+        CASE
+            WHEN y.columns > 1 AND y.has_id THEN format('%s.%s is only a part of the composite key (%s)', p.name, k.name, y.names)
+            ELSE format('%s.%s is no key: it is not unique and NOT NULL', p.name, k.name)
+        END,
+        'name a single-column key with --id-column, or make one; nothing was written',
+        '{}', '{}'
+    FROM plain p
+    JOIN columns k ON k.name = :'id_column'
+    CROSS JOIN primary_key y
+    WHERE NOT k.attnotnull OR NOT EXISTS (
+        SELECT FROM pg_catalog.pg_index i
+        WHERE i.indrelid = p.oid AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL
+          AND i.indnkeyatts = 1 AND i.indkey[0] = k.attnum
+          -- two keys that the index tells apart may be equal to a column that ignores case
+          AND (i.indcollation[0] = k.attcollation OR NOT k.compares_loosely))
+    UNION ALL
+    SELECT
+        31, 'generated', format('%s.%s', p.name, c.name),
+        format('%s.%s is a generated column, it cannot be written', p.name, c.name),
+        'nothing was written',
+        ARRAY[format('ALTER TABLE %s ALTER COLUMN %I DROP EXPRESSION;', p.name, c.name)], '{}'
+    FROM plain p
+    JOIN columns c ON c.name = :'embedding_column' AND c.attgenerated <> ''
+    UNION ALL
+    SELECT
+        33, 'not_owner', p.name,
+        format('role %s does not own %s, its owner is %s', current_user, p.name, p.owner),
+        format('run as %s, or GRANT %s TO %s; nothing was written', p.owner, p.owner, current_user),
+        ARRAY[format('GRANT %I TO %I;', p.owner, current_user)], ARRAY[format('REVOKE %I FROM %I;', p.owner, current_user)]
+    FROM plain p
+    WHERE :'verb' NOT IN ('look', 'gate') AND NOT pg_has_role(p.relowner, 'USAGE')
+    UNION ALL
+    SELECT
+        34, 'row_security', p.name,
+        format('%s forces row level security on its owner, so that rows may be hidden from this run', p.name),
+        format('ALTER TABLE %s NO FORCE ROW LEVEL SECURITY for the time of the run, or run as a role with BYPASSRLS; '
+            'nothing was written', p.name),
+        ARRAY[format('ALTER TABLE %s NO FORCE ROW LEVEL SECURITY;', p.name)],
+        ARRAY[format('ALTER TABLE %s FORCE ROW LEVEL SECURITY;', p.name)]
+    FROM plain p
+    WHERE row_security_active(p.oid)
+    UNION ALL
+    SELECT
+        35, 'rights', p.name,
+        format('role %s lacks rights that a run on %s needs', current_user, p.name),
+        string_agg(g.lacking, '; ' ORDER BY g.lacking) || '; (nothing was written)',
+        array_agg(g.lacking || ';' ORDER BY g.lacking),
+        array_agg(regexp_replace(g.lacking, '^GRANT (.*) TO ', 'REVOKE \1 FROM ') || ';' ORDER BY g.lacking)
+    FROM plain p
+    CROSS JOIN grants g
+    GROUP BY p.name
+),
+ruling AS (
+    SELECT r.*, CASE r.what WHEN 'asked' THEN '{}' ELSE '{rewrite,widen,swap,fill,online,back}' END::text[] AS rules_out
+    FROM refusals r
+),
+remembered AS MATERIALIZED (
+    SELECT set_config('vestige_sql.refusals', (
+        coalesce(nullif(current_setting('vestige_sql.refusals', true), ''), '{}')::jsonb
+        || jsonb_build_object('table', (SELECT jsonb_agg(to_jsonb(r) ORDER BY r.place) FROM ruling r)))::text, true)
+)
+SELECT r.* FROM ruling r CROSS JOIN remembered ORDER BY r.place;

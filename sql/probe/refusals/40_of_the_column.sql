@@ -1,0 +1,248 @@
+-- What hangs on the embedding column and cannot be kept, with the ways of applying that it rules out, and the way out.
+--
+-- ALTER COLUMN TYPE (rewrite, widen) keeps indexes, constraints, statistics and comments, and refuses rules, policies,
+-- generated columns, triggers on the column, functions with an SQL body and, in other tables, columns of the table's row
+-- type. DROP COLUMN (swap) drops every index and constraint that mentions the column, and the renames of online and back
+-- leave them on the other column. What can be kept but is about the old dimension, or has no room for the new one, is
+-- listed too. Views are listed by 50_of_the_views.sql.
+--
+-- The first row only says which column was asked. remove are statements that take the reason away, restore those that make
+-- again what they took; one that cannot be made again as it was stands in a comment. The rows are remembered for this
+-- transaction, for 80_by_way.sql.
+--
+-- Locks:        none on the target
+-- Transaction:  required
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it sets the same value
+-- Undo:         ROLLBACK, while the transaction is open
+-- Variables:    from_dimension, dimension, embedding_column, schema, table
+
+WITH RECURSIVE embedding AS (
+    SELECT
+        c.oid AS target, format('%I.%I', n.nspname, c.relname) AS name, a.attname, a.attnum, a.attstorage,
+        format('%I.%I.%I', n.nspname, c.relname, a.attname) AS "column",
+        coalesce(nullif(a.atttypmod, -1), :from_dimension::integer) AS old_dimension,
+        coalesce(nullif(a.atttypmod, -1), :from_dimension::integer) IS DISTINCT FROM :dimension::integer AS dimension_changes,
+        -- a header of 8 bytes, then 4 bytes a dimension, halfvec 2
+        8 + :dimension * CASE t.typname WHEN 'halfvec' THEN 2 ELSE 4 END AS bytes
+    FROM pg_catalog.pg_class c
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname::text = :'embedding_column' AND NOT a.attisdropped
+    JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+    WHERE n.nspname = :'schema' AND c.relname = :'table' AND c.relkind = 'r'
+),
+dependents AS (
+    SELECT DISTINCT d.classid, d.objid, d.objsubid
+    FROM embedding e
+    JOIN pg_catalog.pg_depend d
+        ON d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = e.target AND d.refobjsubid = e.attnum
+    -- the column's own default comes along, and PostgreSQL 18 keeps NOT NULL as a constraint that does too
+    WHERE NOT (d.classid = 'pg_catalog.pg_attrdef'::regclass AND EXISTS (
+              SELECT FROM pg_catalog.pg_attrdef ad WHERE ad.oid = d.objid AND ad.adnum = e.attnum))
+      AND NOT (d.classid = 'pg_catalog.pg_constraint'::regclass AND EXISTS (
+              SELECT FROM pg_catalog.pg_constraint co WHERE co.oid = d.objid AND co.contype = 'n'))
+),
+-- the table's row type, and the types made of it
+row_types (oid) AS (
+    SELECT t.oid FROM embedding e JOIN pg_catalog.pg_type t ON t.typrelid = e.target
+    UNION
+    SELECT t.oid
+    FROM row_types r
+    JOIN pg_catalog.pg_type t ON t.typelem = r.oid OR t.typbasetype = r.oid OR EXISTS (
+        SELECT FROM pg_catalog.pg_attribute a
+        JOIN pg_catalog.pg_class c ON c.oid = a.attrelid AND c.relkind = 'c'
+        WHERE a.atttypid = r.oid AND NOT a.attisdropped AND c.reltype = t.oid)
+),
+described AS (
+    SELECT
+        d.*, e."column", e.old_dimension, e.dimension_changes, c.relkind, am.amname,
+        pg_describe_object(d.classid, d.objid, d.objsubid) AS name,
+        -- of an index on a part of the vector, or on all of it
+        CASE WHEN i.indkey[0] = 0
+                AND i.indexprs::text ~ (':varattno ' || e.attnum || '\M')
+            THEN k.atttypmod END AS key_dimension,
+        coalesce(e.attnum = ANY (i.indkey::smallint[]) AND am.amname = 'btree' AND e.bytes + 8 > 2704, false) AS too_large,
+        -- what is said of the column's vectors, their dimension perhaps
+        CASE d.classid
+            WHEN 'pg_catalog.pg_constraint'::regclass THEN pg_get_constraintdef(d.objid)
+            ELSE concat_ws(' ', pg_get_expr(i.indexprs, i.indrelid), pg_get_expr(i.indpred, i.indrelid))
+        END AS says
+    FROM dependents d
+    CROSS JOIN embedding e
+    LEFT JOIN pg_catalog.pg_class c ON d.classid = 'pg_catalog.pg_class'::regclass AND c.oid = d.objid
+    LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid
+    LEFT JOIN pg_catalog.pg_am am ON am.oid = c.relam AND c.relkind = 'i'
+    LEFT JOIN pg_catalog.pg_attribute k ON k.attrelid = i.indexrelid AND k.attnum = 1
+    WHERE NOT EXISTS (
+        SELECT FROM pg_catalog.pg_rewrite r
+        JOIN pg_catalog.pg_class v ON v.oid = r.ev_class AND v.relkind IN ('v', 'm')
+        WHERE d.classid = 'pg_catalog.pg_rewrite'::regclass AND r.oid = d.objid)
+),
+judged AS (
+    SELECT
+        d.*,
+        coalesce(d.amname IN ('hnsw', 'ivfflat'), false) AS is_vector_index,
+        coalesce(CASE
+            -- brought along, but for one on a part of the vector that the new ones are too short for
+            WHEN d.amname IN ('hnsw', 'ivfflat') THEN
+                d.key_dimension <> d.old_dimension AND d.key_dimension > :dimension
+            WHEN d.old_dimension IS NOT NULL THEN
+                d.dimension_changes AND d.says ~ ('\m' || d.old_dimension || '\M')
+            ELSE d.says ~ '\m(vector_dims|array_length|cardinality)\M' AND d.says !~ ('\m' || :dimension || '\M')
+        END, false) AS wrong_dimension
+    FROM described d
+),
+kinds AS (
+    SELECT j.*, k.what, k.kind
+    FROM judged j
+    CROSS JOIN LATERAL (
+        SELECT * FROM (VALUES
+            (1, j.is_vector_index, 'index_too_long', 'an index longer than the new dimension'),
+            (2, j.wrong_dimension, 'old_dimension', 'about the old dimension'),
+            (3, j.too_large, 'index_too_large', 'an index whose rows would not fit in a page'),
+            (4, j.relkind = 'S', 'sequence', 'a sequence that belongs to it'),
+            (5, j.classid = 'pg_catalog.pg_rewrite'::regclass, 'rule', 'a rule'),
+            (6, j.classid = 'pg_catalog.pg_policy'::regclass, 'policy', 'a row security policy'),
+            (7, j.classid = 'pg_catalog.pg_trigger'::regclass, 'trigger', 'a trigger on this column'),
+            (8, j.classid = 'pg_catalog.pg_proc'::regclass, 'function', 'a function with an SQL body'),
+            (9, j.classid = 'pg_catalog.pg_attrdef'::regclass, 'generated_column', 'a generated column'),
+            (10, j.classid = 'pg_catalog.pg_constraint'::regclass, 'constraint', 'a constraint'),
+            (11, j.classid = 'pg_catalog.pg_statistic_ext'::regclass, 'statistics', 'extended statistics'),
+            (12, j.classid = 'pg_catalog.pg_publication_rel'::regclass, 'publication', 'a publication'),
+            (13, j.classid = 'pg_catalog.pg_class'::regclass, 'index', 'an index'),
+            (14, true, 'another_object', 'another object')
+        ) AS k (place, holds, what, kind)
+        WHERE k.holds
+        ORDER BY k.place
+        LIMIT 1
+    ) AS k
+    WHERE j.wrong_dimension OR NOT j.is_vector_index
+),
+ways_out (classid, objid, remove, restore, more, said_of) AS (
+    SELECT k.classid, k.objid, format('DROP RULE %I ON %s;', r.rulename, r.ev_class::regclass), pg_get_ruledef(r.oid),
+        CASE WHEN r.ev_enabled <> 'O' THEN format('ALTER TABLE %s %s RULE %I;', r.ev_class::regclass,
+            CASE r.ev_enabled WHEN 'A' THEN 'ENABLE ALWAYS' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'DISABLE' END, r.rulename) END,
+        format('RULE %I ON %s', r.rulename, r.ev_class::regclass)
+    FROM kinds k
+    JOIN pg_catalog.pg_rewrite r ON k.classid = 'pg_catalog.pg_rewrite'::regclass AND r.oid = k.objid
+    UNION ALL
+    SELECT k.classid, k.objid, format('DROP POLICY %I ON %s;', p.polname, p.polrelid::regclass),
+        format('CREATE POLICY %I ON %s AS %s FOR %s TO %s%s%s;', p.polname, p.polrelid::regclass,
+            CASE WHEN p.polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END,
+            CASE p.polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE' WHEN 'd' THEN 'DELETE' ELSE 'ALL' END,
+            (SELECT string_agg(CASE u.oid WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(u.oid)) END, ', ')
+             FROM unnest(p.polroles) AS u (oid)),
+            ' USING (' || pg_get_expr(p.polqual, p.polrelid) || ')',
+            ' WITH CHECK (' || pg_get_expr(p.polwithcheck, p.polrelid) || ')'),
+        NULL, format('POLICY %I ON %s', p.polname, p.polrelid::regclass)
+    FROM kinds k
+    JOIN pg_catalog.pg_policy p ON k.classid = 'pg_catalog.pg_policy'::regclass AND p.oid = k.objid
+    UNION ALL
+    SELECT k.classid, k.objid, format('DROP TRIGGER %I ON %s;', t.tgname, t.tgrelid::regclass), pg_get_triggerdef(t.oid) || ';',
+        CASE WHEN t.tgenabled <> 'O' THEN format('ALTER TABLE %s %s TRIGGER %I;', t.tgrelid::regclass,
+            CASE t.tgenabled WHEN 'A' THEN 'ENABLE ALWAYS' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'DISABLE' END, t.tgname) END,
+        format('TRIGGER %I ON %s', t.tgname, t.tgrelid::regclass)
+    FROM kinds k
+    JOIN pg_catalog.pg_trigger t ON k.classid = 'pg_catalog.pg_trigger'::regclass AND t.oid = k.objid AND NOT t.tgisinternal
+    UNION ALL
+    SELECT k.classid, k.objid, format('ALTER TABLE %s DROP CONSTRAINT %I;', c.conrelid::regclass, c.conname),
+        format('ALTER TABLE %s ADD CONSTRAINT %I %s;', c.conrelid::regclass, c.conname, pg_get_constraintdef(c.oid)),
+        NULL, format('CONSTRAINT %I ON %s', c.conname, c.conrelid::regclass)
+    FROM kinds k
+    JOIN pg_catalog.pg_constraint c ON k.classid = 'pg_catalog.pg_constraint'::regclass AND c.oid = k.objid
+    UNION ALL
+    SELECT k.classid, k.objid, format('DROP STATISTICS %I.%I;', n.nspname, s.stxname), pg_get_statisticsobjdef(s.oid) || ';',
+        CASE WHEN s.stxstattarget >= 0 THEN
+            format('ALTER STATISTICS %I.%I SET STATISTICS %s;', n.nspname, s.stxname, s.stxstattarget) END,
+        format('STATISTICS %I.%I', n.nspname, s.stxname)
+    FROM kinds k
+    JOIN pg_catalog.pg_statistic_ext s ON k.classid = 'pg_catalog.pg_statistic_ext'::regclass AND s.oid = k.objid
+    JOIN pg_catalog.pg_namespace n ON n.oid = s.stxnamespace
+    UNION ALL
+    SELECT k.classid, k.objid, format('DROP INDEX %s;', i.indexrelid::regclass), pg_get_indexdef(i.indexrelid) || ';',
+        NULL, format('INDEX %s', i.indexrelid::regclass)
+    FROM kinds k
+    JOIN pg_catalog.pg_index i ON k.classid = 'pg_catalog.pg_class'::regclass AND i.indexrelid = k.objid
+    UNION ALL
+    SELECT k.classid, k.objid, format('ALTER SEQUENCE %s OWNED BY NONE;', k.objid::regclass),
+        format('ALTER SEQUENCE %s OWNED BY %s;', k.objid::regclass, k."column"), NULL, NULL
+    FROM kinds k
+    WHERE k.what = 'sequence'
+),
+refusals (place, what, object, message, hint, remove, restore, rules_out) AS (
+    SELECT
+        0, 'asked', format('%I.%I.%I', :'schema'::text, :'table'::text, :'embedding_column'::text),
+        format('from %s dimensions to %s', coalesce((SELECT e.old_dimension::text FROM embedding e), 'no'), :dimension), '',
+        '{}'::text[], '{}'::text[], '{}'::text[]
+    UNION ALL
+    SELECT
+        300, k.what, format('%s (%s)', k.name, k.kind),
+        format('%s (%s) hangs on %s and cannot be kept', k.name, k.kind, k."column"),
+        'drop it for the time of the run and recreate it afterwards; nothing was written',
+        array_remove(ARRAY[w.remove], NULL),
+        CASE WHEN k.what IN ('old_dimension', 'index_too_long', 'index_too_large')
+            THEN ARRAY[format('-- %s dimensions do not fit: %s', :dimension, regexp_replace(w.restore, '\s+', ' ', 'g'))]
+            ELSE array_remove(ARRAY[w.restore, w.more, 'COMMENT ON ' || w.said_of || ' IS ' || quote_literal(o.said) || ';'], NULL) END,
+        CASE WHEN k.wrong_dimension OR k.too_large OR k.classid NOT IN (
+                'pg_catalog.pg_class'::regclass, 'pg_catalog.pg_statistic_ext'::regclass, 'pg_catalog.pg_constraint'::regclass)
+            THEN '{rewrite,widen}'::text[] ELSE '{}' END || '{swap,online,back}'::text[]
+    FROM kinds k
+    LEFT JOIN ways_out w USING (classid, objid)
+    LEFT JOIN LATERAL (
+        SELECT obj_description(k.objid, c.relname) AS said FROM pg_catalog.pg_class c WHERE c.oid = k.classid
+    ) AS o ON true
+    UNION ALL
+    SELECT
+        300, 'row_type', format('%s (of the row type of this table)', x.name),
+        format('%s (of the row type of this table) hangs on %s and cannot be kept', x.name, x."column"),
+        'drop it for the time of the run and recreate it afterwards; nothing was written',
+        '{}', '{}', '{rewrite,widen,swap,online,back}'
+    FROM (
+        SELECT pg_describe_object('pg_catalog.pg_class'::regclass, a.attrelid, a.attnum) AS name, e."column"
+        FROM row_types r
+        JOIN pg_catalog.pg_attribute a ON a.atttypid = r.oid AND NOT a.attisdropped
+        JOIN pg_catalog.pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'm', 'p')
+        CROSS JOIN embedding e
+    ) AS x
+    UNION ALL
+    SELECT
+        300, 'storage_plain', 'STORAGE PLAIN (in which no vector of the new dimension fits in a page)',
+        format('STORAGE PLAIN (in which no vector of the new dimension fits in a page) hangs on %s and cannot be kept', e."column"),
+        'drop it for the time of the run and recreate it afterwards; nothing was written',
+        ARRAY[format('ALTER TABLE %s ALTER COLUMN %I SET STORAGE EXTENDED;', e.name, e.attname)],
+        ARRAY[format('-- %s dimensions do not fit: ALTER TABLE %s ALTER COLUMN %I SET STORAGE PLAIN;', :dimension, e.name, e.attname)],
+        '{rewrite,widen,swap,online,back}'
+    FROM embedding e
+    WHERE e.attstorage = 'p' AND e.bytes > 8100
+    UNION ALL
+    SELECT
+        300, 'default', format('the default of %s, a vector of the old dimension', e."column"),
+        format('the default of %s, a vector of the old dimension, cannot be kept', e."column"),
+        'drop it for the time of the run and recreate it afterwards; nothing was written',
+        ARRAY[format('ALTER TABLE %s ALTER COLUMN %I DROP DEFAULT;', e.name, e.attname)],
+        ARRAY[format('-- %s dimensions do not fit: ALTER TABLE %s ALTER COLUMN %I SET DEFAULT %s;', :dimension, e.name, e.attname,
+            regexp_replace(pg_get_expr(d.adbin, d.adrelid), '\s+', ' ', 'g'))],
+        '{rewrite,widen,swap,online,back}'
+    FROM embedding e
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = e.target AND a.attnum = e.attnum AND a.attgenerated = ''
+    JOIN pg_catalog.pg_attrdef d ON d.adrelid = e.target AND d.adnum = e.attnum
+    WHERE e.dimension_changes
+    UNION ALL
+    SELECT
+        310, 'update_rule', e.name,
+        format('%s has a rule ON UPDATE, which would fire', e.name),
+        'drop the rule for the time of the run and recreate it afterwards; nothing was written',
+        array_agg(format('DROP RULE %I ON %s;', r.rulename, e.name) ORDER BY r.rulename),
+        array_agg(pg_get_ruledef(r.oid) ORDER BY r.rulename),
+        '{widen,swap,fill,online,back}'
+    FROM embedding e
+    JOIN pg_catalog.pg_rewrite r ON r.ev_class = e.target AND r.ev_type = '2'
+    GROUP BY e.name
+),
+remembered AS MATERIALIZED (
+    SELECT set_config('vestige_sql.refusals', (
+        coalesce(nullif(current_setting('vestige_sql.refusals', true), ''), '{}')::jsonb
+        || jsonb_build_object('column', (SELECT jsonb_agg(to_jsonb(r) ORDER BY r.place, r.object) FROM refusals r)))::text, true)
+)
+SELECT r.* FROM refusals r CROSS JOIN remembered ORDER BY r.place, r.object;

@@ -1,0 +1,118 @@
+-- What a second column beside the embedding column cannot be: of a name that is taken, of a column that is NOT NULL, or filled
+-- without firing triggers. widen and swap, which widen falls back to, rename one too.
+--
+-- The first row only says which column was asked. remove are statements that take the reason away, restore those that bring
+-- back what they took. The rows are remembered for this transaction, for 80_by_way.sql. fire_triggers: they may fire.
+--
+-- Locks:        none on the target
+-- Transaction:  required
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it sets the same value
+-- Undo:         ROLLBACK, while the transaction is open
+-- Variables:    embedding_column, schema, table, fire_triggers
+
+WITH embedding AS (
+    SELECT x.*,
+        'embedding_' || x.suffix AS new_column,
+        'former_embedding_' || x.suffix AS kept_column,
+        -- changes are noted: the second column is the run's own, which adds them together
+        to_regclass('vestige_sql.changed_' || x.suffix) IS NOT NULL AS is_filling,
+        ARRAY['vestige_sql_note_inserted_' || x.suffix, 'vestige_sql_note_updated_' || x.suffix,
+            'zz_vestige_sql_forget_stale_' || x.suffix] AS own_triggers
+    FROM (
+        SELECT
+            c.oid AS target, format('%I.%I', n.nspname, c.relname) AS name, a.attname, a.attnotnull,
+            format('%I.%I.%I', n.nspname, c.relname, a.attname) AS "column",
+            left(encode(sha256(convert_to(format('%I.%I.%I', n.nspname, c.relname, a.attname), 'UTF8')), 'hex'), 16) AS suffix
+        FROM pg_catalog.pg_class c
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname::text = :'embedding_column' AND NOT a.attisdropped
+        WHERE n.nspname = :'schema' AND c.relname = :'table' AND c.relkind = 'r'
+    ) AS x
+),
+triggers AS (
+    -- those that an UPDATE of the second column fires: "O" in a usual session, "R" in one of a replica, "A" in both
+    SELECT t.tgname AS name, t.tgenabled AS enabled
+    FROM embedding e
+    JOIN pg_catalog.pg_trigger t ON t.tgrelid = e.target AND NOT t.tgisinternal AND t.tgenabled <> 'D'
+    -- bit 4 of tgtype is UPDATE; with a list of columns, the second is not on it
+    WHERE t.tgtype::integer & 16 <> 0 AND t.tgattr = ''::int2vector AND t.tgname <> ALL (e.own_triggers)
+),
+role AS (
+    SELECT
+        x.may,
+        -- also where there is none: one may come while the second column is filled
+        x.may AND (EXISTS (SELECT FROM triggers t WHERE t.enabled = 'O')
+            OR NOT EXISTS (SELECT FROM triggers t WHERE t.enabled = 'R')) AS is_quiet
+    FROM (SELECT coalesce(nullif(current_setting('vestige_sql.triggers_quiet', true), ''), 'false')::boolean AS may) AS x
+),
+firing AS (
+    SELECT t.*
+    FROM triggers t CROSS JOIN role r
+    WHERE t.enabled = 'A' OR t.enabled = CASE WHEN r.is_quiet THEN 'R' ELSE 'O' END
+),
+refusals (place, what, object, message, hint, remove, restore, rules_out) AS (
+    SELECT
+        0, 'asked', format('%I.%I.%I', :'schema'::text, :'table'::text, :'embedding_column'::text),
+        'a second column beside it', '', '{}'::text[], '{}'::text[], '{}'::text[]
+    UNION ALL
+    SELECT
+        210, 'not_null', e."column",
+        format('%s is NOT NULL, which a column that is filled beside it cannot be', e."column"),
+        'ALTER TABLE .. ALTER COLUMN .. DROP NOT NULL for the time of the run, or run without --online; nothing was written',
+        ARRAY[format('ALTER TABLE %s ALTER COLUMN %I DROP NOT NULL;', e.name, e.attname)],
+        ARRAY[format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL;', e.name, e.attname)],
+        '{online}'
+    FROM embedding e
+    WHERE e.attnotnull
+    UNION ALL
+    SELECT
+        400 + c.place, 'name_taken', format('%s.%I', e.name, c.name),
+        format('%s has a column %s already, and the run is to add one of that name', e.name, c.name),
+        format('rename it, or drop it where an earlier run left it: ALTER TABLE %s RENAME COLUMN %s TO ..; nothing was written',
+            e.name, c.name),
+        ARRAY[format('ALTER TABLE %s RENAME COLUMN %I TO %I;', e.name, c.name, c.name || '_aside')],
+        ARRAY[format('ALTER TABLE %s RENAME COLUMN %I TO %I;', e.name, c.name || '_aside', c.name)],
+        c.rules_out
+    FROM embedding e
+    CROSS JOIN LATERAL (VALUES
+        (1, e.new_column, e.is_filling, '{widen,swap,online,back}'::text[]),
+        (2, e.kept_column, false, '{online}')
+    ) AS c (place, name, is_ours, rules_out)
+    WHERE NOT c.is_ours
+      AND EXISTS (
+          SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = e.target AND a.attname = c.name AND NOT a.attisdropped)
+    UNION ALL
+    SELECT
+        410, 'fires_triggers', e.name,
+        format('filling the second column would fire triggers of %s: %s', e.name, string_agg(f.name, ', ' ORDER BY f.name)),
+        concat_ws('; ',
+            string_agg(f.name, ', ' ORDER BY f.name) FILTER (WHERE f.enabled <> 'O')
+                || format(' fire even so: ALTER TABLE %s ENABLE TRIGGER .. makes them like the others', e.name),
+            CASE WHEN NOT r.may THEN
+                format('GRANT SET ON PARAMETER session_replication_role TO %s lets this role suppress them (PostgreSQL 15 on)',
+                    '"' || replace(current_user, '"', '""') || '"') END,
+            'or let them fire, once for each row, with --fire-triggers; nothing was written'),
+        array_remove(
+            array_agg(CASE WHEN f.enabled <> 'O' THEN format('ALTER TABLE %s ENABLE TRIGGER %I;', e.name, f.name) END ORDER BY f.name)
+                || CASE WHEN NOT r.may AND current_setting('server_version_num')::integer >= 150000 THEN
+                    format('GRANT SET ON PARAMETER session_replication_role TO %I;', current_user) END, NULL),
+        array_remove(
+            array_agg(CASE f.enabled WHEN 'O' THEN NULL ELSE format('ALTER TABLE %s ENABLE %s TRIGGER %I;', e.name,
+                CASE f.enabled WHEN 'A' THEN 'ALWAYS' ELSE 'REPLICA' END, f.name) END ORDER BY f.name)
+                || CASE WHEN NOT r.may AND current_setting('server_version_num')::integer >= 150000 THEN
+                    format('REVOKE SET ON PARAMETER session_replication_role FROM %I;', current_user) END, NULL),
+        '{online}'
+    FROM embedding e
+    CROSS JOIN role r
+    CROSS JOIN firing f
+    WHERE NOT :fire_triggers
+    GROUP BY e.name, r.may
+),
+remembered AS MATERIALIZED (
+    SELECT set_config('vestige_sql.refusals', (
+        coalesce(nullif(current_setting('vestige_sql.refusals', true), ''), '{}')::jsonb
+        || jsonb_build_object('second_column', (SELECT jsonb_agg(to_jsonb(r) ORDER BY r.place) FROM refusals r)))::text, true)
+)
+SELECT r.* FROM refusals r CROSS JOIN remembered ORDER BY r.place;

@@ -1,0 +1,107 @@
+-- What rows and former vectors refuse: no text where the column is NOT NULL, or vectors of an earlier run that are kept.
+--
+-- It writes the question, which psql then asks: the rows are looked at only where the column is NOT NULL, and the columns and
+-- the package's tables need not be there. The first row only says which column was asked. remove are statements that take
+-- the reason away, restore those that bring back what they took. The rows are remembered for this transaction, for
+-- 80_by_way.sql. verb back is the way back to the former vectors, for which rows without one of these are the question.
+--
+-- Locks:        ACCESS SHARE on the target
+-- Transaction:  required
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it sets the same value
+-- Undo:         ROLLBACK, while the transaction is open
+-- Variables:    schema, table, embedding_column, verb, id_column, content_column, id_schema
+
+SELECT format($ask$WITH refusals (place, what, object, message, hint, remove, restore, rules_out) AS (
+    SELECT 0, 'asked', %1$L, 'its rows, and its former vectors', '', '{}'::text[], '{}'::text[], '{}'::text[]%2$s%3$s%4$s
+),
+remembered AS MATERIALIZED (
+    SELECT set_config('vestige_sql.refusals', (
+        coalesce(nullif(current_setting('vestige_sql.refusals', true), ''), '{}')::jsonb
+        || jsonb_build_object('rows', (SELECT jsonb_agg(to_jsonb(r) ORDER BY r.place) FROM refusals r)))::text, true)
+)
+SELECT r.* FROM refusals r CROSS JOIN remembered ORDER BY r.place$ask$,
+    format('%I.%I.%I', :'schema'::text, :'table'::text, :'embedding_column'::text),
+    CASE WHEN k.is_there AND :'verb' <> 'back' THEN format($kept$
+    UNION ALL
+    SELECT
+        200, 'still_kept', %1$L,
+        format('the former vectors of %%s are still kept, those of %%s', %1$L,
+            coalesce(format('%%s (%%s dimensions, hash %%s)', k.model_name, k.dimension, left(k.model_hash, 12)),
+                'no registered model')),
+        'vestige-sql migrate finalize lets them go, vestige-sql migrate rollback goes back to them; nothing was written',
+        '{}', '{}', '{rewrite,widen,swap,online}'
+    FROM (
+        SELECT CASE WHEN k.model_hash IS NOT NULL THEN k.model_name END AS model_name, k.dimension, k.model_hash
+        FROM vestige_sql.kept k
+        WHERE k.table_schema = %2$L AND k.table_name = %3$L AND k.column_name = %4$L
+    ) AS k$kept$,
+        e."column", :'schema'::text, :'table'::text, :'embedding_column'::text) END,
+    CASE WHEN e.attnotnull AND e.has_text_column AND :'verb' <> 'back' THEN format($blank$
+    UNION ALL
+    SELECT
+        220, 'rows_without_text', %1$L,
+        format('%%s is NOT NULL, and %%s rows have no text to embed', %1$L, ltrim(to_char(b.rows, '999,999,999,999'))),
+        'give them text, delete them, or ALTER TABLE .. ALTER COLUMN .. DROP NOT NULL; nothing was written',
+        ARRAY[%5$L], ARRAY[%6$L], '{rewrite,widen,swap}'
+    FROM (
+        SELECT count(*) AS rows FROM %2$s t
+        -- as vestige_sql.has_text() says it, which may not be there yet
+        WHERE NOT (t.%3$I IS NOT NULL AND (
+            -- most texts begin with a printing character of ASCII, which says it at once
+            t.%3$I::text ~>=~ '!' AND t.%3$I::text ~<~ E'\x7f'
+            OR octet_length(btrim(
+                t.%3$I::text,
+                E' \t\n\u000b\f\r\u001c\u001d\u001e\u001f\u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000'
+            )) > 0))
+    ) AS b
+    WHERE b.rows > 0$blank$,
+        e."column", e.name, :'content_column'::text, NULL,
+        format('ALTER TABLE %s ALTER COLUMN %I DROP NOT NULL;', e.name, e.attname),
+        '-- its rows without text have no vector: ALTER TABLE .. ALTER COLUMN .. SET NOT NULL') END,
+    CASE WHEN e.attnotnull AND e.has_text_column AND e.has_id_column AND k.is_there AND :'verb' = 'back' THEN format($back$
+    UNION ALL
+    SELECT
+        220, 'rows_not_kept', %1$L,
+        format('%%s is NOT NULL, and %%s rows written since have no kept vector', %1$L,
+            ltrim(to_char(b.rows, '999,999,999,999'))),
+        'ALTER TABLE .. ALTER COLUMN .. DROP NOT NULL, roll back, and have the rows embedded; nothing was written',
+        ARRAY[%3$L], ARRAY[%4$L], '{rewrite,widen,swap,back}'
+    FROM (SELECT count(*) AS rows FROM %2$s) AS b
+    WHERE b.rows > 0$back$,
+        e."column",
+        CASE
+            WHEN e.is_kept_beside THEN format(
+                '%s t WHERE t.%I IS NULL AND vestige_sql.has_text(t.%I::text)', e.name, e.kept_column, :'content_column'::text)
+            WHEN e.is_kept_apart THEN format(
+                '%1$s t LEFT JOIN vestige_sql.%2$I k ON k.id OPERATOR(%3$I.=) t.%4$I'
+                ' AND k.content_hash = vestige_sql.content_hash(t.%5$I::text) WHERE k.id IS NULL AND vestige_sql.has_text(t.%5$I::text)',
+                e.name, e.kept_table, :'id_schema'::text, :'id_column'::text, :'content_column'::text)
+            ELSE '(SELECT WHERE false) AS none' END,
+        format('ALTER TABLE %s ALTER COLUMN %I DROP NOT NULL;', e.name, e.attname),
+        format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL;', e.name, e.attname)) END)
+FROM (SELECT to_regclass('vestige_sql.kept') IS NOT NULL AS is_there) AS k
+LEFT JOIN LATERAL (
+    SELECT
+        x.*,
+        EXISTS (SELECT FROM pg_catalog.pg_attribute a
+            WHERE a.attrelid = x.target AND a.attname::text = :'content_column' AND NOT a.attisdropped) AS has_text_column,
+        EXISTS (SELECT FROM pg_catalog.pg_attribute a
+            WHERE a.attrelid = x.target AND a.attname::text = :'id_column' AND NOT a.attisdropped) AS has_id_column,
+        'former_embedding_' || x.suffix AS kept_column,
+        'kept_' || x.suffix AS kept_table,
+        EXISTS (SELECT FROM pg_catalog.pg_attribute a
+            WHERE a.attrelid = x.target AND a.attname = 'former_embedding_' || x.suffix AND NOT a.attisdropped) AS is_kept_beside,
+        to_regclass('vestige_sql.kept_' || x.suffix) IS NOT NULL AS is_kept_apart
+    FROM (
+        SELECT
+            c.oid AS target, format('%I.%I', n.nspname, c.relname) AS name, a.attname, a.attnotnull,
+            format('%I.%I.%I', n.nspname, c.relname, a.attname) AS "column",
+            left(encode(sha256(convert_to(format('%I.%I.%I', n.nspname, c.relname, a.attname), 'UTF8')), 'hex'), 16) AS suffix
+        FROM pg_catalog.pg_class c
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname::text = :'embedding_column' AND NOT a.attisdropped
+        WHERE n.nspname = :'schema' AND c.relname = :'table' AND c.relkind = 'r'
+    ) AS x
+) AS e ON true \gexec

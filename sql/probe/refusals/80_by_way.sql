@@ -1,0 +1,75 @@
+-- Which way may be taken, and what is said where it may not: the rows that the files before this one have remembered.
+--
+-- What comes first in a way's order is said, all of its kind at once; not_at_all: no way may be taken. It is remembered for
+-- this transaction, for gate/03_nothing_refuses.sql, once every file before this one was run.
+--
+-- Locks:        none on the target
+-- Transaction:  required
+-- Rewrites:     nothing
+-- Fires:        no triggers
+-- Run again:    safe, it sets the same value
+-- Undo:         ROLLBACK, while the transaction is open
+-- Variables:    schema, table, embedding_column
+
+WITH asked AS MATERIALIZED (
+    SELECT
+        coalesce(nullif(current_setting('vestige_sql.refusals', true), ''), '{}')::jsonb AS parts,
+        format('%I.%I.%I', :'schema'::text, :'table'::text, :'embedding_column'::text) AS "column"
+),
+refusals AS (
+    SELECT r.*, row_number() OVER (ORDER BY r.place, p.part, r.nr) AS nr_of_all
+    FROM asked a
+    CROSS JOIN LATERAL jsonb_each(a.parts) AS p (part, rows)
+    CROSS JOIN LATERAL ROWS FROM (jsonb_to_recordset(p.rows) AS (
+        place integer, what text, object text, message text, hint text, remove text[], restore text[], rules_out text[]
+    )) WITH ORDINALITY AS r (place, what, object, message, hint, remove, restore, rules_out, nr)
+),
+ways (nr, way) AS (
+    VALUES (1, 'rewrite'), (2, 'swap'), (3, 'widen'), (4, 'fill'), (5, 'online'), (6, 'back')
+),
+first AS (
+    SELECT w.nr, w.way, min(r.place) AS place
+    FROM ways w
+    LEFT JOIN refusals r ON w.way = ANY (r.rules_out)
+    GROUP BY w.nr, w.way
+),
+said AS (
+    SELECT
+        f.nr, f.way, f.place,
+        array_agg(r.what ORDER BY r.nr_of_all) AS what,
+        CASE f.place
+            WHEN 300 THEN format('%s cannot keep what hangs on %s: %s', f.way, a."column", string_agg(r.object, '; ' ORDER BY r.nr_of_all))
+            ELSE string_agg(r.message, '; ' ORDER BY r.nr_of_all)
+        END AS message,
+        min(r.hint) AS hint,
+        bool_and(cardinality(r.rules_out) = 6) AS not_at_all,
+        -- what was made last goes first
+        string_agg(array_to_string(r.remove, E'\n'), E'\n' ORDER BY r.nr_of_all DESC) FILTER (WHERE r.remove <> '{}') AS remove,
+        string_agg(array_to_string(r.restore, E'\n'), E'\n' ORDER BY r.nr_of_all) FILTER (WHERE r.restore <> '{}') AS restore
+    FROM asked a
+    CROSS JOIN first f
+    JOIN refusals r ON r.place = f.place AND f.way = ANY (r.rules_out)
+    GROUP BY f.nr, f.way, f.place, a."column"
+),
+told AS (
+    SELECT
+        s.nr, s.way, s.what, s.message, s.not_at_all,
+        s.hint || CASE WHEN s.place = 300 THEN
+            coalesce(E'\nThis removes what can be:\n' || s.remove, '') || coalesce(E'\nThis makes it again afterwards:\n' || s.restore, '')
+            ELSE '' END AS hint
+    FROM said s
+),
+remembered AS MATERIALIZED (
+    SELECT set_config('vestige_sql.refused', CASE
+        WHEN a.parts ?& '{server,table,column,views,second_column,rows}' AND NOT EXISTS (
+            SELECT FROM refusals r WHERE r.what = 'asked' AND r.object NOT IN (a."column", format('database %I', current_database())))
+        THEN jsonb_build_object('of', a."column", 'ways', coalesce((
+            SELECT jsonb_object_agg(t.way, jsonb_build_object('message', t.message, 'hint', t.hint)) FROM told t), '{}'))::text
+        ELSE '' END, true)
+    FROM asked a
+)
+SELECT w.way, t.what IS NULL AS may_be_taken, coalesce(t.not_at_all, false) AS not_at_all, t.what, t.message, t.hint
+FROM ways w
+LEFT JOIN told t ON t.way = w.way
+CROSS JOIN remembered
+ORDER BY w.nr;

@@ -1,0 +1,81 @@
+"""What may not be done to a target, and why: the rows of ``sql/probe/refusals/``, which stop the gate too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from vestige_sql import steps
+from vestige_sql.errors import TargetError
+from vestige_sql.steps.files import Value
+
+ASK = "probe/refusals"
+"""The folder that asks, and remembers the answers for the transaction."""
+
+NOTHING_REFUSES = "gate/03_nothing_refuses.sql"
+"""The gate's own look at the answers."""
+
+OF_THE_SERVER = "probe/refusals/20_of_the_server.sql"
+OF_THE_TABLE = "probe/refusals/30_of_the_table.sql"
+BY_WAY = "probe/refusals/80_by_way.sql"
+
+FASTEST_FIRST = ("rewrite", "swap", "widen")
+"""The ways of applying, the fastest first: docs/benchmarks.md has the figures."""
+
+
+@dataclass(frozen=True)
+class Refusals:
+    """``rows`` are what was found, ``by_way`` what is said of each way, by its name: see ``sql/probe/refusals/``."""
+
+    rows: list[dict[str, Any]]
+    by_way: dict[str, dict[str, Any]]
+
+    def check(self, way: str) -> None:
+        """Raise :class:`TargetError` where ``way`` may not be taken."""
+        said = self.by_way[way]
+        if not said["may_be_taken"]:
+            raise TargetError(said["message"], said["hint"])
+
+    def choose(self, wanted: str) -> tuple[str, str]:
+        """Return the way of applying and why it is taken.
+
+        Raises :class:`TargetError` naming what rules it out, or every way where ``wanted`` is "auto".
+        """
+        if wanted != "auto":
+            self.check(wanted)
+            return wanted, "as asked for"
+        ruled_out: list[str] = []
+        for way in FASTEST_FIRST:
+            if self.by_way[way]["may_be_taken"]:
+                but = f" possible, {' and '.join(ruled_out)} being ruled out" if ruled_out else ""
+                return way, f"the fastest way{but}"
+            ruled_out.append(way)
+        self.check(FASTEST_FIRST[0])
+        raise AssertionError(ruled_out)
+
+    def in_the_way_of(self, way: str) -> list[str]:
+        """What hangs on the column and rules ``way`` out, each by its name."""
+        return [row["object"] for row in self.rows if row["place"] == 300 and way in row["rules_out"]]
+
+
+def ask(conn: psycopg.Connection[Any], values: Mapping[str, Value]) -> Refusals:
+    """Return all that is refused of the target that ``values`` name."""
+    return _ask(conn, [step.name for step in steps.folder(ASK)], values)
+
+
+def check_any_way(conn: psycopg.Connection[Any], name: str, values: Mapping[str, Value]) -> None:
+    """Raise :class:`TargetError` for what the file ``name`` of the folder finds, if no way may be taken then."""
+    for said in _ask(conn, [name, BY_WAY], values).by_way.values():
+        if said["not_at_all"]:
+            raise TargetError(said["message"], said["hint"])
+
+
+def _ask(conn: psycopg.Connection[Any], names: list[str], values: Mapping[str, Value]) -> Refusals:
+    # What is remembered ends with the transaction.
+    with conn.transaction():
+        *found, by_way = (steps.query(conn, name, values) for name in names)
+    rows = [row for rows in found for row in rows if row["what"] != "asked"]
+    return Refusals(rows, {row["way"]: row for row in by_way})
