@@ -15,6 +15,7 @@ from vestige_sql.errors import CheckFailed
 from vestige_sql.plan import VESTIGE, ReembedPlan, Target
 from vestige_sql.reembed.decide import check_goes_on, triggers_fired_online
 from vestige_sql.reembed.target import MAX_DIMENSION, Probed, blockers, probe
+from vestige_sql.steps import plans
 
 
 @contextmanager
@@ -61,4 +62,4 @@ def ask_gate(conninfo: str, *, target: Target = VESTIGE) -> list[str]:
         if run is None or run["state"] != "staging" or not run["staging_exists"]:
             raise CheckFailed(f"nothing is staged for {probed.column}", "run vestige-sql migrate stage first")
         values = probed.values | {"dimension": run["dimension"], "only_missing": run["scope"] == "missing"}
-        return [steps.run(conn, step, values).step.name for step in steps.folder("gate")]
+        return [steps.run(conn, step, values).step.name for step in plans.load("gate").steps()]
