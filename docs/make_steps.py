@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
+from itertools import chain
 from pathlib import Path
 
-from vestige_sql import ReembedPlan, steps
-from vestige_sql.reembed.apply import phases
+from vestige_sql import steps
 from vestige_sql.resources import resource_dir
+from vestige_sql.steps import plans
 from vestige_sql.steps.files import HEADER_FIELDS, Step
-from vestige_sql.vestige.source import TABLES
 
 HERE = Path(__file__).parent
 
@@ -30,75 +30,83 @@ again by doing so. [sql/README.md](../sql/README.md) is the manual for running t
 - **Run again**: *safe* steps leave things as after the first time, *refused* ones are stopped by the server.
 """
 
-SECTIONS: dict[str, list[str]] = {
-    "Look, and claim the target": ["probe", "session"],
-    "Watch": ["monitor"],
-    "Stage: nothing live is touched": ["run", "stage/create", "stage"],
-    "Look before the switch": ["preview"],
-    "Predict a run": ["calibrate", "calibrate/create", "calibrate/fill", "calibrate/unlogged"],
-    "Begin inside a migration tool's transaction": ["transaction"],
-    "Apply, in one transaction": [],
-    "Build the index afterwards, or alone": ["index/drop_invalid", "index/concurrently"],
-    "Change the model online, with the index built by index/concurrently": [
-        "online/quiet",
-        "online/prepare",
-        "online/fill",
-        "online/index",
-        "online/catch_up",
-        "online/write_changed",
-        "online/verify",
-        "lock/briefly",
-        "lock/beside",
-        "lock/at_once",
-        "online/switch",
-        "online/close",
-        "online/clean_up",
-    ],
-    "Go back to the former vectors, or let them go": [
-        "rollback/open",
-        "rollback/column",
-        "rollback/close",
-        "rollback/table",
-        "finalize/index",
-        "finalize/column",
-        "finalize",
-    ],
-    "First registration": ["register"],
-    "Undo the run that is under way": ["abort/index", "abort/column", "abort"],
-    "Bring a database to this version, after its migrations and sql/functions": ["upgrade"],
-    "Search": ["search"],
-    "Copy from SQLite, a batch a transaction": [
-        *("copy/look", "copy/create", "copy/batch"),
-        *(f"copy/{table.name}/{folder}" for table in TABLES for folder in ("check", "insert")),
-    ],
+_WAYS = "Apply, in one transaction"
+
+SECTIONS: dict[str, tuple[str, ...]] = {
+    "Look, and claim the target": ("session",),
+    "Watch": (),
+    "Stage: nothing live is touched": ("stage",),
+    "Look before the switch": (),
+    "Predict a run": ("trial",),
+    "Begin inside a migration tool's transaction": ("inside",),
+    _WAYS: (),
+    "Build the index afterwards, or alone": ("index", "concurrent-index"),
+    "Change the model online": ("online",),
+    "Go back to the former vectors": ("rollback-column", "rollback-table"),
+    "Let go of the former vectors": ("finalize-column", "finalize-table"),
+    "First registration": ("register",),
+    "Undo the run that is under way": ("abort",),
+    "Bring a database to this version, after its migrations and sql/functions": (),
+    "Search": (),
+    "Copy from SQLite, a batch a transaction": ("from-sqlite",),
 }
+"""The plans that each section has. The ways to put vectors in place are found: they have a folder in apply/."""
+
+BESIDE: dict[str, str] = {
+    "probe": "Look, and claim the target",
+    "session": "Look, and claim the target",
+    "monitor": "Watch",
+    "run": "Stage: nothing live is touched",
+    "stage": "Stage: nothing live is touched",
+    "preview": "Look before the switch",
+    "calibrate": "Predict a run",
+    "search": "Search",
+    "upgrade": "Bring a database to this version, after its migrations and sql/functions",
+}
+"""The section of folders whose files run in no order, such as questions; those that a plan names stand there."""
 
 
-def folders() -> dict[str, list[str]]:
-    """Return every folder with step files, by section, in the order in which they run.
+def files() -> dict[str, list[str]]:
+    """Return every step file, by section, in the order in which they run.
 
     Raises ``SystemExit`` for a folder whose place nothing says.
     """
     root = resource_dir("sql")
-    ways = sorted(path.name for path in (root / "apply").iterdir() if path.is_dir())
-    found = {section: list(names) for section, names in SECTIONS.items()}
-    found["Apply, in one transaction"] = _merged(
-        [
-            phases(way, ReembedPlan(drop_hnsw_first=drop, keep_old=keep))
-            for way in ways
-            for drop in (True, False)
-            for keep in (True, False)
+    sections = SECTIONS | {_WAYS: tuple(name for name in plans.names() if (root / "apply" / name).is_dir())}
+    if missing := sorted(set(plans.names()) - {name for those in sections.values() for name in those} - {"gate"}):
+        raise SystemExit(f"docs/make_steps.py has no section for the plans {', '.join(missing)}")
+    orders = {section: [_names(plans.load(name)) for name in names] for section, names in sections.items()}
+    # Several ways of one thing are one section, in which what they share stands once.
+    found = {_WAYS: _merged(orders[_WAYS])}
+    placed = set(found[_WAYS])
+    for section, those in orders.items():
+        if section != _WAYS:
+            found[section] = [name for name in dict.fromkeys(chain(*those)) if name not in placed]
+            placed.update(found[section])
+    for section in SECTIONS:
+        beside = [
+            step.name
+            for folder, where in BESIDE.items()
+            if where == section
+            for step in steps.folder(folder)
+            if step.name not in placed
         ]
-    )
-    placed = {name for names in found.values() for name in names}
-    there = {path.parent.relative_to(root).as_posix() for path in root.rglob("*.sql")} - {"functions"}
-    if missing := sorted(there - placed):
+        found[section] = beside + found[section]
+        placed.update(beside)
+    # The functions are no steps: steps call them.
+    there = {path.relative_to(root).as_posix() for path in root.rglob("*.sql") if path.parent.name != "functions"}
+    if missing := sorted({name.rpartition("/")[0] for name in there - placed}):
         raise SystemExit(f"docs/make_steps.py does not know when these run: {', '.join(missing)}")
-    return {section: [name for name in names if name in there] for section, names in found.items()}
+    return {section: found[section] for section in SECTIONS}
+
+
+def _names(plan: plans.Plan) -> list[str]:
+    """Return the step files of all lines of a plan, under whatever condition."""
+    return [step.name for part in plan.parts for line in part.lines for step in steps.folder(line.folder)]
 
 
 def _merged(orders: list[list[str]]) -> list[str]:
-    """Return all folders of ``orders``, each before those that it comes before in any of them."""
+    """Return all names of ``orders``, each before those that it comes before in any of them."""
     merged: list[str] = []
     left = [list(order) for order in orders]
     while any(left):
@@ -112,10 +120,10 @@ def _merged(orders: list[list[str]]) -> list[str]:
 def page() -> str:
     """Return the text of docs/steps.md."""
     parts = [INTRODUCTION]
-    for section, names in folders().items():
+    for section, names in files().items():
         parts.append(f"\n## {section}\n\n| step | what it does | {' | '.join(HEADER_FIELDS)} |\n")
         parts.append(f"|---|---|{'---|' * len(HEADER_FIELDS)}\n")
-        parts += [_row(step) for name in names for step in steps.folder(name)]
+        parts += [_row(steps.load(name)) for name in names]
     return "".join(parts)
 
 

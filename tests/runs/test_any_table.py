@@ -24,7 +24,6 @@ from vestige_sql.errors import DimensionMismatch, TargetError
 from vestige_sql.look.script import script_staged
 from vestige_sql.look.status import status
 from vestige_sql.reembed import stage
-from vestige_sql.reembed.apply import phases
 from vestige_sql.reembed.target import probe
 from vestige_sql.resources import resource_dir
 
@@ -215,17 +214,7 @@ def test_names_of_every_kind_in_psql(db: str, conn: Conn, psql: Path, tmp_path: 
     if means == "files":
         head = ("session/10_set_limits.sql", "variables.psql", "session/claim_run.sql")
         limits = [arg for name in head for arg in ("-f", str(resource_dir("sql") / name))]
-        run_psql(
-            psql,
-            db,
-            "-1",
-            "-v",
-            f"target={target.table}",
-            "-v",
-            f"way={plan.apply}",
-            *limits,
-            *files(*phases(plan.apply, plan)),
-        )
+        run_psql(psql, db, "-1", "-v", f"target={target.table}", *limits, *files(plan.apply))
     else:
         script = tmp_path / "script.sql"
         script.write_text(script_staged(db, plan, target=target, plain=means != "script"))

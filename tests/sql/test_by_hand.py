@@ -20,7 +20,6 @@ from support import FakeEmbedder, catalog, check_search, check_space, registered
 from vestige_sql import ReembedPlan, Target, abort_reembed, apply_staged, finalize, rollback, run_reembed, stage_reembed
 from vestige_sql.encode.onnx import load_embedder
 from vestige_sql.look.script import script_staged
-from vestige_sql.reembed.apply import phases
 
 ROOT = Path(__file__).parents[2]
 OLD, NEW = FakeEmbedder("old", 24), FakeEmbedder("new", 32)
@@ -59,11 +58,10 @@ def staged(db: str) -> str:
     return db
 
 
-def files(*folders: str) -> list[str]:
-    """psql's arguments for the step files of some folders, as the shell function of sql/README.md gives them."""
-    return [
-        arg for folder in folders for file in sorted((ROOT / "sql" / folder).glob("*.sql")) for arg in ("-f", str(file))
-    ]
+def files(*arguments: str) -> list[str]:
+    """psql's arguments for a plan, as ``sql/plan`` gives them."""
+    done = subprocess.run([ROOT / "sql" / "plan", *arguments], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
 
 
 def run_psql(psql: Path, conninfo: str, *arguments: str, ok: bool = True) -> str:
@@ -115,7 +113,7 @@ def test_psql_with_the_files_does_what_the_runner_does(staged: str, copy_of: Cop
         "-v",
         f"way={way}",
         *(arg for name in head for arg in ("-f", str(ROOT / "sql" / name))),
-        *files(*phases(way, ReembedPlan())),
+        *files(way),
     )
     assert state(by_hand) == state(staged)
 
@@ -125,21 +123,8 @@ def test_psql_with_the_files_builds_the_index_afterwards(staged: str, copy_of: C
     plan = ReembedPlan(concurrent_index=True)
     apply_staged(staged, plan)
     limits, variables = (["-f", str(ROOT / "sql" / name)] for name in ("session/10_set_limits.sql", "variables.psql"))
-    run_psql(
-        psql,
-        by_hand,
-        "-1",
-        "-v",
-        "run_state=applied",
-        "-v",
-        "way=rewrite",
-        *limits,
-        *variables,
-        *files(*phases("rewrite", plan)),
-    )
-    run_psql(
-        psql, by_hand, *limits, *variables, *files("index/concurrently"), "-f", str(ROOT / "sql" / "run" / "finish.sql")
-    )
+    run_psql(psql, by_hand, "-1", "-v", "run_state=applied", *limits, *variables, *files("rewrite", "concurrent_index"))
+    run_psql(psql, by_hand, *limits, *variables, *files("concurrent-index"))
     assert state(by_hand) == state(staged)
 
 
@@ -169,8 +154,8 @@ def test_the_gate_stops_psql_and_says_what_to_do(staged: str, psql: Path) -> Non
     with psycopg.connect(staged, autocommit=True) as conn:
         conn.execute("UPDATE knowledge_nodes SET content = 'another text' WHERE content = 'memory number 3'")
         before = rows(conn), catalog(conn), registered(conn)
-        head = ["-v", "way=rewrite", "-f", str(ROOT / "sql" / "variables.psql")]
-        said = run_psql(psql, staged, "-1", *head, *files(*phases("rewrite", ReembedPlan())), ok=False)
+        head = ["-f", str(ROOT / "sql" / "variables.psql")]
+        said = run_psql(psql, staged, "-1", *head, *files("rewrite"), ok=False)
         assert "1 rows of public.knowledge_nodes have text but no staged vector" in said
         assert "run vestige-sql migrate stage again" in said
         assert (rows(conn), catalog(conn), registered(conn)) == before
@@ -258,7 +243,7 @@ def bash(tmp_path: Path, psql: Path) -> Callable[[str, str], str]:
     command.chmod(0o755)
     manual = (ROOT / "sql" / "README.md").read_text()
     functions = re.findall(r"(?m)^    (\w+\(\) \{.*(?:\n      .*)*\})$", manual)
-    assert [function.partition("(")[0] for function in functions] == ["sql", "again"]
+    assert [function.partition("(")[0] for function in functions] == ["again"]
 
     def run(conninfo: str, commands: str) -> str:
         commands = commands.replace("MODEL", str(tiny)).replace("--dimension N", "--dimension 32")
@@ -357,7 +342,7 @@ def test_online_by_the_manual(
     with psycopg.connect(db, autocommit=True) as conn:
         conn.execute("INSERT INTO app.documents VALUES (99, 'later')")
         stage_reembed(db, model, target=DOCUMENTS)
-        files_of_back = files("lock/exclusive", "rollback/open", "rollback/column", "registry", "rollback/close")
+        files_of_back = files("rollback-column")
         variables = ["-v", "target=app.documents", "-f", str(ROOT / "sql" / "variables.psql")]
         assert "a run is open on app.documents.embedding" in run_psql(
             psql, db, "-1", *variables, *files_of_back, ok=False

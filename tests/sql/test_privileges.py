@@ -18,6 +18,7 @@ from psycopg.conninfo import make_conninfo
 from support import HNSW, Conn, FakeEmbedder, check_search, check_space, dsn, granted, rows, seed
 from support.vestige_sqlite import NEWEST, build, memories
 from test_any_table import DOCUMENTS, NEW, OLD, make, one, run_sql
+from test_by_hand import files
 from test_copy import SIGNATURE
 
 from vestige_sql import (
@@ -40,7 +41,6 @@ from vestige_sql.look.preview import preview
 from vestige_sql.look.script import script_staged
 from vestige_sql.look.status import status
 from vestige_sql.look.target import ask_gate, probe_target
-from vestige_sql.reembed.apply import phases
 from vestige_sql.vestige.copy import run_copy
 
 ROOT = Path(__file__).parents[2]
@@ -508,18 +508,14 @@ def test_by_hand_under_a_hostile_search_path(haunted: Stand, psql: str) -> None:
     db = haunted.db
     stage_reembed(db, NEW)
 
-    def files(*folders: str) -> list[str]:
-        found = [file for folder in folders for file in sorted((ROOT / "sql" / folder).glob("*.sql"))]
-        return [argument for file in found for argument in ("-f", str(file))]
-
-    common = [psql, "-X", "-q", db, "-v", "ON_ERROR_STOP=1", "-v", "target=public.knowledge_nodes", "-v", "way=rewrite"]
+    common = [psql, "-X", "-q", db, "-v", "ON_ERROR_STOP=1", "-v", "target=public.knowledge_nodes"]
     limits = ["-f", str(ROOT / "sql/session/10_set_limits.sql"), "-f", str(ROOT / "sql/variables.psql")]
     asked = ("target.psql", "probe/indexes.sql", "probe/target.sql", "monitor/health.sql")
     look = [argument for name in asked for argument in ("-f", str(ROOT / "sql" / name))]
     claim = ["-f", str(ROOT / "sql/session/claim_run.sql")]
-    apply = files(*phases("rewrite", ReembedPlan()))
+    apply = files("rewrite")
     find = ["-v", "text=memory number 3", "-f", str(ROOT / "sql/search.psql"), "-f", str(ROOT / "sql/search/text.sql")]
-    gate = ["-f", str(ROOT / "sql/variables.psql"), *files("probe/refusals", "gate")]
+    gate = ["-v", "way=rewrite", "-f", str(ROOT / "sql/variables.psql"), *files("gate")]
     for arguments in (look, ["-1", *gate], ["-1", *limits, *claim, *apply], find):
         done = subprocess.run([*common, *arguments], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr

@@ -234,7 +234,7 @@ def test_every_step_file_stands_in_a_plan() -> None:
 def doctored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of sql/ that the package takes for its own."""
     shutil.copytree(resources.resource_dir("sql"), tmp_path / "sql")
-    for module in ("vestige_sql.steps.files", "support.step_claims", "make_steps"):
+    for module in ("vestige_sql.steps.files", "vestige_sql.steps.plans", "support.step_claims", "make_steps"):
         monkeypatch.setattr(f"{module}.resource_dir", lambda name: tmp_path / name)
     return tmp_path / "sql"
 
@@ -275,7 +275,11 @@ def test_a_new_file_is_picked_up_or_missed(doctored: Path) -> None:
     (doctored / "probe/new.sql").write_text(new)
     (doctored / "apply/another").mkdir()
     (doctored / "apply/another/10_new.sql").write_text(new)
+    assert unplanned() == ["apply/another/10_new.sql"]
+    order = (doctored / "plans/rewrite").read_text()
+    (doctored / "plans/another").write_text(order.replace("apply/rewrite", "apply/another"))
     assert unplanned() == []
+    assert "apply/another/10_new.sql" in make_steps.files()["Apply, in one transaction"]
     (doctored / "run/new.sql").write_text(new)
     (doctored / "odd").mkdir()
     (doctored / "odd/10_new.sql").write_text(new)

@@ -21,14 +21,13 @@ from psycopg import sql
 
 from support import HNSW, FakeEmbedder, literal, seed
 from vestige_sql import VESTIGE, ReembedPlan, run_reembed, stage_reembed, steps
-from vestige_sql.reembed.apply import FALLS_BACK_TO, phases
+from vestige_sql.reembed.apply import phases
 from vestige_sql.reembed.pgcopy import staged_rows
-from vestige_sql.reembed.refusals import ASK
 from vestige_sql.reembed.target import probe
 from vestige_sql.resources import resource_dir
+from vestige_sql.steps import plans
 from vestige_sql.steps.files import HEADER_FIELDS, Step, Value
 from vestige_sql.steps.psql import variables_in
-from vestige_sql.vestige.source import TABLES
 
 Conn = psycopg.Connection[Any]
 
@@ -114,12 +113,14 @@ class Scenario:
         return list(dict.fromkeys(name.rpartition("/")[0] for name in self.names))
 
 
-def _expand(*entries: str) -> tuple[str, ...]:
-    return tuple(
-        name
-        for entry in entries
-        for name in ([entry] if entry.endswith(".sql") else [s.name for s in steps.folder(entry)])
-    )
+def _files(*entries: str) -> tuple[str, ...]:
+    """The step files of folders, or files by themselves."""
+    return tuple(step.name for entry in entries for step in steps.folder(entry))
+
+
+def _part(plan: str, part: str | None = None, *when: str) -> tuple[str, ...]:
+    """The step files of a plan's part, or of all its parts."""
+    return tuple(step.name for step in plans.load(plan).steps(part, when))
 
 
 _OF_ONE_STATE = {
@@ -135,80 +136,57 @@ _OF_ONE_STATE = {
 
 def scenarios() -> list[Scenario]:
     """Every plan of the runner, from the folders as they are now."""
-    ways = sorted(folder.name for folder in (resource_dir("sql") / "apply").iterdir() if folder.is_dir())
+    ways = [name for name in plans.names() if (resource_dir("sql") / "apply" / name).is_dir()]
+    probes = tuple(step.name for step in steps.folder("probe") if step.name not in _OF_ONE_STATE)
     found = [
         Scenario(
             "stage",
             "registered",
-            _expand(
-                "session",
-                "run/open.sql",
-                "stage/create",
-                "stage/extent.sql",
-                "stage/range.sql",
-                "stage/first_pending.sql",
-                "stage/page.sql",
-                "stage/check_run.sql",
-                "stage/copy_slot.sql",
-                "stage/copy.sql",
-                "stage/settle.sql",
-                "stage/discard_stale.sql",
-                "stage/analyze.sql",
-                "run/record_step.sql",
-                "run/record_report.sql",
-                "run/record_error.sql",
-                *(s.name for s in steps.folder("probe") if s.name not in _OF_ONE_STATE),
-                "monitor",
-                "probe/refusals",
-                "gate",
-                "abort",
+            (
+                *_files("session"),
+                *_files("run/open.sql"),
+                *_part("stage"),
+                *_files("run/record_step.sql", "run/record_report.sql", "run/record_error.sql"),
+                *probes,
+                *_files("monitor"),
+                *_part("gate"),
+                *_part("abort", "undo"),
             ),
         ),
         Scenario(
             "search",
             "registered",
-            _expand("search"),
+            _files("search"),
             (("dimension", OLD.dimension), ("model_name", OLD.model_name), ("model_hash", OLD.signature().hash)),
         ),
-        Scenario("preview", "staged", _expand("preview")),
-        Scenario("upgrade", "registered", _expand("upgrade")),
+        Scenario("preview", "staged", _files("preview")),
+        Scenario("upgrade", "registered", _files("upgrade")),
         Scenario(
             "calibrate",
             "registered",
-            _expand(
-                "calibrate/sample.sql",
-                "calibrate/create",
-                "calibrate/fill",
-                "stage/create",
-                "calibrate/unlogged",
-                "calibrate/size.sql",
+            (
+                *_files("calibrate/sample.sql"),
+                *_part("trial", None, "only_missing"),
+                *_files("calibrate/size.sql"),
             ),
         ),
         Scenario(
             "online",
             "online",
-            _expand(
-                "online/quiet",
-                "lock/briefly",
-                "lock/exclusive",
-                "probe/refusals",
-                "gate/03_nothing_refuses.sql",
-                "online/prepare",
+            (
+                *_part("online", "prepare"),
                 # each of its passes
-                *["online/fill"] * 16,
-                "index/save",
-                "index/concurrently",
-                "probe/changed.sql",
-                "lock/beside",
-                "online/catch_up",
-                "stage/changed_page.sql",
-                "online/write_changed",
-                "online/verify",
-                "probe/recall.sql",
-                "online/switch",
-                "registry",
-                "online/close",
-                "online/clean_up",
+                *_part("online", "fill", "quiet") * 16,
+                *_part("online", "save"),
+                *_files("index/concurrently"),
+                *_files("probe/changed.sql"),
+                *_part("online", "catch-up", "beside_lock"),
+                *_files("stage/changed_page.sql"),
+                *_part("online", "write", "quiet"),
+                *_part("online", "verify"),
+                *_files("probe/recall.sql"),
+                *_part("online", "switch"),
+                *_part("online", "clear"),
             ),
             (("index_column", "@new_column"), ("way", "online")),
             (
@@ -225,22 +203,15 @@ def scenarios() -> list[Scenario]:
         Scenario(
             "online, aborted",
             "online",
-            _expand(
-                "online/quiet",
-                "lock/briefly",
-                "lock/at_once",
-                "lock/exclusive",
-                "probe/refusals",
-                "gate/03_nothing_refuses.sql",
-                "online/prepare",
-                "online/fill",
-                "index/save",
-                "index/concurrently",
-                "online/index",
-                "index/concurrently/30_create_indexes.sql",
-                "abort/index",
-                "abort/column",
-                "abort",
+            (
+                *_part("online", "hold-writers"),
+                *_files("lock/at_once"),
+                *_part("online", "prepare"),
+                *_part("online", "fill", "quiet"),
+                *_part("online", "save"),
+                *_files("index/concurrently"),
+                *_part("online", "index"),
+                *_part("abort", None, "filling"),
             ),
             (("index_column", "@new_column"), ("way", "online")),
             (
@@ -254,36 +225,22 @@ def scenarios() -> list[Scenario]:
         Scenario(
             "back",
             "kept",
-            _expand(
-                "probe/kept_column_size.sql",
-                "probe/kept_column_missing.sql",
-                "lock/briefly",
-                "lock/exclusive",
-                "rollback/open",
-                "probe/refusals",
-                "gate/03_nothing_refuses.sql",
-                "rollback/column",
-                "registry",
-                "rollback/close",
-                "finalize/index",
-                "finalize/column",
-                "finalize",
+            (
+                *_files("probe/kept_column_size.sql"),
+                *_files("probe/kept_column_missing.sql"),
+                *_part("rollback-column"),
+                *_part("finalize-column"),
             ),
             (("dimension", OLD.dimension), ("verb", "back"), ("way", "back")),
         ),
         Scenario(
             "back, from a table",
             "kept in a table",
-            _expand(
-                "probe/kept_table_size.sql",
-                "probe/kept_table_missing.sql",
-                "lock/exclusive",
-                "rollback/open",
-                "probe/refusals",
-                "gate/03_nothing_refuses.sql",
-                "rollback/table",
-                *(f for f in phases("rewrite", ReembedPlan(keep_old=True)) if f not in ("lock/exclusive", ASK, "gate")),
-                "finalize",
+            (
+                *_files("probe/kept_table_size.sql"),
+                *_files("probe/kept_table_missing.sql"),
+                *_part("rollback-table"),
+                *_part("finalize-table"),
             ),
             (("dimension", OLD.dimension), ("verb", "back")),
             (
@@ -293,12 +250,12 @@ def scenarios() -> list[Scenario]:
                 ),
             ),
         ),
-        Scenario("rewrite, former vectors kept", "staged", _expand(*phases("rewrite", ReembedPlan(keep_old=True)))),
-        Scenario("in a caller's transaction", "registered", _expand("transaction")),
+        Scenario("rewrite, former vectors kept", "staged", _part("rewrite", None, "keep_old")),
+        Scenario("in a caller's transaction", "registered", _files("transaction")),
         Scenario(
             "a column that is NOT NULL",
             "registered",
-            _expand("probe/refusals"),
+            _files("probe/refusals"),
             before=(
                 (
                     "probe/refusals/10_may_keep_triggers_quiet.sql",
@@ -307,27 +264,27 @@ def scenarios() -> list[Scenario]:
                 ),
             ),
         ),
-        Scenario("register", "plain", _expand("lock/exclusive", "register")),
-        Scenario("first", "first", _expand(*phases("rewrite", ReembedPlan()))),
+        Scenario("register", "plain", _part("register")),
+        Scenario("first", "first", _part("rewrite")),
         Scenario(
             "concurrently",
             "staged",
-            _expand(*phases("rewrite", ReembedPlan(concurrent_index=True)), "index/concurrently", "run/finish.sql"),
+            (*_part("rewrite", None, "concurrent_index"), *_part("concurrent-index")),
             (("run_state", "applied"),),
         ),
         Scenario(
             "copy: stage",
             "registered",
-            _expand("copy/look", "copy/create", "copy/batch"),
+            (*_part("from-sqlite", "look"), *_part("from-sqlite", "batch")),
             (("staging_table", "copy_users"),),
         ),
         Scenario(
             "copy: insert",
             "copying",
-            _expand(*(f"copy/{table.name}/{folder}" for table in TABLES for folder in ("check", "insert"))),
+            tuple(name for part in plans.load("from-sqlite").parts[2:] for name in _part("from-sqlite", part.name)),
         ),
-        Scenario("index", "unindexed", _expand("lock/writers", "index/save", "index/create")),
-        Scenario("invalid", "invalid", _expand("lock/exclusive", "index/save", "index/drop_invalid", "index/create")),
+        Scenario("index", "unindexed", _part("index")),
+        Scenario("invalid", "invalid", _part("index", None, "drop_invalid")),
     ]
     for way in ways:
         only_missing = way == "fill"
@@ -335,14 +292,14 @@ def scenarios() -> list[Scenario]:
             Scenario(
                 way,
                 "missing" if only_missing else "staged",
-                _expand(*phases(way, ReembedPlan())),
+                _files(*phases(way, ReembedPlan())),
                 (("only_missing", only_missing), ("way", way)),
             )
         )
         # With the index in place the server refuses widen another dimension, and the runner goes on with swap.
-        if not only_missing and way not in FALLS_BACK_TO:
+        if not only_missing and plans.load(way).falls_back_to is None:
             kept = ReembedPlan(drop_hnsw_first=False)
-            found.append(Scenario(f"{way}, index kept", "staged", _expand(*phases(way, kept)), (("way", way),)))
+            found.append(Scenario(f"{way}, index kept", "staged", _files(*phases(way, kept)), (("way", way),)))
     return found
 
 

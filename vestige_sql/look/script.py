@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Iterator
+from itertools import groupby
 from typing import Any
 
 import psycopg
@@ -17,6 +18,7 @@ from vestige_sql.reembed.audit import step_values
 from vestige_sql.reembed.decide import find_staged, find_way, notes, verb_of
 from vestige_sql.reembed.target import Probed, probe
 from vestige_sql.resources import package_version
+from vestige_sql.steps import plans
 from vestige_sql.steps.files import Step, Value
 
 
@@ -36,7 +38,7 @@ def script_staged(
     Raises :class:`UsageError` for ``plain`` with an index that is built afterwards or kept, and for ``online``.
     """
     if plan.online:
-        raise UsageError("an online run is no one script; sql/README.md says how to run its folders by hand")
+        raise UsageError("an online run is no one script; sql/README.md says how to run its parts by hand")
     if plain and (plan.concurrent_index or not plan.drop_hnsw_first):
         raise UsageError(
             "--plain drops the vector indexes first and builds them in the same transaction, so it takes neither "
@@ -102,25 +104,27 @@ def _lines(
 ) -> Iterator[str]:
     assert probed.open_run is not None
     folders = phases(way[0], plan)
-    known, definitions = _generated(conn, folders, values)
+    inside = plans.load("inside")
+    known, definitions = _generated(conn, [*plans.load("stage").folders("create"), *folders], values)
     facts = [*facts, ("Indexes", "\n".join(f"{_one_line(d)};" for d in definitions) or "none is built")]
     yield from _preamble(probed, way, facts, plain)
     if plain:
         recorder: _Recorder = _PlainRecorder(conn)
-        for step in [*steps.folder("transaction"), *steps.folder("stage/create")]:
+        for step in [*inside.steps("settings"), *inside.steps("begin")]:
             yield from _plain_step(conn, step, values, known.get(step.name))
             yield ""
         yield from _transaction(conn, folders, values, way, recorder, known, _plain_step)
         # The rest of the transaction is the tool's.
-        yield from _plain_step(conn, steps.load("session/restore_search_path.sql"), values)
+        for step in inside.steps("end"):
+            yield from _plain_step(conn, step, values)
         return
     recorder = _Recorder(conn, str(probed.open_run["id"]))
     yield "\\set ON_ERROR_STOP on"
     yield "\\set QUIET on"
     yield "\\pset tuples_only on"
     yield ""
-    for name in ("session/05_pin_search_path.sql", "session/10_set_limits.sql", "session/claim_run.sql"):
-        yield from _step(conn, steps.load(name), values)
+    for step in plans.load("session").steps():
+        yield from _step(conn, step, values)
     yield "BEGIN;"
     yield ""
     yield from _transaction(conn, folders, values, way, recorder, known, _step)
@@ -128,12 +132,15 @@ def _lines(
     yield ""
     if plan.concurrent_index and way[0] != "fill":
         yield "-- The vectors are in place. The index is built outside any transaction: readers and writers go on."
-        for step in steps.folder("index/concurrently"):
-            yield recorder.clock("step_began")
-            yield from _step(conn, step, values)
-            yield recorder.record(step)
-            yield ""
-        yield from _step(conn, steps.load("run/finish.sql"), values)
+        for folder in plans.load("concurrent-index").folders():
+            for step in steps.folder(folder):
+                if plans.role(folder) == "close":
+                    yield from _step(conn, step, values)
+                    continue
+                yield recorder.clock("step_began")
+                yield from _step(conn, step, values)
+                yield recorder.record(step)
+                yield ""
     yield "\\echo done"
 
 
@@ -167,19 +174,20 @@ def _transaction(
 ) -> Iterator[str]:
     yield recorder.clock("began")
     yield ""
-    for folder in folders:
-        if folder == "finish":
+    index_built = "build" in map(plans.role, folders)
+    for role, group in groupby(folders, plans.role):
+        if role == "report":
             yield "-- Keep in the audit how the run went."
-            yield recorder.report(way, index_built="index/create" in folders)
+            yield recorder.report(way, index_built=index_built)
             yield ""
-        if folder == "index/create":
+        if role == "build":
             yield recorder.clock("index_began")
-        for step in steps.folder(folder):
+        for step in (step for folder in group for step in steps.folder(folder)):
             yield recorder.clock("step_began")
             yield from print_step(conn, step, values, known.get(step.name))
             yield recorder.record(step)
             yield ""
-        if folder == "index/create":
+        if role == "build":
             yield recorder.clock("index_ended")
 
 
@@ -233,9 +241,9 @@ def _generated(
     """
     found = {}
     with conn.transaction(force_rollback=True):
-        for folder in ["stage/create", *folders]:
+        for folder in folders:
             for step in steps.folder(folder):
-                if folder in ("index/save", "triggers/disable") and not step.is_gexec:
+                if plans.role(folder) == "remember" and not step.is_gexec:
                     steps.run(conn, step, values)
                 elif step.is_gexec:
                     found[step.name] = steps.statements(conn, step, values)

@@ -14,8 +14,9 @@ from vestige_sql.database.connection import connect
 from vestige_sql.errors import CheckFailed
 from vestige_sql.plan import VESTIGE, ReembedPlan, Target
 from vestige_sql.reembed.decide import check_goes_on, refusal_values, triggers_fired_online
-from vestige_sql.reembed.refusals import ASK, ask
+from vestige_sql.reembed.refusals import ask
 from vestige_sql.reembed.target import MAX_DIMENSION, Probed, probe
+from vestige_sql.steps import plans
 
 
 @contextmanager
@@ -65,6 +66,8 @@ def ask_gate(conninfo: str, *, target: Target = VESTIGE) -> list[str]:
         values["only_missing"] = run["scope"] == "missing"
         values["way"] = "fill" if values["only_missing"] else ask(conn, values).choose("auto")[0]
         with conn.transaction():
-            for step in steps.folder(ASK):
-                steps.run(conn, step, values)
-            return [steps.run(conn, step, values).step.name for step in steps.folder("gate")]
+            return [
+                steps.run(conn, step, values).step.name
+                for step in plans.load("gate").steps()
+                if step.name.startswith("gate/") or not steps.run(conn, step, values)
+            ]

@@ -13,10 +13,10 @@ import psycopg
 from vestige_sql import steps
 from vestige_sql.encode.embedder import ModelSignature, Vectors
 from vestige_sql.predict.job import Job
-from vestige_sql.reembed.apply import phases
+from vestige_sql.reembed.apply import conditions
 from vestige_sql.reembed.recall import measure_recall
-from vestige_sql.reembed.refusals import ASK
 from vestige_sql.reembed.stage import Stager
+from vestige_sql.steps import plans
 from vestige_sql.steps.files import Value
 from vestige_sql.steps.running import StepRun
 
@@ -32,8 +32,8 @@ COPY_BYTES = 256 << 20
 # be of the same model, and no duplicates.
 _NOISE = 0.3
 
-# Left out on the copy: locks that nobody else wants, the registry, and the audit.
-_NOT_TRIED = ("lock/exclusive", "lock/writers", ASK, "registry", "finish")
+# Left out on the copy: locks that nobody else wants, the registry, and the audit with what goes after it.
+_NOT_TRIED = frozenset({"lock", "ask", "registry", "report", "close"})
 
 # --- The copy ---
 
@@ -124,18 +124,19 @@ def _try_with(conn: psycopg.Connection[Any], job: Job, drawn: _Drawn, share: flo
         "kept_table": f"try_kept_{suffix}",
     }
     with conn.transaction(force_rollback=True):
-        _run(conn, "calibrate/create", values)
+        ways = {"index": {"only_index"}, "fill": {"only_missing"}}
+        create, *prepare = plans.load("trial").folders(when=ways.get(job.way, ()))
+        _run(conn, create, values)
         size = steps.query(conn, "calibrate/size.sql", values)[0]
         of_copy = values | {"schema": "vestige_sql", "table": values["copy_table"], "oid": size["oid"]}
         of_copy["name"] = f"vestige_sql.{values['copy_table']}"
-        if job.way != "fill":
-            # While they are empty; the steps of the run make them anew.
-            _run(conn, "index/save", of_copy)
-            _run(conn, "index/drop", of_copy)
-        tried = Tried(rows=_run(conn, "calibrate/fill", values)[-1].rows or 0)
+        tried = Tried(rows=0)
+        for folder in prepare:
+            # Those of calibrate/ know the copy by a name of its own.
+            done = _run(conn, folder, values if folder.startswith("calibrate/") else of_copy)
+            if folder == "calibrate/fill":
+                tried.rows = done[-1].rows or 0
         if job.way != "index":
-            _run(conn, "stage/create", of_copy)
-            _run(conn, "calibrate/unlogged", of_copy)
             stager = _Stager(drawn, of_copy, job.plan.batch_size, job.probed.name)
             started = time.monotonic()
             stager.stage_inside(conn, tried.rows, stager.in_place(conn))
@@ -155,14 +156,13 @@ def _try_with(conn: psycopg.Connection[Any], job: Job, drawn: _Drawn, share: flo
 
 
 def _folders(job: Job) -> list[str]:
-    if job.way == "index":
-        return ["index/save", "index/create"]
-    plan = replace(job.plan, concurrent_index=False)
+    when = conditions(replace(job.plan, concurrent_index=False))
     # A second column is filled online as swap fills it, in smaller batches.
-    found = phases("swap" if job.way == "online" else job.way, plan)
+    order = ["swap" if job.way == "online" else job.way]
     if job.way == "fill" and job.builds_index:
-        found += ["index/save", "index/create"]
-    return [folder for folder in found if folder not in _NOT_TRIED]
+        order.append("index")
+    found = [folder for name in order for folder in plans.load(name).folders(when=when)]
+    return [folder for folder in found if plans.role(folder) not in _NOT_TRIED]
 
 
 def _run(conn: psycopg.Connection[Any], folder: str, values: dict[str, Value]) -> list[StepRun]:
@@ -171,9 +171,10 @@ def _run(conn: psycopg.Connection[Any], folder: str, values: dict[str, Value]) -
 
 def _try_folder(conn: psycopg.Connection[Any], folder: str, values: dict[str, Value], tried: Tried) -> None:
     """Run a folder on the copy, and count its seconds and the bytes that it writes to new files or to larger ones."""
-    phase = {"gate": "gate", "index/create": "index"}.get(folder, "apply")
+    role = plans.role(folder)
+    phase = {"gate": "gate", "build": "index"}.get(role or "", "apply")
     for step in steps.folder(folder):
-        if folder == "gate" and "staging_table" not in step.variables:
+        if role == "gate" and "staging_table" not in step.variables:
             continue  # about the run, and there is none
         if step.name.endswith("/03_gated.sql"):
             continue  # the copy has no gate

@@ -1,4 +1,4 @@
-"""Put in place what is staged: folders of SQL steps, in order, in one transaction.
+"""Put in place what is staged: folders of SQL steps, in the order of a plan, in one transaction.
 
 The runner knows folders, not steps: what ``ls`` shows of a folder is what runs, in the order of the numbers.
 """
@@ -8,8 +8,9 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 import psycopg
@@ -23,41 +24,32 @@ from vestige_sql.reembed.clock import Spent
 from vestige_sql.reembed.progress import Progress
 from vestige_sql.reembed.refusals import ASK, NOTHING_REFUSES
 from vestige_sql.reembed.stage import Stager
+from vestige_sql.steps import plans
 from vestige_sql.steps.files import Value
 from vestige_sql.steps.running import StepRun
 
 log = logging.getLogger("vestige_sql")
 
-
-FALLS_BACK_TO = {"widen": "swap"}
-
 # pgvector's notice in hnswbuild.c.
 _OUTGROWN = re.compile(r"hnsw graph no longer fits into maintenance_work_mem after (\d+) tuples")
 
-_USES_UPDATE = frozenset({"widen", "swap"})
 _FIRST_PAUSE_SECS = 1.0
 _LONGEST_PAUSE_SECS = 15.0
 
 
+def conditions(plan: ReembedPlan) -> set[str]:
+    """Return which conditions of the plans under ``sql/plans/`` are true as ``plan`` says."""
+    said = {
+        "keep_old": plan.keep_old,
+        "keep_indexes": not plan.drop_hnsw_first,
+        "concurrent_index": plan.concurrent_index,
+    }
+    return {condition for condition, holds in said.items() if holds}
+
+
 def phases(way: str, plan: ReembedPlan) -> list[str]:
     """Return the folders under ``sql/`` that apply by ``way``, in order, all in one transaction."""
-    if way == "fill":
-        return ["lock/writers", ASK, "gate", "triggers/disable", "apply/fill", "triggers/enable", "finish"]
-    quiet = way in _USES_UPDATE
-    return [
-        "lock/exclusive",
-        ASK,
-        "gate",
-        *(["keep"] if plan.keep_old else []),
-        "index/save",
-        "index/drop" if plan.drop_hnsw_first else "index/drop_changing",
-        *(["triggers/disable"] if quiet else []),
-        f"apply/{way}",
-        *(["triggers/enable"] if quiet else []),
-        *(["index/create"] if not plan.concurrent_index else []),
-        "registry",
-        "finish",
-    ]
+    return plans.load(way).folders(when=conditions(plan))
 
 
 @dataclass
@@ -132,52 +124,51 @@ class Applier:
         """Run the folders of ``way`` in the transaction that is open on ``conn``, and commit nothing."""
         applied = Applied(way, reason)
         self.values["way"] = way
-        for folder in phases(way, self.plan):
-            if folder == "gate":
-                self._gate(applied)
-            elif folder == f"apply/{way}":
-                self._put_in_place(applied)
-            elif folder == "index/create":
-                self._build_indexes(folder, applied)
-            else:
-                if folder == "finish":
-                    self._report(applied)
-                self.folder(folder, applied)
+        self._run(phases(way, self.plan), applied)
         return applied
 
     def build_only(self, *, drop_invalid: bool) -> Applied:
         """Build the missing indexes in the transaction that is open, with the vectors as they are."""
         applied = Applied("index", "only the index is missing")
-        if drop_invalid:
-            self.folder("lock/exclusive", applied)
-        elif not self.plan.concurrent_index:
-            self.folder("lock/writers", applied)
-        self.folder("index/save", applied)
-        if drop_invalid:
-            self.folder("index/drop_invalid", applied)
-        if not self.plan.concurrent_index:
-            self._build_indexes("index/create", applied)
+        when = conditions(self.plan) | ({"drop_invalid"} if drop_invalid else set())
+        self._run(plans.load("index").folders(when=when), applied)
         return applied
 
     def build_concurrently(self, applied: Applied) -> None:
         """Build the missing indexes in autocommit, with readers and writers going on."""
-        self._build_indexes("index/concurrently", applied)
+        self._run((name for name in plans.load("concurrent-index").folders() if plans.role(name) == "build"), applied)
 
-    def _gate(self, applied: Applied) -> None:
+    def _run(self, names: Iterable[str], applied: Applied) -> None:
+        """Run folders in order, each as its role asks for."""
+        for role, group in groupby(names, plans.role):
+            if role == "build":
+                self.build_indexes(list(group), applied)
+                continue
+            for name in group:
+                if role == "gate":
+                    self._gate(name, applied)
+                elif role == "apply":
+                    self._put_in_place(name, applied)
+                else:
+                    if role == "report":
+                        self._report(applied)
+                    self.folder(name, applied)
+
+    def _gate(self, name: str, applied: Applied) -> None:
         try:
             with self.conn.transaction():
-                self.folder("gate", applied)
+                self.folder(name, applied)
         except psycopg.Error as error:
             if self.stager is None or error.sqlstate != steps.CHECK_FAILED:
                 raise
             self.stager.catch_up(self.conn, self.plan.batch_size)
-            self.folder("gate", applied)
+            self.folder(name, applied)
 
-    def _put_in_place(self, applied: Applied) -> None:
-        fallback = FALLS_BACK_TO.get(applied.way)
+    def _put_in_place(self, name: str, applied: Applied) -> None:
+        fallback = plans.load(applied.way).falls_back_to
         try:
             with self.conn.transaction():
-                self.folder(f"apply/{applied.way}", applied)
+                self.folder(name, applied)
         except psycopg.OperationalError:
             # A lock, a full disk, a server going down: another way would not help.
             raise
@@ -193,7 +184,8 @@ class Applier:
             self.folder(NOTHING_REFUSES, applied)
             self.folder(f"apply/{fallback}", applied)
 
-    def _build_indexes(self, folder: str, applied: Applied) -> None:
+    def build_indexes(self, names: Sequence[str], applied: Applied) -> None:
+        """Run the folders that build indexes, and keep how long they take and what the server says of their memory."""
         outgrown: list[int] = []
 
         def notice(diagnostic: Diagnostic) -> None:
@@ -204,7 +196,8 @@ class Applier:
         self.conn.add_notice_handler(notice)
         try:
             with self.progress.index_build(self.conninfo, self.values):
-                self.folder(folder, applied)
+                for name in names:
+                    self.folder(name, applied)
         finally:
             self.conn.remove_notice_handler(notice)
         applied.index_secs += time.monotonic() - started
@@ -253,8 +246,9 @@ class Applier:
 
 def _phase(folder: str) -> str:
     """What the time of a folder of steps counts as."""
-    if folder.startswith("lock/"):
+    role = plans.role(folder)
+    if role == "lock":
         return "waiting"
-    if folder in (ASK, NOTHING_REFUSES, "gate", "online/verify"):
+    if role in ("ask", "gate", "verify"):
         return "gate"
     return "index" if "index" in folder else "apply"

@@ -18,6 +18,7 @@ from vestige_sql.plan import ReembedPlan
 from vestige_sql.reembed.decide import Work, refusal_values
 from vestige_sql.reembed.target import Probed
 from vestige_sql.resources import package_version
+from vestige_sql.steps import plans
 from vestige_sql.steps.files import Value
 from vestige_sql.steps.running import StepRun
 
@@ -73,8 +74,10 @@ def finish_open_run(conn: psycopg.Connection[Any], probed: Probed, *, indexed: b
         return
     switched = run["state"] == "applied" and run["way"] == "online"
     if switched:
-        for step in steps.folder("online/clean_up"):
-            record_step(conn, run["id"], steps.run(conn, step, probed.values))
+        for folder in plans.load("online").folders("clear"):
+            if plans.role(folder) != "close":
+                for step in steps.folder(folder):
+                    record_step(conn, run["id"], steps.run(conn, step, probed.values))
     if indexed or switched:
         steps.run(conn, steps.load("run/finish.sql"), probed.values)
 

@@ -13,17 +13,17 @@ from vestige_sql import steps
 from vestige_sql.encode.embedder import ModelSignature
 from vestige_sql.errors import CheckFailed
 from vestige_sql.plan import VESTIGE, ReembedPlan, Target
-from vestige_sql.reembed.apply import Applier, phases
+from vestige_sql.reembed.apply import Applier, conditions
 from vestige_sql.reembed.audit import Applied, finish_open_run, opening_values, record_report, step_values
 from vestige_sql.reembed.decide import Work, count_rows, find_way, kept_model, refusal_values
 from vestige_sql.reembed.job import build_pending_indexes, index_failed
-from vestige_sql.reembed.online import LOCK
 from vestige_sql.reembed.progress import Progress
-from vestige_sql.reembed.refusals import ASK, NOTHING_REFUSES, ask
+from vestige_sql.reembed.refusals import ask
 from vestige_sql.reembed.session import claimed_session
 from vestige_sql.reembed.target import Probed
 from vestige_sql.reembed.verbs import Notice
 from vestige_sql.report import FinalizeReport, RollbackReport
+from vestige_sql.steps import plans
 
 log = logging.getLogger("vestige_sql")
 
@@ -86,12 +86,14 @@ def finalize(
         values = probed.values | {"lock_timeout": f"{round(plan.lock_wait_secs * 1000)}ms"}
         applier = Applier(conn, values, plan, probed.kept["run_id"], Progress(), conninfo)
         applied = Applied("finalize", "")
+        order = plans.load(f"finalize-{probed.kept['place']}")
         if in_column:
             log.info("finalize: dropping the former indexes, once the transactions that are open now have ended")
-            applier.folder("finalize/index", applied)
+            for folder in order.folders("index"):
+                applier.folder(folder, applied)
 
         def drop() -> Applied:
-            for folder in ["lock/exclusive", "finalize/column"] * in_column + ["finalize"]:
+            for folder in order.folders("drop"):
                 applier.folder(folder, applied)
             return applied
 
@@ -152,18 +154,11 @@ class _Back:
             # What has been hung on the live column since would follow it.
             ask(conn, probed.values | refusal_values(probed, model.dimension, plan)).check("back")
             self.way, self.reason = "back", "the former vectors are in a column of the table"
-            self.folders = [ASK, NOTHING_REFUSES, "rollback/column", "registry", "rollback/close"]
+            when: set[str] = set()
         else:
             self.way, self.reason = find_way(conn, probed, model, work, plan)
-            # The gate is left out: rows written since have no vector, and it is said how many.
-            left_out = ("lock/exclusive", ASK, "gate", "keep")
-            self.folders = [
-                ASK,
-                NOTHING_REFUSES,
-                "rollback/table",
-                "keep",
-                *(folder for folder in phases(self.way, plan) if folder not in left_out),
-            ]
+            when = conditions(plan) | {self.way} - {"rewrite"}
+        self.folders = plans.load(f"rollback-{probed.kept['place']}").folders(when=when)
         values = step_values(probed, model, work, plan) | opening_values(conn, probed, model) | {"way": self.way}
         self.applier = Applier(conn, values, plan, 0, Progress(), conninfo)
         self.locked_at = 0.0
@@ -195,15 +190,17 @@ class _Back:
 
     def _go(self) -> Applied:
         applied = Applied(self.way, self.reason)
-        for folder in LOCK if self.way == "back" else LOCK[1:]:
+        locks = [folder for folder in self.folders if plans.role(folder) == "lock"]
+        for folder in locks:
             for step in steps.folder(folder):
                 steps.run(self.conn, step, self.applier.values)
         self.locked_at = time.monotonic()
+        opening, *folders = (folder for folder in self.folders if folder not in locks)
         # Every step is recorded under the run that these open.
-        opened = [steps.run(self.conn, step, self.applier.values) for step in steps.folder("rollback/open")]
+        opened = [steps.run(self.conn, step, self.applier.values) for step in steps.folder(opening)]
         self.applier.run_id = opened[-1].result[0]["id"]
         for done in opened:
             self.applier.record(done)
-        self.applier.folders_briefly(self.folders, applied)
+        self.applier.folders_briefly(folders, applied)
         record_report(self.conn, self.applier.run_id, applied, time.monotonic() - self.locked_at)
         return applied

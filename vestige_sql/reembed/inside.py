@@ -32,6 +32,7 @@ from vestige_sql.reembed.progress import Progress
 from vestige_sql.reembed.session import claim
 from vestige_sql.reembed.target import Probed, probe
 from vestige_sql.report import ReembedReport
+from vestige_sql.steps import plans
 
 log = logging.getLogger("vestige_sql")
 
@@ -89,8 +90,8 @@ def _inside_transaction(conn: psycopg.Connection[Any]) -> Iterator[None]:
     # Asked before the savepoint: where the caller has sent nothing yet, this begins the transaction.
     before = steps.query(conn, "session/settings.sql", {})
     with conn.transaction():
-        for step in ("transaction/05_pin_search_path.sql", "transaction/10_set_limits.sql"):
-            steps.run(conn, steps.load(step), {})
+        for step in plans.load("inside").steps("settings"):
+            steps.run(conn, step, {})
         yield
         for row in before:
             steps.run(conn, steps.load("session/restore_setting.sql"), {"name": row["name"], "value": row["value"]})
@@ -124,6 +125,6 @@ def _open_if_empty(conn: psycopg.Connection[Any], probed: Probed, expect: ModelS
             probed = probe(conn, probed.target)
         steps.run(conn, steps.load("run/finish.sql"), probed.values)
         begin_run(conn, probed, expect, work, ReembedPlan())
-    for step in steps.folder("stage/create"):
+    for step in plans.load("stage").steps("create"):
         steps.run(conn, step, step_values(probed, expect, work, ReembedPlan()))
     return probe(conn, probed.target)

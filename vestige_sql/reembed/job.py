@@ -38,6 +38,7 @@ from vestige_sql.reembed.stage import (
 )
 from vestige_sql.reembed.target import Probed, probe
 from vestige_sql.report import ReembedReport
+from vestige_sql.steps import plans
 from vestige_sql.steps.running import StepRun
 
 log = logging.getLogger("vestige_sql")
@@ -90,7 +91,7 @@ class Job:
     def stager(self, embedder: Embedder) -> Stager:
         """Make the staging table if it is not there, and the stager for it."""
         with self.conn.transaction():
-            for step in steps.folder("stage/create"):
+            for step in plans.load("stage").steps("create"):
                 record_step(self.conn, self.run_id, steps.run(self.conn, step, self.values))
             steps.run(self.conn, steps.load(STAGING_FITS), self.values)
             # Who goes on with the run must read and write as these do.

@@ -1,7 +1,7 @@
 """Changes the model while search goes on: a second column is filled, indexed, caught up with, and takes the name.
 
-Each phase is a folder of SQL steps that finds out by itself how far it is, so that a run that was killed goes on, and
-a DBA can run the folders one after another, hours apart.
+Each phase is a part of ``sql/plans/online`` that finds out by itself how far it is, so that a run that was killed goes
+on, and a DBA can run the parts one after another, hours apart.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import groupby
 
 import psycopg
 
@@ -19,17 +20,11 @@ from vestige_sql.errors import CheckFailed, RecallTooLow
 from vestige_sql.reembed.apply import Applier
 from vestige_sql.reembed.audit import Applied
 from vestige_sql.reembed.recall import measure_recall
-from vestige_sql.reembed.refusals import ASK, NOTHING_REFUSES
 from vestige_sql.reembed.stage import CHANGED_ROWS, TooManyPending
+from vestige_sql.steps import plans
 
 log = logging.getLogger("vestige_sql")
 
-
-LOCK = ("lock/briefly", "lock/exclusive")
-"""The folders that keep everybody off, for as short as can be."""
-
-SWITCH = ("online/switch", "registry", "online/close")
-"""The folders that run under the lock."""
 
 # A batch of the filling is sized to take about this long, for as long as it takes its rows are locked.
 _BATCH_SECS = 0.2
@@ -68,6 +63,8 @@ class Online:
         self.values = self.applier.values
         self.plan = self.applier.plan
         self.values["way"] = "online"
+        self._order = plans.load("online")
+        self._when = {"quiet"} if self.quiet else set()
         self._locked_at = 0.0
         self._caught_up = self._switched = False
 
@@ -77,8 +74,6 @@ class Online:
         Raises :class:`RecallTooLow` and :class:`CheckFailed` with the former vectors live, and what was done kept.
         """
         applied = Applied("online", reason)
-        if self.quiet:
-            self._folder("online/quiet", applied)
         if not self.filling:
             self._prepare(applied)
         self.values["index_column"] = self.values["new_column"]
@@ -93,22 +88,28 @@ class Online:
         self._verify(applied)
         self._check_recall(applied)
         self._switch(applied)
-        self._folder("online/clean_up", applied)
+        for name in self._order.folders("clear"):
+            # The run is closed when all the rest is in the audit.
+            if plans.role(name) != "close":
+                self._folder(name, applied)
         applied.facts["duration_secs"] = time.monotonic() - self.applier.started - applied.index_secs
         return applied
 
     def _folder(self, name: str, applied: Applied) -> None:
         self.applier.folder(name, applied)
 
+    def _part(self, name: str, applied: Applied) -> None:
+        for folder in self._order.folders(name, self._when):
+            self._folder(folder, applied)
+
     def _prepare(self, applied: Applied) -> None:
         if self.stage is None:
             with self.conn.transaction():
-                for folder in (ASK, "gate"):
-                    self._folder(folder, applied)
+                for name in plans.load("gate").folders():
+                    self._folder(name, applied)
 
         def prepare() -> Applied:
-            for folder in (*LOCK, ASK, NOTHING_REFUSES, "online/prepare"):
-                self._folder(folder, applied)
+            self._part("prepare", applied)
             return applied
 
         self.applier.retrying(prepare)
@@ -116,7 +117,10 @@ class Online:
 
     def _fill(self, applied: Applied) -> None:
         """Write the staged vectors into the second column in batches of about ``_BATCH_SECS`` each."""
-        step = steps.load("online/fill/10_fill_batch.sql")
+        *before, step = self._order.steps("fill", self._when)
+        for once in before:
+            # For the session, so that it is so while changed rows are written too.
+            self.applier.record(steps.run(self.conn, once, self.values))
         staged = steps.query(self.conn, "probe/staged.sql", self.values)[0]["rows_staged"]
         run = steps.query_one(self.conn, "probe/open_run.sql", self.values)
         filled = run["rows_filled"] if run else 0
@@ -149,9 +153,13 @@ class Online:
 
     def _build_indexes(self, applied: Applied) -> None:
         with self.conn.transaction():
-            self._folder("index/save", applied)
-        self._folder("online/index", applied)
-        self.applier.build_concurrently(applied)
+            self._part("save", applied)
+        for role, group in groupby(self._order.folders("index"), plans.role):
+            if role == "build":
+                self.applier.build_indexes(list(group), applied)
+                continue
+            for name in group:
+                self._folder(name, applied)
 
     def _changes(self) -> int:
         """How many notes of changed rows there are."""
@@ -178,17 +186,20 @@ class Online:
         """
         assert self.applier.conninfo is not None
         with connect(self.applier.conninfo) as reader, connect(self.applier.conninfo) as writer:
-            for step in steps.folder("lock/beside") if beside_lock else []:
-                for conn in (reader, writer):
-                    steps.run(conn, step, self.values)
-            for step in steps.folder("online/catch_up"):
-                self.applier.record(steps.run(writer, step, self.values))
+            for name in self._order.folders("catch-up", {"beside_lock"} if beside_lock else ()):
+                for step in steps.folder(name):
+                    if plans.role(name) == "lock":
+                        for conn in (reader, writer):
+                            steps.run(conn, step, self.values)
+                    else:
+                        self.applier.record(steps.run(writer, step, self.values))
             if (stager := self.applier.stager) is not None:
                 stager.run(writer, stager.by_key(reader, page_step=CHANGED_ROWS))
 
     def _write_changed(self) -> None:
         """Write what is staged of the changed rows, in one pass: rows may change as fast as they are written."""
-        step = steps.load("online/write_changed/10_write_changed.sql")
+        # What goes before it is set for the session already.
+        step = self._order.steps("write", self._when)[-1]
         rows, after = _FIRST_ROWS, 0
         with self.applier.spent.on("apply"):
             while after is not None:
@@ -198,7 +209,7 @@ class Online:
 
     def _verify(self, applied: Applied) -> None:
         with self.conn.transaction():
-            self._folder("online/verify", applied)
+            self._part("verify", applied)
         if noted := applied.facts["rows_noted"]:
             log.info("reembed: %d rows lacked the vector of their text, and are noted as changed", noted)
 
@@ -269,39 +280,44 @@ class Online:
         return run is not None and run["verified"]
 
     def _try(self, applied: Applied, most: int) -> Applied:
-        if not self._caught_up and not most:
-            if not self._lock_holding_writers_off(applied):
+        holding = not self._caught_up and not most
+        switch = self._order.folders("switch", {"writers_held"} if holding else ())
+        locks = [name for name in switch if plans.role(name) == "lock"]
+        if holding:
+            if not self._lock_holding_writers_off(applied, locks):
                 return applied
             self._locked_at = time.monotonic()
         else:
-            for folder in LOCK:
-                self._folder(folder, applied)
+            for name in locks:
+                self._folder(name, applied)
             self._locked_at = time.monotonic()
             if most and self._changes() and (stager := self.applier.stager) is not None:
                 # Slower for everybody, and the only way where readers and changes never pause.
-                self._folder("online/catch_up", applied)
+                self._part("catch-up", applied)
                 stager.stage_inside(self.conn, most, stager.by_key(self.conn, page_step=CHANGED_ROWS))
                 self._write_under_lock()
-        self.applier.folders_briefly(SWITCH, applied)
+        self.applier.folders_briefly([name for name in switch if name not in locks], applied)
         self._switched = True
         return applied
 
-    def _lock_holding_writers_off(self, applied: Applied) -> bool:
+    def _lock_holding_writers_off(self, applied: Applied, locks: list[str]) -> bool:
         """Lock the table where a change always comes between: writers wait while the last rows are encoded.
 
         Returns False where readers left no moment for it. What was encoded is done all the same.
         """
-        self._folder("lock/writers", applied)
+        self._part("hold-writers", applied)
         if self._changes() > self.plan.batch_size:
             raise TooManyPending
         self._stage_changed(beside_lock=True)
         self._write_under_lock()
-        self._folder("lock/briefly", applied)
+        *before, at_once = locks
+        for name in before:
+            self._folder(name, applied)
         deadline = time.monotonic() + self.plan.lock_wait_secs
         while True:
             try:
                 with self.conn.transaction():
-                    self._folder("lock/at_once", applied)
+                    self._folder(at_once, applied)
                 return True
             except psycopg.errors.LockNotAvailable:
                 if time.monotonic() > deadline:

@@ -31,6 +31,7 @@ from vestige_sql.reembed.job import Job, build_pending_indexes, nothing_to_do
 from vestige_sql.reembed.progress import Progress
 from vestige_sql.reembed.session import claimed_session
 from vestige_sql.report import ReembedReport
+from vestige_sql.steps import plans
 
 log = logging.getLogger("vestige_sql")
 
@@ -169,9 +170,8 @@ def register_model(conninfo: str, signature: ModelSignature, *, target: Target =
             "lock_timeout": "10s",
         }
         with conn.transaction():
-            for folder in ("lock/exclusive", "register"):
-                for step in steps.folder(folder):
-                    steps.run(conn, step, values)
+            for step in plans.load("register").steps():
+                steps.run(conn, step, values)
         log.info("register: %s is in the space of %s", probed.column, signature)
         return True
 
@@ -194,14 +194,17 @@ def abort_reembed(conninfo: str, *, target: Target = VESTIGE) -> bool:
         applier = Applier(conn, values, plan, run["id"], Progress(), conninfo)
         of_then = replace(applier, values=values | named)
         applied = Applied("abort", "")
+        order = plans.load("abort")
         if plan.online:
             log.info("abort: dropping the new indexes, once the transactions that are open now have ended")
-            applier.folder("abort/index", applied)
+            for folder in order.folders("index"):
+                applier.folder(folder, applied)
 
         def undo() -> Applied:
-            for folder in ["lock/exclusive", "abort/column"] * plan.online:
-                applier.folder(folder, applied)
-            of_then.folder("abort", applied)
+            always = order.folders("undo")
+            for folder in order.folders("undo", {"filling"} if plan.online else ()):
+                # What only an online run needs is about the table itself, and so under the name that it has now.
+                (of_then if folder in always else applier).folder(folder, applied)
             return applied
 
         applier.retrying(undo)

@@ -29,6 +29,7 @@ from vestige_sql.reembed.pgcopy import integer_field
 from vestige_sql.reembed.progress import Progress
 from vestige_sql.reembed.session import claimed_session
 from vestige_sql.reembed.target import Probed, probe
+from vestige_sql.steps import plans
 from vestige_sql.steps.files import Value
 from vestige_sql.vestige.copy_report import BadRow, CopyReport, Counts, summary
 from vestige_sql.vestige.source import VERSION, Row, Source, Table, open_source, upgrade
@@ -176,9 +177,8 @@ def _register(conn: psycopg.Connection[Any], probed: Probed, model: ModelSignatu
         "lock_timeout": "10s",
     }
     with conn.transaction():
-        for folder in ("lock/exclusive", "register"):
-            for step in steps.folder(folder):
-                steps.run(conn, step, values)
+        for step in plans.load("register").steps():
+            steps.run(conn, step, values)
     log.info("copy: %s is in the space of %s", probed.column, model)
 
 
@@ -274,15 +274,14 @@ def _stage(
     for row in batch.rows:
         if row.bad_vector is not None and table.name == "knowledge_nodes":
             _bad(report, BadRow("node_embeddings", row.key, row.bad_vector))
-    for folder in ("check",) if report.dry_run else ("check", "insert"):
-        for step in steps.folder(f"copy/{table.name}/{folder}"):
-            for found in steps.run(conn, step, values).result:
-                if "problem" in found:
-                    _bad(report, BadRow(table.name, found["key"], found["problem"]))
-                    continue
-                counts.new = (counts.new or 0) + found["new"]
-                vectors = report.tables["node_embeddings"]
-                vectors.new = (vectors.new or 0) + found.get("new_embeddings", 0)
+    for step in plans.load("from-sqlite").steps(table.name, {"dry_run"} if report.dry_run else ()):
+        for found in steps.run(conn, step, values).result:
+            if "problem" in found:
+                _bad(report, BadRow(table.name, found["key"], found["problem"]))
+                continue
+            counts.new = (counts.new or 0) + found["new"]
+            vectors = report.tables["node_embeddings"]
+            vectors.new = (vectors.new or 0) + found.get("new_embeddings", 0)
 
 
 def _bad(report: CopyReport, row: BadRow) -> None:
