@@ -292,13 +292,13 @@ FILES: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
     "tables in a list": ("[[storage]]\nbackend = 'postgres'\n", ("storage is not a table",)),
     "lists without end": ("a = " + "[" * 100_000, ("cannot be read",)),
     "a number without end": ("a = " + "9" * 10_000, ("cannot be read",)),
-    "an unknown key": ("[storage.postgres]\npool = 5\n" + URL, ("unknown key pool", "Known are url")),
-    "a misspelt key": ("[storage.postgres]\nurls = 'x'\n", ("unknown key urls", "Did you mean url?")),
+    "an unknown key": ("[storage.postgres]\npool = 5\n" + URL, ("unknown key pool", "the known keys are url")),
+    "a misspelt key": ("[storage.postgres]\nurls = 'x'\n", ("unknown key urls", "did you mean url?")),
     "an unknown table": ("[storage.mysql]\nurl = 'x'\n", ("unknown key mysql",)),
     "a number for a URL": ("[storage.postgres]\nurl = 5432\n", ("url", "not a string")),
     "a list for a URL": (f"[storage.postgres]\nurl = ['{SECRET}']\n", ("url", "not a string")),
     "a boolean for a backend": ("[storage]\nbackend = true\n", ("backend", "not a string")),
-    "another backend": ("[storage]\nbackend = 'mysql'\n", ("backend", '"mysql"', '"postgres" alone')),
+    "another backend": ("[storage]\nbackend = 'mysql'\n", ("backend", '"mysql"', 'only on "postgres"')),
     "no connections": ("[storage.postgres]\nmax_connections = 0\n" + URL, ("max_connections", "needs 3")),
     "connections by halves": ("[storage.postgres]\nmax_connections = 3.5\n" + URL, ("max_connections", "whole number")),
     "NaN connections": ("[storage.postgres]\nmax_connections = nan\n" + URL, ("max_connections", "whole number")),
@@ -306,7 +306,7 @@ FILES: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
     "a variable that is not set": ("[storage.postgres]\nurl = '${NO_SUCH}'\n", ("NO_SUCH", "is not set")),
     "a brace that ends nowhere": (f"[storage.postgres]\nurl = '${{{SECRET}'\n", ("${", "begins no variable")),
     "NUL in the URL": (f'[storage.postgres]\nurl = "host=h\\u0000 password={SECRET}"\n', ("NUL character",)),
-    "no URL": (f"[storage.postgres]\nurl = 'https://u:{SECRET}@h/d'\n", ("none that libpq can read",)),
+    "no URL": (f"[storage.postgres]\nurl = 'https://u:{SECRET}@h/d'\n", ("cannot be read by libpq",)),
 }
 
 
@@ -338,7 +338,7 @@ def test_any_text_in_the_file(tmp_path: Path, text: str) -> None:
 
 ENVIRONMENT: dict[str, tuple[dict[str, str], int, tuple[str, ...]]] = {
     "white space": ({"DATABASE_URL": " "}, 2, ("no database was named", "--postgres-url")),
-    "no URL": ({"DATABASE_URL": f"https://u:{SECRET}@h/d"}, 2, ("DATABASE_URL", "none that libpq can read")),
+    "no URL": ({"DATABASE_URL": f"https://u:{SECRET}@h/d"}, 2, ("DATABASE_URL", "cannot be read by libpq")),
     "no UTF-8": ({"DATABASE_URL": f"postgresql://u:{SECRET}\udcff@h/d"}, 2, ("DATABASE_URL",)),
     "a port of words": ({"DATABASE_URL": f"postgresql://u:{SECRET}"}, 2, ("DATABASE_URL", "port")),
     "a host of dots": ({"DATABASE_URL": "dbname=d", "PGHOST": "a..b"}, 2, ("PGHOST",)),
@@ -581,7 +581,7 @@ CALLS: dict[str, tuple[Callable[[Any], object], type[Exception], str]] = {
     "ModelSignature: dimension": (lambda place: ModelSignature("a", 0, "0" * 64), ValueError, "dimension"),
     "ModelSignature: half a dimension": (lambda place: ModelSignature("a", 3.5, "0" * 64), ValueError, "dimension"),  # type: ignore[arg-type]
     "ModelSignature: hash": (lambda place: ModelSignature("a", 3, "G" * 64), ValueError, "hash"),
-    "run_reembed: no text": (lambda place: run_reembed(5432, OLD), UsageError, "is no text but a int"),  # type: ignore[arg-type]
+    "run_reembed: no text": (lambda place: run_reembed(5432, OLD), UsageError, "is not a string but of type int"),  # type: ignore[arg-type]
     "run_reembed: 16,001 dimensions": (
         lambda place: run_reembed(place.db, FakeEmbedder("wide", 16_001)),
         VestigeError,
@@ -904,7 +904,7 @@ MODELS: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
         ("config_sentence_transformers.json is not a file", "again"),
     ),
     "no pooling": (without("1_Pooling/config.json"), ("no pooling mode",)),
-    "another pooling": (put("1_Pooling/config.json", {"pooling_mode": "max"}), ("max pooling", "mean and cls")),
+    "another pooling": (put("1_Pooling/config.json", {"pooling_mode": "max"}), ("max pooling", "mean or cls")),
     "pooling by number": (put("1_Pooling/config.json", {"pooling_mode": 5}), ("5 pooling",)),
     "pooling by list": (put("1_Pooling/config.json", {"pooling_mode": [5, {}]}), ("5 and {} pooling",)),
     "pooling by object": (put("1_Pooling/config.json", {"pooling_mode": {"mean": 1}}), ("pooling, which",)),

@@ -47,7 +47,7 @@ def resolve_model(name: str, *, revision: str | None = None, onnx_file: str | No
         base = Path(os.path.abspath(folder)).name  # noqa: PTH100
         if not base or not base.isprintable():
             raise ModelUnsupported(
-                f"the model folder {folder!r} has a name that cannot be registered: {base!r}",
+                f"the model folder {folder!r} has no name that can be registered: {base!r}",
                 "rename it with printable characters, because the registry names the model after its folder; "
                 f"{UNTOUCHED}",
             )
