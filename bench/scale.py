@@ -37,14 +37,14 @@ from own_server import server_with
 from vestige_sql import ModelSignature, ReembedPlan, Target, register_model, run_reembed, stage_reembed, steps
 from vestige_sql.database.migrations import migrate_up
 from vestige_sql.encode.embedder import Vectors
-from vestige_sql.reembed.clock import PHASES
+from vestige_sql.reembed.clock import ACTIVITIES
 from vestige_sql.reembed.pgcopy import integer_field, rows, staged_rows, vector_field
 from vestige_sql.reembed.target import probe
 
 PARTS = ("help", "idle", "run", "resume")
 CHUNK = 10_000
 BARE = "bare"
-SHOWN = [phase for phase in PHASES if phase not in ("tokenizing", "index")]
+SHOWN = [activity for activity in ACTIVITIES if activity not in ("tokenizing", "index")]
 
 
 class Free:

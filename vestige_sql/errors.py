@@ -1,14 +1,14 @@
 """Every error that this package raises on purpose.
 
-Each says what happened, to which object, what state the data is in and what to do next. The command line
-prints the message and the hint and exits with ``exit_code``.
+The message says what happened, and to which object. The hint says what state the data is in, and what to do next. The
+command line prints both and exits with ``exit_code``.
 """
 
 from __future__ import annotations
 
 
 class VestigeError(Exception):
-    """The base of them all: ``str(error)`` is the message, ``hint`` says what to do next (or is empty)."""
+    """The base class: ``str(error)`` is the message, ``hint`` says what to do next (or is empty)."""
 
     exit_code = 1
 
@@ -18,7 +18,7 @@ class VestigeError(Exception):
 
 
 class UsageError(VestigeError):
-    """The command or call was put together wrongly; nothing was looked at."""
+    """The command or call is wrong; nothing was looked at."""
 
     exit_code = 2
 
@@ -28,21 +28,21 @@ class ModelNotFound(VestigeError):
 
 
 class ModelUnsupported(VestigeError):
-    """The model was found, but it asks for something that the encoder does not do, such as max pooling."""
+    """The model is incomplete, or needs something that the encoder does not support, such as max pooling."""
 
 
 class DimensionMismatch(VestigeError):
-    """The dimension asked for is not the dimension that the model gives."""
+    """The dimension asked for is not the model's."""
 
 
 class ModelMismatch(VestigeError):
-    """The registry names another model than the one at hand; only a re-embedding may change it."""
+    """The model is not the one that made the vectors; only a re-embedding may change the registered model."""
 
 
 class BadEmbedding(VestigeError):
     """The model returned NaN, infinity, a zero vector or the wrong shape; nothing was put in place.
 
-    ``row`` is the place of the text among those that were to be encoded, or of the first of the call that went wrong.
+    ``row`` is the index of the text among those to encode, or of the first text of the call that failed, or None.
     """
 
     def __init__(self, message: str, hint: str = "", row: int | None = None) -> None:
@@ -51,11 +51,11 @@ class BadEmbedding(VestigeError):
 
 
 class EncoderError(VestigeError):
-    """The model could not be run on some texts; no vectors came of it."""
+    """The model could not be run on some texts, and returned no vectors for them."""
 
 
 class TargetError(VestigeError):
-    """The target table cannot be re-embedded as it stands; nothing was written."""
+    """The table, the database or the role cannot be used as it is; nothing was written."""
 
 
 class VersionMismatch(VestigeError):
@@ -67,11 +67,11 @@ class ServerError(VestigeError):
 
 
 class ServerLost(ServerError):
-    """The connection to PostgreSQL broke, or none could be made, while rows were encoded on other machines."""
+    """The connection to PostgreSQL broke or failed while rows were encoded on other machines."""
 
 
 class EngineError(VestigeError):
-    """Ray could not be started or reached, or it has no worker left; what is staged stays."""
+    """Ray could not be started or reached, or ran out of workers; the staged vectors stay."""
 
 
 class RunInProgress(VestigeError):
@@ -79,15 +79,15 @@ class RunInProgress(VestigeError):
 
 
 class StagedForAnother(VestigeError):
-    """The run under way is for another model, dimension, column or mode than the one asked for."""
+    """The open run is for another model, dimension, column or mode than the one asked for."""
 
 
 class FilesChanged(VestigeError):
-    """The step files that the run under way has run so far have another text by now."""
+    """Step files that the open run has already run have another text now."""
 
 
 class CheckFailed(VestigeError):
-    """A check in the SQL steps did not hold, so the transaction was rolled back."""
+    """A check did not hold. If it was in an SQL step, the transaction was rolled back."""
 
 
 class LockNotAvailable(VestigeError):
@@ -95,12 +95,12 @@ class LockNotAvailable(VestigeError):
 
 
 class RecallTooLow(VestigeError):
-    """The new index finds less of what an exact search finds than was asked for."""
+    """The recall of the new index, against an exact search, is lower than asked for."""
 
 
 class IndexInvalid(VestigeError):
-    """An INVALID index of the name to build is in the way, and this mode never drops one on its own."""
+    """An INVALID index has the name of the index to build, and this mode never drops one by itself."""
 
 
 class SourceError(VestigeError):
-    """The SQLite database cannot be read, or is none of Vestige's, or is too old."""
+    """The SQLite database cannot be read, is not Vestige's, or is too old."""

@@ -1,6 +1,6 @@
-"""What a caller may name and choose, besides how to re-embed.
+"""What a caller can choose: the table, and how to copy or re-embed it.
 
-Nothing here, nor in ``report``, takes time to import: the command line's help is made from both.
+This module and ``report`` must be quick to import, because the command line's help is made from both.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from vestige_sql.checks import MOST, check_flag, check_number, check_text
 from vestige_sql.errors import UsageError
 
 MODES = ("hybrid", "text", "vector")
-"""How to search."""
+"""The ways to search."""
 
 DEVICES = ("auto", "cpu", "cuda")
-"""What a model runs on."""
+"""The devices that a model can run on."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Target:
     ``table`` is read as SQL reads a qualified name: ``documents``, ``app.documents``, ``"App"."My Docs"``. The
     columns are plain names, taken literally. The defaults are Vestige's table.
 
-    Raises :class:`UsageError` for what is no text, or holds what no name of PostgreSQL's can.
+    Raises :class:`UsageError` for anything but a string, and for characters that PostgreSQL cannot store.
     """
 
     table: str = "knowledge_nodes"
@@ -44,10 +44,11 @@ VESTIGE = Target()
 class CopyPlan:
     """How to copy.
 
-    ``batch_size``: most rows in one transaction. ``embeddings``: whether vectors are copied. A source below version 15
-    is upgraded only with ``allow_source_upgrade``: on a temporary copy, or the file itself with ``upgrade_in_place``.
+    ``batch_size``: the most rows in one transaction. ``embeddings``: whether vectors are copied. A source below
+    version 15 is upgraded only with ``allow_source_upgrade``: as a temporary copy, or with ``upgrade_in_place`` the
+    file itself.
 
-    Raises :class:`UsageError` for what does not fit together.
+    Raises :class:`UsageError` for a value out of range, and for ``upgrade_in_place`` without ``allow_source_upgrade``.
     """
 
     batch_size: int = 500
@@ -60,7 +61,9 @@ class CopyPlan:
         for flag in ("embeddings", "allow_source_upgrade", "upgrade_in_place"):
             check_flag(flag, getattr(self, flag))
         if self.upgrade_in_place and not self.allow_source_upgrade:
-            raise UsageError("--upgrade-in-place is a way of --allow-source-upgrade, which is to be given too")
+            raise UsageError(
+                "--upgrade-in-place requires --allow-source-upgrade", "give both, or neither; nothing was written"
+            )
 
 
 WAYS = ("auto", "rewrite", "widen", "swap")
@@ -72,22 +75,26 @@ _MOST_PAUSE_SECS = 24 * 60 * 60
 class ReembedPlan:
     """How to re-embed.
 
-    ``batch_size``: most rows in one ``embed_batch`` call. ``drop_hnsw_first``: drop the column's vector indexes
-    before the vectors change. ``concurrent_index``: build them afterwards with CREATE INDEX CONCURRENTLY, in
-    autocommit. ``apply``: "auto", "rewrite", "widen" or "swap". ``lock_timeout_secs`` is how long one attempt
-    waits for the table's lock (2 s by default, 0.1 s online, for all others wait behind it), and ``lock_attempts``
-    how many there are, with growing pauses in between.
+    - ``batch_size``: the most rows in one ``embed_batch`` call.
+    - ``drop_hnsw_first``: drop the column's vector indexes before the vectors change.
+    - ``concurrent_index``: build them afterwards with CREATE INDEX CONCURRENTLY, in autocommit.
+    - ``apply``: "auto", "rewrite", "widen" or "swap".
+    - ``lock_timeout_secs``: how long one attempt waits for the table's lock, by default 2 s, online 0.1 s. Everybody
+      else waits behind it.
+    - ``lock_attempts``: how many attempts there are, with growing pauses in between.
+    - ``online``: fill a second column while search goes on in the first, then switch in milliseconds.
+    - ``pause_secs``: online, how many seconds to pause between two batches.
+    - ``max_lag_bytes``: online, the filling waits while a replica is more than this much WAL behind.
+    - ``min_recall``: the switch is refused if a new index has a lower recall@10.
+    - ``recall_sample``: how many rows the recall is measured on. 0 does not measure it.
+    - ``fire_triggers``: continue even if the role cannot suppress the table's own triggers, which then fire on each
+      row that is filled.
+    - ``keep_old``: keep the former vectors of an offline run for a rollback. Online they are always kept.
+    - ``accept_edited_files``: continue a run although the step files that it has run were edited since.
+    - ``index_memory_bytes``: the most memory that an index build may take, by default a quarter of the server's
+      effective_cache_size.
 
-    ``online``: fill a second column while search goes on in the first, and switch in milliseconds. Between its
-    batches the filling pauses for ``pause_secs``, and as long as a replica is more than ``max_lag_bytes`` of WAL
-    behind. The switch is refused where a new index has a recall@10 below ``min_recall``, measured on
-    ``recall_sample`` rows; 0 of them measures nothing. ``fire_triggers`` goes on where the role cannot keep the table's
-    own triggers from firing on each row that is filled. ``keep_old`` keeps the former vectors of an offline run for a
-    rollback; online they are always kept. ``accept_edited_files`` goes on with a run that was brought this far by step
-    files of another text. ``index_memory_bytes`` is the most memory that an index build may take, by default a quarter
-    of the server's effective_cache_size.
-
-    Raises :class:`UsageError` for a value out of range.
+    Raises :class:`UsageError` for a value out of range, and for ``online`` together with "rewrite" or "widen".
     """
 
     batch_size: int = 128
@@ -109,15 +116,18 @@ class ReembedPlan:
     def __post_init__(self) -> None:
         check_number("batch_size", self.batch_size, 1)
         if self.apply not in WAYS:
-            raise UsageError(f"apply is one of {', '.join(WAYS)}, not {self.apply!r}")
+            raise UsageError(f"apply must be one of {', '.join(WAYS)}, not {self.apply!r}", "nothing was written")
         if self.online and self.apply not in ("auto", "swap"):
-            raise UsageError(f"online is a way of its own, it does not go with apply {self.apply!r}")
+            raise UsageError(
+                f"online does not go with apply {self.apply!r}",
+                "an online run switches columns: leave out --online or --apply; nothing was written",
+            )
         check_number("pause_secs", self.pause_secs, 0, _MOST_PAUSE_SECS, whole=False)
         check_number("max_lag_bytes", self.max_lag_bytes, 0, 2**63 - 1)
         check_number("min_recall", self.min_recall, 0, 1, whole=False)
         check_number("recall_sample", self.recall_sample, 0)
         if self.lock_timeout_secs is not None:
-            # PostgreSQL counts it in whole milliseconds, and takes none for no limit at all.
+            # PostgreSQL counts it in whole milliseconds, and 0 means no limit.
             check_number("lock_timeout_secs", self.lock_timeout_secs, 0.001, MOST // 1000, whole=False)
         check_number("lock_attempts", self.lock_attempts, 1)
         if self.index_memory_bytes is not None:

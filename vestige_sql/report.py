@@ -1,4 +1,4 @@
-"""What is planned, what was found, and what was done."""
+"""The reports: what a run would do, would take, and did."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _INDEX_ROWS = 100_000
 class WorkerReport:
     """What one worker of many did.
 
-    ``node`` and ``pid`` are those of its last process, ``lost`` how many of its processes died. ``busy_secs`` is the
-    time that it was at work on ranges of keys. ``error`` says why it was not employed any more, ``device`` what its
+    ``node`` and ``pid`` are those of its last process. ``lost`` is how many of its processes died. ``busy_secs`` is
+    how long it worked on ranges of keys, in seconds. ``error`` says why it got no more work. ``device`` is what its
     model runs on, as in :class:`ReembedReport`.
     """
 
@@ -42,14 +42,18 @@ class WorkerReport:
 class ReembedReport:
     """What a run did.
 
-    ``rows_updated``: rows whose embedding was written, those that were NULL before included. ``duration_secs``:
-    first row read to registry update, less the index build. ``index_rebuild_secs``: the index build.
-    ``rows_encoded`` counts the rows that this run encoded: fewer than ``rows_updated`` after a resumption.
-    ``lock_held_secs``: online, from the lock that keeps everybody off to its commit. ``recall``: the recall@10 of each
-    index that was built, against exact search on a sample. ``workers`` has a line a worker where rows were encoded on
-    several machines. ``spent``: seconds by what they were spent on (:data:`vestige_sql.reembed.clock.PHASES`). They
-    sum to the whole from the first look at the database to this report. ``device``: what the model ran on, "cpu" or
-    "cuda"; None where no row was encoded here, and for an embedder that does not say.
+    - ``rows_updated``: rows whose embedding was written, including those that were NULL before.
+    - ``duration_secs``: seconds from the first row read to the registry update, without the index build.
+    - ``index_rebuild_secs``: seconds of the index build.
+    - ``rows_blank``: rows without text, whose embedding is NULL.
+    - ``rows_encoded``: rows that this run encoded. After a resumption, these are fewer than ``rows_updated``.
+    - ``lock_held_secs``: online, seconds from the lock that keeps everybody else off the table to its commit.
+    - ``recall``: the recall@10 of each index that was built, against exact search on a sample.
+    - ``workers``: one entry per worker, if rows were encoded on several machines.
+    - ``spent``: seconds by activity (:data:`vestige_sql.reembed.clock.ACTIVITIES`). They add up to the whole time from
+      the first look at the database to this report.
+    - ``device``: what the model ran on, "cpu" or "cuda". None if no row was encoded here, or if the embedder does not
+      say.
     """
 
     rows_updated: int = 0
@@ -76,14 +80,14 @@ class ReembedReport:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What a run would take, predicted from a sample of it.
+    """What a run would take, predicted from a sample.
 
-    ``rows_sampled`` texts were encoded in ``sample_secs``. The other seconds are those of the run by phase; tokenizing
-    is part of ``encoding_secs``, reading of ``copying_secs``, and ``recall_secs`` is the measuring of the new index.
-    ``disk_peak_bytes`` is how much more disk than now the run takes at its peak, WAL aside, and None where that could
-    not be measured; ``staging_bytes`` and ``index_bytes`` are parts of it. ``wal_bytes`` is about what is written to
-    WAL. ``index_memory_bytes`` is what the index's graph takes while it is built, and ``index_memory_allowed_bytes``
-    what it may take.
+    ``rows_sampled`` texts were encoded in ``sample_secs``. The other seconds are those of the run by activity:
+    tokenizing is part of ``encoding_secs``, reading is part of ``copying_secs``, and ``recall_secs`` is for measuring
+    the new index. ``disk_peak_bytes`` is how much more disk than now the run needs at its peak, without WAL, and None
+    if that could not be measured; ``staging_bytes`` and ``index_bytes`` are parts of it. ``wal_bytes`` is about how
+    much WAL is written. ``index_memory_bytes`` is the memory that the index's graph needs while it is built, and
+    ``index_memory_allowed_bytes`` what it may take.
     """
 
     rows_sampled: int
@@ -119,9 +123,9 @@ class Calibration:
 class DryRunSummary:
     """What a run would do.
 
-    ``embedder_batches`` is ceil(rows / batch_size). ``estimated_walltime_secs`` is the contract's fixed
-    estimate: rows / 50 a second, and for the index 30 s up to 100,000 rows and in proportion above. ``calibrated``
-    is what was measured, where that was asked for and there is something to do.
+    ``embedder_batches`` is ceil(rows / batch_size). ``estimated_walltime_secs`` is the contract's fixed estimate:
+    50 rows per second, plus 30 s for the index up to 100,000 rows and proportionally more above. ``calibrated`` is the
+    measured prediction, if it was asked for and there is something to do.
     """
 
     rows_to_update: int
@@ -157,7 +161,7 @@ def fixed_estimate(rows: int, *, builds_index: bool) -> float:
 
 @dataclass(frozen=True)
 class RollbackReport:
-    """What a rollback did. ``rows_missing`` have text, and no vector of the model that is live again."""
+    """What a rollback did. ``rows_missing`` rows have text, but no vector of the model that is live again."""
 
     model: ModelSignature
     previous_model: ModelSignature | None
@@ -169,8 +173,10 @@ class RollbackReport:
 
 @dataclass(frozen=True)
 class FinalizeReport:
-    """What was let go: of which model, how many vectors, and their bytes. ``bytes_returned`` went back to the file
-    system at once; ``bytes_left`` stay in the table's rows until these are next rewritten.
+    """What was dropped: the former model, how many vectors, and their bytes.
+
+    ``bytes_returned`` went back to the file system at once. ``bytes_left`` stay in the table's rows until these are
+    next rewritten.
     """
 
     model: ModelSignature | None

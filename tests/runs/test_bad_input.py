@@ -226,7 +226,7 @@ TOGETHER: dict[str, tuple[str, tuple[str, ...], int, tuple[str, ...]]] = {
     "an upgrade in place that is not allowed": ("copy", ("--upgrade-in-place",), 2, ("--allow-source-upgrade",)),
     "workers without Ray": ("reembed", ("--workers", "2"), 2, ("--workers requires --engine ray", "Add --engine ray")),
     "a Ray client": ("stage", (*RAY, "--address", "ray://10.0.0.1:10001"), 2, ("Ray Client", "ray job submit")),
-    "a folder's revision": ("register", ("--revision", "main"), 2, ("A folder has no revisions", "main")),
+    "a folder's revision": ("register", ("--revision", "main"), 2, ("a folder has no revisions", "main")),
     "no revision": ("register", ("--revision", ""), 2, ("--revision ''", "branch, tag or commit")),
     "a revision that is a path": ("register", ("--revision", "../../refs"), 2, ("--revision '../../refs'",)),
     "an unknown device": ("stage", ("--device", "gpu"), 2, ("--device", "'gpu'", "cuda")),
@@ -292,13 +292,13 @@ FILES: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
     "tables in a list": ("[[storage]]\nbackend = 'postgres'\n", ("storage is not a table",)),
     "lists without end": ("a = " + "[" * 100_000, ("cannot be read",)),
     "a number without end": ("a = " + "9" * 10_000, ("cannot be read",)),
-    "an unknown key": ("[storage.postgres]\npool = 5\n" + URL, ("unknown key pool", "Known are url")),
-    "a misspelt key": ("[storage.postgres]\nurls = 'x'\n", ("unknown key urls", "Did you mean url?")),
+    "an unknown key": ("[storage.postgres]\npool = 5\n" + URL, ("unknown key pool", "the known keys are url")),
+    "a misspelt key": ("[storage.postgres]\nurls = 'x'\n", ("unknown key urls", "did you mean url?")),
     "an unknown table": ("[storage.mysql]\nurl = 'x'\n", ("unknown key mysql",)),
     "a number for a URL": ("[storage.postgres]\nurl = 5432\n", ("url", "not a string")),
     "a list for a URL": (f"[storage.postgres]\nurl = ['{SECRET}']\n", ("url", "not a string")),
     "a boolean for a backend": ("[storage]\nbackend = true\n", ("backend", "not a string")),
-    "another backend": ("[storage]\nbackend = 'mysql'\n", ("backend", '"mysql"', '"postgres" alone')),
+    "another backend": ("[storage]\nbackend = 'mysql'\n", ("backend", '"mysql"', 'only on "postgres"')),
     "no connections": ("[storage.postgres]\nmax_connections = 0\n" + URL, ("max_connections", "needs 3")),
     "connections by halves": ("[storage.postgres]\nmax_connections = 3.5\n" + URL, ("max_connections", "whole number")),
     "NaN connections": ("[storage.postgres]\nmax_connections = nan\n" + URL, ("max_connections", "whole number")),
@@ -306,7 +306,7 @@ FILES: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
     "a variable that is not set": ("[storage.postgres]\nurl = '${NO_SUCH}'\n", ("NO_SUCH", "is not set")),
     "a brace that ends nowhere": (f"[storage.postgres]\nurl = '${{{SECRET}'\n", ("${", "begins no variable")),
     "NUL in the URL": (f'[storage.postgres]\nurl = "host=h\\u0000 password={SECRET}"\n', ("NUL character",)),
-    "no URL": (f"[storage.postgres]\nurl = 'https://u:{SECRET}@h/d'\n", ("none that libpq can read",)),
+    "no URL": (f"[storage.postgres]\nurl = 'https://u:{SECRET}@h/d'\n", ("cannot be read by libpq",)),
 }
 
 
@@ -338,7 +338,7 @@ def test_any_text_in_the_file(tmp_path: Path, text: str) -> None:
 
 ENVIRONMENT: dict[str, tuple[dict[str, str], int, tuple[str, ...]]] = {
     "white space": ({"DATABASE_URL": " "}, 2, ("no database was named", "--postgres-url")),
-    "no URL": ({"DATABASE_URL": f"https://u:{SECRET}@h/d"}, 2, ("DATABASE_URL", "none that libpq can read")),
+    "no URL": ({"DATABASE_URL": f"https://u:{SECRET}@h/d"}, 2, ("DATABASE_URL", "cannot be read by libpq")),
     "no UTF-8": ({"DATABASE_URL": f"postgresql://u:{SECRET}\udcff@h/d"}, 2, ("DATABASE_URL",)),
     "a port of words": ({"DATABASE_URL": f"postgresql://u:{SECRET}"}, 2, ("DATABASE_URL", "port")),
     "a host of dots": ({"DATABASE_URL": "dbname=d", "PGHOST": "a..b"}, 2, ("PGHOST",)),
@@ -581,7 +581,7 @@ CALLS: dict[str, tuple[Callable[[Any], object], type[Exception], str]] = {
     "ModelSignature: dimension": (lambda place: ModelSignature("a", 0, "0" * 64), ValueError, "dimension"),
     "ModelSignature: half a dimension": (lambda place: ModelSignature("a", 3.5, "0" * 64), ValueError, "dimension"),  # type: ignore[arg-type]
     "ModelSignature: hash": (lambda place: ModelSignature("a", 3, "G" * 64), ValueError, "hash"),
-    "run_reembed: no text": (lambda place: run_reembed(5432, OLD), UsageError, "is no text but a int"),  # type: ignore[arg-type]
+    "run_reembed: no text": (lambda place: run_reembed(5432, OLD), UsageError, "is not a string but of type int"),  # type: ignore[arg-type]
     "run_reembed: 16,001 dimensions": (
         lambda place: run_reembed(place.db, FakeEmbedder("wide", 16_001)),
         VestigeError,
@@ -831,9 +831,9 @@ MODELS: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
         ("tensor(int64)", "tensor(float)"),
     ),
     "texts": (graph(node("Cast", "tokens", to=TensorProto.STRING), kind=TensorProto.STRING), ("tensor(string)",)),
-    "NaN": (graph(fill=float("nan")), ("NaN or infinity", "Nothing was written")),
-    "infinity": (graph(fill=float("inf")), ("NaN or infinity", "Nothing was written")),
-    "zeros": (graph(fill=0), ("a zero vector", "Nothing was written")),
+    "NaN": (graph(fill=float("nan")), ("NaN or infinity", "nothing was written")),
+    "infinity": (graph(fill=float("inf")), ("NaN or infinity", "nothing was written")),
+    "zeros": (graph(fill=0), ("a zero vector", "nothing was written")),
     "another dimension than its config": (put("config.json", {"hidden_size": 48}), ("hidden_size is 48", "32")),
     "another dimension than its pooling": (
         put("1_Pooling/config.json", {"pooling_mode": "mean", "embedding_dimension": 48}),
@@ -882,14 +882,14 @@ MODELS: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
     # The configuration
     "no modules.json": (without("modules.json"), ("no modules.json", "pooled")),
     "an empty modules.json": (put("modules.json", ""), ("modules.json is not JSON", "again")),
-    "an object for modules.json": (put("modules.json", {}), ("modules.json does not hold a JSON array",)),
+    "an object for modules.json": (put("modules.json", {}), ("modules.json does not contain a JSON array",)),
     "no modules": (put("modules.json", []), ("modules (none)",)),
-    "numbers for modules": (put("modules.json", [1, 2]), ("modules.json does not say type and path",)),
-    "modules without a type": (put("modules.json", [{}, {}]), ("modules.json does not say type and path",)),
-    "modules of another type": (modules(1, type=5), ("modules.json does not say type and path",)),
-    "a module without a place": (modules(1, path=None), ("modules.json does not say type and path",)),
-    "a module above": (modules(0, path="../elsewhere"), ("outside of its folder", "../elsewhere")),
-    "a module at the root": (modules(1, path="/etc"), ("outside of its folder", "/etc")),
+    "numbers for modules": (put("modules.json", [1, 2]), ("modules.json does not state type and path",)),
+    "modules without a type": (put("modules.json", [{}, {}]), ("modules.json does not state type and path",)),
+    "modules of another type": (modules(1, type=5), ("modules.json does not state type and path",)),
+    "a module without a place": (modules(1, path=None), ("modules.json does not state type and path",)),
+    "a module above": (modules(0, path="../elsewhere"), ("outside its folder", "../elsewhere")),
+    "a module at the root": (modules(1, path="/etc"), ("outside its folder", "/etc")),
     "a module of somebody's": (modules(1, type="somebody.Pooling"), ("somebody.Pooling",)),
     "a module that is not there": (modules(1, path="3_Pooling"), ("no pooling mode", "3_Pooling/config.json")),
     "lists without end": (put("modules.json", "[" * 100_000), ("modules.json is not JSON",)),
@@ -897,19 +897,19 @@ MODELS: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
         lambda folder: (folder / "config.json").write_bytes(b'{"model_type": "caf\xe9"}'),
         ("config.json is not JSON",),
     ),
-    "a list for a config": (put("config.json", []), ("config.json does not hold a JSON object",)),
-    "a folder for a config": (instead("config.json", Path.mkdir), ("config.json is no file", "again")),
+    "a list for a config": (put("config.json", []), ("config.json does not contain a JSON object",)),
+    "a folder for a config": (instead("config.json", Path.mkdir), ("config.json is not a file", "again")),
     "prompts that lead nowhere": (
         instead("config_sentence_transformers.json", lambda p: p.symlink_to("../blobs/gone")),
-        ("config_sentence_transformers.json is no file", "again"),
+        ("config_sentence_transformers.json is not a file", "again"),
     ),
     "no pooling": (without("1_Pooling/config.json"), ("no pooling mode",)),
-    "another pooling": (put("1_Pooling/config.json", {"pooling_mode": "max"}), ("max pooling", "mean and cls")),
+    "another pooling": (put("1_Pooling/config.json", {"pooling_mode": "max"}), ("max pooling", "mean or cls")),
     "pooling by number": (put("1_Pooling/config.json", {"pooling_mode": 5}), ("5 pooling",)),
     "pooling by list": (put("1_Pooling/config.json", {"pooling_mode": [5, {}]}), ("5 and {} pooling",)),
     "pooling by object": (put("1_Pooling/config.json", {"pooling_mode": {"mean": 1}}), ("pooling, which",)),
     **{
-        f"{key} of {value!r}": (put(file, {key: value}), (key, "no whole number"))
+        f"{key} of {value!r}": (put(file, {key: value}), (key, "not a whole number"))
         for file, key, values in (
             ("sentence_bert_config.json", "max_seq_length", ("64", 2.5, True, [64])),
             ("config.json", "hidden_size", ("32", 32.5)),
@@ -923,16 +923,16 @@ MODELS: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
     "two tokens": (put("sentence_bert_config.json", {"max_seq_length": 2}), ("nothing is left of the text",)),
     "no truncation at all": (
         both(put("sentence_bert_config.json", {}), put("config.json", {})),
-        ("Nothing says where", "max_seq_length"),
+        ("does not state where", "max_seq_length"),
     ),
     "truncation on the left": (put("tokenizer_config.json", {"truncation_side": "left"}), ("truncation_side",)),
     "a list of prompts": (
         put("config_sentence_transformers.json", {"prompts": ["a: "]}),
-        ("prompts that are no texts",),
+        ("prompts that are not strings",),
     ),
     "a number for a prompt": (
         put("config_sentence_transformers.json", {"prompts": {"document": 5}}),
-        ("prompts that are no texts",),
+        ("prompts that are not strings",),
     ),
     "an unknown default prompt": (
         put("config_sentence_transformers.json", {"prompts": {"query": "q"}, "default_prompt_name": "other"}),
@@ -940,18 +940,18 @@ MODELS: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
     ),
     "a list for a default prompt": (
         put("config_sentence_transformers.json", {"default_prompt_name": ["query"]}),
-        ("prompts that are no texts",),
+        ("prompts that are not strings",),
     ),
     # External data
-    "weights above": (external("../secret"), ("external data outside of its folder", "../secret")),
-    "weights at the root": (external("/etc/hostname"), ("external data outside of its folder", "/etc/hostname")),
-    "weights by a detour": (external("a/../../../secret"), ("external data outside of its folder",)),
-    "weights on another system": (external("..\\secret"), ("external data outside of its folder",)),
-    "weights of no name": (external(""), ("external data outside of its folder",)),
-    "weights by a link": (external(DATA, linked), ("outside of its folder", "is a link to", "/secret")),
+    "weights above": (external("../secret"), ("external data outside its folder", "../secret")),
+    "weights at the root": (external("/etc/hostname"), ("external data outside its folder", "/etc/hostname")),
+    "weights by a detour": (external("a/../../../secret"), ("external data outside its folder",)),
+    "weights on another system": (external("..\\secret"), ("external data outside its folder",)),
+    "weights of no name": (external(""), ("external data outside its folder",)),
+    "weights by a link": (external(DATA, linked), ("outside its folder", "is a link to", "/secret")),
     "weights by a link in a folder": (
         external("deep/secret", both(linked, lambda folder: (folder / "onnx/deep").symlink_to(folder.parent))),
-        ("outside of its folder", "is a link to", "/secret"),
+        ("outside its folder", "is a link to", "/secret"),
     ),
     "no weights": (external(DATA, without(f"onnx/{DATA}")), (DATA, "is missing")),
     "a folder for weights": (external(DATA, instead(f"onnx/{DATA}", Path.mkdir)), (DATA, "is missing")),
@@ -970,7 +970,7 @@ MODELS: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
             "onnx/model.onnx": ("no ONNX graph",),
             "modules.json": ("no modules.json",),
             "tokenizer.json": ("no tokenizer.json",),
-            "config.json": ("config.json is no file",),
+            "config.json": ("config.json is not a file",),
         }.items()
     },
 }

@@ -264,7 +264,7 @@ def one_db(databases: Callable[[], AbstractContextManager[str]]) -> Iterator[Con
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "id": ({"id": "not-a-uuid"}, "id is no UUID: 'not-a-uuid'"),
     "no id": ({"id": None}, "id is no UUID: NULL"),
-    "id in capitals": ({"id": key(0).upper()}, "id is that of another row, capitals aside"),
+    "id in capitals": ({"id": key(0).upper()}, "another row has the same id, but for upper and lower case"),
     "tags": ({"tags": '["a", '}, "tags is no JSON array of strings: '[\"a\", '"),
     "tags of numbers": ({"tags": "[1]"}, "tags is no JSON array of strings: '[1]'"),
     "escaped NUL": ({"tags": r'["\u0000"]'}, r"tags is no JSON array of strings: "),
@@ -274,7 +274,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "next_review": ({"next_review": "soon"}, "next_review is no timestamp: 'soon'"),
     "stability": ({"stability": "much"}, "stability is no number: 'much'"),
     "reps": ({"reps": 1.5}, "reps is no whole number: '1.5'"),
-    "NUL": ({"content": "a\0b"}, "content holds a NUL character"),
+    "NUL": ({"content": "a\0b"}, "content contains a NUL character"),
     "no UTF-8": ({"content": b"\xff"}, "content is not UTF-8"),
     "visibility": ({"visibility": "secret"}, "visibility is no private, group or public: 'secret'"),
     "owner": ({"owner_user_id": BOB}, f"owner_user_id is no user in PostgreSQL: '{BOB}'"),
@@ -305,9 +305,9 @@ def test_a_bad_vector_is_reported_and_its_memory_moves_without_one(db: str, conn
     bad = {
         0: (blob([1, 2, 3]), "embedding has 12 bytes, and 4 dimensions take 16"),
         1: (b"12345", "embedding has 5 bytes, and 4 dimensions take 16"),
-        2: (blob([1, float("nan"), 0, 0]), "embedding holds NaN or infinity"),
+        2: (blob([1, float("nan"), 0, 0]), "embedding contains NaN or infinity"),
         3: (blob([0, 0, 0, 0]), "embedding is a zero vector"),
-        4: (7, "embedding is no BLOB"),
+        4: (7, "embedding is not a BLOB"),
     }
     vectors = [embedding(n, **({"embedding": bad[n][0]} if n in bad else {})) for n in range(12)]
     vectors[5]["dimensions"] = 8
@@ -319,8 +319,8 @@ def test_a_bad_vector_is_reported_and_its_memory_moves_without_one(db: str, conn
     assert set(found) == {key(n) for n in (*range(6), 99)}
     for number, (_, expected) in bad.items():
         assert found[key(number)].startswith(expected)
-    assert found[key(5)] == "embedding says 8 dimensions, and has 4"
-    assert found[key(99)] == "node_id is no memory of the source"
+    assert found[key(5)] == "embedding states 8 dimensions, and has 4"
+    assert found[key(99)] == "the source has no memory with this node_id"
     assert counted(report) == {"knowledge_nodes": (12, 12, 0), "node_embeddings": (13, 6, 7)}
     assert one(conn, "SELECT count(embedding) FROM knowledge_nodes") == 6
     assert "migrate reembed" in " ".join(report.notes)

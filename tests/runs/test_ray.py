@@ -472,7 +472,7 @@ def test_a_bad_vector_on_a_worker_stops_the_run_and_names_the_row(cluster: Any, 
         def vector(self, text: str) -> Any:
             return super().vector(text) * (text != "memory number 77")
 
-    with pytest.raises(BadEmbedding, match=r"gave a zero vector for the row of public\.knowledge_nodes with id = "):
+    with pytest.raises(BadEmbedding, match=r"returned a zero vector for the row of public\.knowledge_nodes with id = "):
         run_reembed(db, Zero("new", 96), engine=engine())
     wait_until(lambda: not sessions(conn))
 

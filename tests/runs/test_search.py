@@ -424,9 +424,9 @@ def test_row_security_filters_what_is_found(db: str, conn: Conn) -> None:
 
 def test_what_is_refused(memories: str, empty_db: str) -> None:
     for options, said in [
-        ({"mode": "fuzzy"}, "mode is one of hybrid, text, vector"),
-        ({"limit": 0}, "limit is a whole number from 1 to 1,000,000, not 0"),
-        ({"tags": "python"}, "tags is a list of texts"),
+        ({"mode": "fuzzy"}, "mode must be one of hybrid, text, vector"),
+        ({"limit": 0}, "limit must be a whole number from 1 to 1,000,000, not 0"),
+        ({"tags": "python"}, "tags must be a list of strings"),
     ]:
         with pytest.raises(UsageError, match=said):
             search(memories, "lottery", OLD, **options)

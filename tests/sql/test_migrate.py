@@ -657,7 +657,7 @@ def test_a_server_without_pgvector_is_one_clear_error(empty_db: str, server_url:
     for vestige in (True, False):
         with pytest.raises(ServerError, match='extension "vector" is not available') as caught:
             migrate_up(nowhere, vestige=vestige)
-        assert "Install pgvector" in caught.value.hint
+        assert "install pgvector" in caught.value.hint
 
 
 def test_no_server_is_one_clear_error() -> None:

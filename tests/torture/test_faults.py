@@ -251,7 +251,7 @@ def test_a_deadlock_while_staging(db: str, conn: Conn) -> None:
         with pytest.raises(ServerError, match=r"deadlock detected \(in sql/stage/discard_stale.sql\)") as stopped:
             run(db, model)
         crossed.join()
-    assert "what is staged stays" in stopped.value.hint
+    assert "the staged vectors stay" in stopped.value.hint
     assert model.calls == 0
     assert state(conn) == before
     check_goes_on(db, conn, most=len(TEXTS))
@@ -405,7 +405,7 @@ def test_the_disk_is_full_while_staging(disk: Disk, monkeypatch: pytest.MonkeyPa
             model = long(lambda call, _: disk.fill() if call == 3 else None)
             with pytest.raises(ServerError, match="No space left on device") as stopped:
                 run(disk.db, model)
-        assert "what is staged stays" in stopped.value.hint
+        assert "the staged vectors stay" in stopped.value.hint
         assert state(conn) == before
         staged = one(conn, f"SELECT count(*) FROM vestige_sql.{names_of(conn)['staging_table']}")
         assert staged >= 10

@@ -263,7 +263,7 @@ def test_a_device_that_onnx_runtime_does_not_offer_is_refused_if_asked_for(tiny:
         load_embedder(str(tiny), device="cuda")
     assert "onnxruntime-gpu" in refused.value.hint
     # Before a model of that name is looked for.
-    with pytest.raises(UsageError, match="device is one of auto, cpu, cuda, not 'gpu'"):
+    with pytest.raises(UsageError, match="device must be one of auto, cpu, cuda, not 'gpu'"):
         load_embedder("no-such-model", device="gpu")
 
 
@@ -341,7 +341,7 @@ def edit_graph(folder: Path, **names: str) -> Path:
 def test_unknown_inputs_and_outputs_are_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(ModelUnsupported, match="the input position_ids"):
         load_embedder(str(edit_graph(build_tiny(tmp_path / "i"), token_type_ids="position_ids")))
-    with pytest.raises(ModelUnsupported, match=r"the outputs logits; .*sentence_embedding"):
+    with pytest.raises(ModelUnsupported, match=r"the outputs logits, .*sentence_embedding"):
         load_embedder(str(edit_graph(build_tiny(tmp_path / "o"), last_hidden_state="logits")))
 
 

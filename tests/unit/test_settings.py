@@ -147,15 +147,15 @@ def test_a_file_about_other_things_says_nothing(config: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "named", "meant"),
     [
-        ("[storage.postgres]\nURL = 'x'\n", "URL under [storage.postgres]", "Did you mean url?"),
-        ("[storage.postgres]\nmax_conections = 8\n", "max_conections", "Did you mean max_connections?"),
-        ("[storage.postgres]\npassword = 'x'\n", "password", "Known are url, max_connections."),
-        ("[storage.postgres.pool]\nsize = 1\n", "pool under [storage.postgres]", "Known are"),
-        ("[storage.postgresql]\nurl = 'x'\n", "postgresql under [storage]", "Did you mean postgres?"),
-        ("[storage]\nurl = 'x'\n", "url under [storage]", "Known are backend, postgres, sqlite."),
-        ("[storage]\nback-end = 'postgres'\n", "back-end", "Did you mean backend?"),
-        ("[Storage.postgres]\nurl = 'x'\n", "Storage", "Did you mean storage?"),
-        ("[storge]\nbackend = 'x'\n", "storge", "Did you mean storage?"),
+        ("[storage.postgres]\nURL = 'x'\n", "URL under [storage.postgres]", "did you mean url?"),
+        ("[storage.postgres]\nmax_conections = 8\n", "max_conections", "did you mean max_connections?"),
+        ("[storage.postgres]\npassword = 'x'\n", "password", "the known keys are url, max_connections;"),
+        ("[storage.postgres.pool]\nsize = 1\n", "pool under [storage.postgres]", "the known keys are"),
+        ("[storage.postgresql]\nurl = 'x'\n", "postgresql under [storage]", "did you mean postgres?"),
+        ("[storage]\nurl = 'x'\n", "url under [storage]", "the known keys are backend, postgres, sqlite;"),
+        ("[storage]\nback-end = 'postgres'\n", "back-end", "did you mean backend?"),
+        ("[Storage.postgres]\nurl = 'x'\n", "Storage", "did you mean storage?"),
+        ("[storge]\nbackend = 'x'\n", "storge", "did you mean storage?"),
     ],
 )
 def test_an_unknown_key_is_named_with_what_was_meant(config: Path, text: str, named: str, meant: str) -> None:
@@ -168,7 +168,7 @@ def test_an_unknown_key_is_named_with_what_was_meant(config: Path, text: str, na
 
 
 @pytest.mark.parametrize(
-    ("backend", "hint"), [("sqlite", "--postgres-url or DATABASE_URL"), ("postgresql", 'Did you mean "postgres"?')]
+    ("backend", "hint"), [("sqlite", "--postgres-url or DATABASE_URL"), ("postgresql", 'did you mean "postgres"?')]
 )
 def test_another_backend_is_refused_where_the_file_names_the_database(config: Path, backend: str, hint: str) -> None:
     config.write_text(f'[storage]\nbackend = "{backend}"\npostgres.url = "postgresql://file/db"\n')

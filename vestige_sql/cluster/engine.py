@@ -1,9 +1,9 @@
 """Staging on many machines, with Ray.
 
-The table is cut into ranges of keys, many more than there are workers. A worker is a Ray actor around
-:class:`~vestige_sql.worker.Worker`; whoever is done with a range gets the next. That a chunk is in the staging table is
-the only record of its being done: the range of a worker that was lost goes to another, which finds what is left of it
-by the same query as ever.
+The table is divided into ranges of keys, many more than there are workers. A worker is a Ray actor around
+:class:`~vestige_sql.cluster.worker.Worker`. A worker that has finished a range gets the next one. The staging table is
+the only record of what is done. If a worker is lost, another gets its range, and finds the pending rows in it with the
+usual query.
 """
 
 from __future__ import annotations
@@ -36,17 +36,20 @@ _CONNECTIONS_PER_WORKER = 2
 class RayEngine:
     """Where the workers run and how many there are; give it to ``run_reembed`` or ``stage_reembed``.
 
-    ``address``: the cluster's, as Ray takes it; without one, and without ``RAY_ADDRESS`` in the environment, a local
-    Ray is started, and stopped afterwards. ``workers``: how many, by default one for each ``gpus_per_worker`` GPUs, or
-    one for every four cores of a node. ``threads_per_worker``: cores of a worker, by default cores / workers.
-    ``max_connections``: the most connections that this run has to the server, by default half of those that are
-    free; a worker has two. ``max_copies``: the most chunks that are copied at the same time, by default half as many
-    as there may be workers. ``range_rows``: rows of a range. ``load``: loads the model on a node, for so many
-    threads; where it raises ``ModelNotFound``, and without it, the driver's model is sent there.
+    - ``address``: the cluster's address, as Ray takes it. Without it, and without ``RAY_ADDRESS`` in the environment,
+      a local Ray is started, and stopped afterwards.
+    - ``workers``: how many, by default one for each ``gpus_per_worker`` GPUs, or one for every four cores of a node.
+    - ``threads_per_worker``: cores of a worker, by default cores / workers.
+    - ``max_connections``: how many connections to the server this run may have, by default half of the free ones. A
+      worker has two.
+    - ``max_copies``: how many chunks may be copied at the same time, by default half as many as there may be workers.
+    - ``range_rows``: rows of a range.
+    - ``load``: a function that loads the model on a node, given the number of threads. Without it, or if it raises
+      ``ModelNotFound``, the driver's model is sent there.
 
-    ``reports`` has a line a worker afterwards.
+    Afterwards, ``reports`` has one :class:`WorkerReport` per worker.
 
-    Raises :class:`UsageError` for a value out of range, and where Ray is not installed.
+    Raises :class:`UsageError` for a value out of range, for the address of a Ray Client, and if Ray is not installed.
     """
 
     address: str | None = None
@@ -66,12 +69,14 @@ class RayEngine:
         check_number("gpus_per_worker", self.gpus_per_worker, 0, whole=False)
         if self.address is not None and self.address.startswith("ray://"):
             raise UsageError(
-                f"{self.address} is the address of a Ray Client, which cannot do this",
-                "Run this on a machine of the cluster, or as a job: ray job submit -- vestige-sql migrate ...",
+                f"{self.address} is the address of a Ray Client, which cannot run workers for this command",
+                "run the command on a machine of the cluster, or as a job: ray job submit -- vestige-sql migrate ..; "
+                "nothing was written",
             )
         if importlib.util.find_spec("ray") is None:
             raise UsageError(
-                "the engine ray needs Ray, which is not installed", "Install it with: pip install 'vestige-sql[ray]'"
+                "the engine ray needs Ray, which is not installed",
+                "install it with pip install 'vestige-sql[ray]', or leave --engine ray out; nothing was written",
             )
 
     @contextmanager
@@ -86,10 +91,10 @@ class RayEngine:
     ) -> Iterator[Callable[[str | None], int]]:
         """Start the workers for the run ``run_id``, and stop them at the end.
 
-        What is yielded stages what is pending behind a key once, and returns how many rows that were. ``conn``
-        is the run's own connection, ``rows`` about how many the table has.
+        Yields a function that makes one pass over the pending rows after a key, and returns how many it met. ``conn``
+        is the run's own connection, ``rows`` is about how many rows the table has.
 
-        Raises :class:`ServerLost` where ``conn`` broke, and :class:`EngineError` where no worker is left.
+        Raises :class:`ServerLost` if ``conn`` broke, and :class:`EngineError` if no worker is left.
         """
         try:
             with _connected(self.address) as ray:
@@ -101,12 +106,17 @@ class RayEngine:
         except psycopg.OperationalError as error:
             if not conn.closed:
                 raise
-            raise ServerLost(f"PostgreSQL went away: {error}".strip(), "what is staged stays: run again") from error
+            raise ServerLost(
+                f"PostgreSQL went away: {error}".strip(),
+                "the staged vectors stay; once the server is back, the same command resumes",
+            ) from error
 
     def plan(self, nodes: Sequence[dict[str, float]], free: int) -> tuple[int, int, int, int]:
-        """Return workers, threads of each, connections and copies at once, for nodes with these resources.
+        """Return the number of workers, of threads per worker, of connections, and of copies at the same time.
 
-        ``free`` is how many connections the server has left.
+        ``nodes`` are the resources of each node, ``free`` is how many connections the server has left.
+
+        Raises :class:`EngineError` if there is no room for a single worker.
         """
         connections = free // 2 if self.max_connections is None else min(free, self.max_connections - 1)
         most = connections // _CONNECTIONS_PER_WORKER
@@ -116,9 +126,9 @@ class RayEngine:
                 + (
                     f", and the limit is {self.max_connections}"
                     if self.max_connections
-                    else ", of which half are taken"
+                    else ", and a run may use half of them"
                 ),
-                "raise max_connections, here or on the server, or end other sessions; nothing was encoded",
+                "raise --max-connections, or max_connections on the server, or end other sessions; nothing was encoded",
             )
         cores = [max(1, int(node.get("CPU", 0))) for node in nodes if node.get("CPU", 0) >= 1] or [1]
         if self.workers is not None:
@@ -130,7 +140,7 @@ class RayEngine:
         if workers < 1:
             raise EngineError(
                 f"no node has {self.gpus_per_worker:g} GPUs",
-                "name the workers with --workers if the cluster grows by itself; nothing was encoded",
+                "lower --gpus-per-worker, or give --workers N if the cluster grows by itself; nothing was encoded",
             )
         workers = min(workers, most)
         threads = self.threads_per_worker or max(1, min(*cores, sum(cores) // workers))
@@ -140,7 +150,7 @@ class RayEngine:
 
 @contextmanager
 def _connected(address: str | None) -> Iterator[Any]:
-    """Connect to the Ray at ``address``, or start one for as long as the block runs; an open connection is used."""
+    """Use the open connection to Ray, else connect to ``address``, else start a Ray for as long as the block runs."""
     import ray
 
     if ray.is_initialized():
@@ -149,7 +159,7 @@ def _connected(address: str | None) -> Iterator[Any]:
     address = address or os.environ.get("RAY_ADDRESS")
     options: dict[str, Any] = {"address": address} if address else {"address": "local", "include_dashboard": False}
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    # Ray's notes about nodes and workers go to stdout, which is for our own answer.
+    # Ray writes notes about nodes and workers to stdout, which is for our own answer.
     with redirect_stdout(sys.stderr):
         try:
             ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
@@ -157,7 +167,7 @@ def _connected(address: str | None) -> Iterator[Any]:
             where = f"reach Ray at {address}" if address else "start Ray"
             raise EngineError(
                 f"cannot {where}: {error}",
-                "see that the cluster runs, with the same versions of Ray and Python; nothing was encoded",
+                "check that the cluster runs, with the same versions of Ray and Python; nothing was encoded",
             ) from error
         try:
             yield ray

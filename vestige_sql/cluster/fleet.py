@@ -1,4 +1,4 @@
-"""The workers of one run on a Ray cluster, and which range of keys each is at."""
+"""The workers of one run on a Ray cluster, and which range of keys each one stages."""
 
 from __future__ import annotations
 
@@ -33,37 +33,37 @@ if TYPE_CHECKING:
 log = logging.getLogger("vestige_sql")
 
 
-# Up to so many workers have their rows a second shown one by one.
+# With at most so many workers, the rows per second of each are shown.
 _SHOWN_ONE_BY_ONE = 8
 
 _POLL_SECS = 1.0
 _SAY_EVERY_SECS = 30.0
 
-# A range that takes this many times the median has a worker that is worth a look.
+# A worker is called slow if its range takes this many times the median, and at least this many seconds.
 _STRAGGLES = 3.0
 _STRAGGLES_SECS = 10.0
 
-# A worker that fails this often without finishing a range is given up, and so is a run whose range is the last that
-# this many workers saw: its rows are what kills them.
+# A worker that fails this often without finishing a range is given up. If this many workers are lost one after the
+# other on the same range, its rows kill them, and the run is given up.
 _FAILURES = 3
 
-# How long a worker has for its call of the model and its commit once it is told to stop.
+# How long a worker may take for its current call of the model and its commit after it was told to stop.
 _STOP_SECS = 60.0
 _CLOSE_SECS = 5.0
 
 
 class _Actor(Worker):
-    """A worker with a process of its own."""
+    """A worker in its own process."""
 
     def ready(self, source: Source) -> tuple[str, int, str | None]:
-        # Tokenizers ask for it when they are first used, and take all cores without it.
+        # Tokenizers read this when they are first used. Without it they use all cores.
         os.environ.setdefault("RAYON_NUM_THREADS", str(self.told.threads))
         return super().ready(source)
 
 
 @dataclass
 class _Member:
-    """A worker: its actor, the range that it is at, and since when; without a range it loads the model."""
+    """A worker: its actor, its current range, and since when. Without a range it is loading the model, or idle."""
 
     report: WorkerReport
     actor: Any = None
@@ -76,7 +76,7 @@ class _Member:
 
 
 class Fleet:
-    """The workers of one run, and who is at what."""
+    """The workers of one run, and the range of each."""
 
     def __init__(
         self,
@@ -98,8 +98,8 @@ class Fleet:
         workers, threads, connections, copies = engine.plan(nodes, free)
         self._range_rows = engine.range_rows or range_rows(rows, workers, stager.page_rows)
         log.info(
-            "stage: %d workers of %d threads on %d nodes, in ranges of %d rows; %d of the server's %d free "
-            "connections, %d chunks copied at a time",
+            "stage: %d workers of %d threads on %d nodes, in ranges of %d rows; they use %d of the server's %d free "
+            "connections and copy %d chunks at a time",
             workers, threads, len(nodes), self._range_rows, connections, free, copies,
         )  # fmt: skip
         self._needs = {"CPU": threads} | ({"GPU": engine.gpus_per_worker} if engine.gpus_per_worker else {})
@@ -120,7 +120,7 @@ class Fleet:
         self._actor = ray.remote(
             num_cpus=threads,
             num_gpus=engine.gpus_per_worker,
-            # A restarted actor would keep its range to itself until it has found a place; any worker can take it.
+            # A restarted actor would keep its range until Ray has placed it again. Any other worker can take it now.
             max_restarts=0,
             concurrency_groups={"aside": 1},
         )(_Actor)
@@ -141,7 +141,10 @@ class Fleet:
     # --- One pass ---
 
     def run(self, after: str | None) -> int:
-        """Stage what is pending behind the key ``after`` once; return how many rows that were."""
+        """Make one pass over the pending rows after the key ``after``; return how many it met.
+
+        Raises :class:`EngineError` or a worker's error if no worker is left.
+        """
         self._met = 0
         self._cut = self._ranges(after)
         while True:
@@ -150,7 +153,10 @@ class Fleet:
             if self._idle and not any(member.range for member in self._calls.values()):
                 return self._met
             if not self._calls:
-                raise self._refusal or EngineError("no worker is left")
+                raise self._refusal or EngineError(
+                    "no worker is left",
+                    "see the log lines before; the staged vectors stay, and the same command resumes",
+                )
             done, _ = self._ray.wait(list(self._calls), timeout=_POLL_SECS)
             for call in done:
                 self._settle(call)
@@ -175,7 +181,7 @@ class Fleet:
         self._calls[member.actor.stage.remote(piece.after, piece.until)] = member
 
     def _settle(self, call: Any) -> None:
-        """Take the outcome of a call that is over."""
+        """Handle the result of a call that has ended."""
         member = self._calls.pop(call)
         piece, member.range = member.range, None
         report = member.report
@@ -197,7 +203,7 @@ class Fleet:
             met, chunks = result
             self._met += met
             if member.asked is not None:
-                # It was asked how far it is, and what it has answered is not in what it returns.
+                # Rows that it has reported in answer to a question are not among those that it returns.
                 with suppress(self._ray.exceptions.RayError):
                     self._count(member, self._ray.get(member.asked))
                 member.asked = None
@@ -224,14 +230,16 @@ class Fleet:
             if piece.lost == _FAILURES:
                 raise EngineError(
                     f"{_FAILURES} workers were lost one after the other at {piece}; the last said: {why}",
-                    "see what is special about those rows, and whether a node ran out of memory; what is staged stays",
+                    "look at those rows, and check whether a node ran out of memory; the staged vectors stay, and the "
+                    "same command resumes",
                 )
             self._again.append(piece)
         member.failures += 1
         if member.failures == _FAILURES:
             error = EngineError(
                 f"{report} was lost {_FAILURES} times in a row: {why}",
-                "see that its node has the same vestige-sql and memory for the model; what is staged stays",
+                "check that its node has the same vestige-sql, and enough memory for the model; the staged vectors "
+                "stay, and the same command resumes",
             )
             self._refuse(member, error)
         else:
@@ -240,7 +248,7 @@ class Fleet:
     def _failed(self, member: _Member, piece: KeyRange | None, error: Any) -> None:
         cause = error.cause
         if piece is not None and isinstance(cause, ServerLost):
-            # Unless it is the server that is away: then this raises.
+            # If the server itself is away, this raises.
             self._free_connections()
             log.warning("stage: %s: %s", member.report, cause)
             self._again.append(piece)
@@ -259,18 +267,18 @@ class Fleet:
             raise (cause if isinstance(cause, VestigeError) else error) from None
 
     def _refuse(self, member: _Member, error: VestigeError) -> None:
-        log.error("stage: %s is not employed any more: %s", member.report, error)
+        log.error("stage: %s gets no more work: %s", member.report, error)
         member.report.error = str(error)
         self._refusal = error
         self._ray.kill(member.actor)
 
     def stop(self) -> None:
-        """Let every worker commit the chunk on its way, and end them all."""
+        """Let every worker commit the chunk that it has encoded, and end them all."""
         ray = self._ray
         at_work = {call: member for call, member in self._calls.items() if member.range}
         try:
             if at_work:
-                log.info("stage: stopping %d workers; what they have encoded is being committed", len(at_work))
+                log.info("stage: stopping %d workers; they commit what they have encoded", len(at_work))
                 for member in at_work.values():
                     member.actor.stop.options(concurrency_group="aside").remote()
                 over, _ = ray.wait(list(at_work), num_returns=len(at_work), timeout=_STOP_SECS)
@@ -294,7 +302,7 @@ class Fleet:
         return self._shipped() if self._ships else self._put(Carried(self._stager.embedder))
 
     def _shipped(self) -> Any:
-        """The model's files in Ray's object store, which brings them to each node once."""
+        """Put the model's files into Ray's object store, which brings them to each node once."""
         if self._sent is None:
             embedder = self._stager.embedder
             assert isinstance(embedder, OnnxEmbedder)
@@ -307,7 +315,7 @@ class Fleet:
         except TypeError as error:
             raise EngineError(
                 f"the model {self._stager.embedder.model_name} cannot be sent to other processes: {error}",
-                "give RayEngine(load=...) a function that loads it there; nothing was encoded",
+                "give RayEngine(load=..) a function that loads the model on a node; nothing was encoded",
             ) from error
 
     # --- What is shown ---
@@ -322,7 +330,7 @@ class Fleet:
         return member.report.busy_secs + (time.monotonic() - member.since if member.range else 0.0)
 
     def _look(self) -> None:
-        """Ask the workers how far they are, and say so."""
+        """Ask the workers how far they are, and show it."""
         ray = self._ray
         busy = [member for member in self._calls.values() if member.range]
         asked = {member.asked: member for member in busy if member.asked is not None}
@@ -362,7 +370,7 @@ class Fleet:
         if secs > _STRAGGLES * median:
             member.named = True
             log.warning(
-                "stage: %s is slow: %.0f s at %s, where a range takes %.0f s in the median",
+                "stage: %s is slow: it has worked for %.0f s on %s, and the median of all ranges is %.0f s",
                 member.report, secs, member.range, median,
             )  # fmt: skip
 
@@ -374,7 +382,7 @@ class Fleet:
 
 
 def _brief(error: Exception) -> str:
-    """The first and the last line of what Ray says: what happened, and because of what."""
+    """Return the first and the last line of Ray's message: what happened, and why."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return textwrap.shorten(" .. ".join([lines[0], *lines[1:][-1:]]), 300, placeholder=" ..")
 

@@ -1,4 +1,4 @@
-"""One worker of many: stages one range of a run's keys after another, wherever it is. Nothing here knows Ray."""
+"""One worker of many: it stages one range of keys after another, on any machine. Nothing here knows Ray."""
 
 from __future__ import annotations
 
@@ -31,24 +31,23 @@ from vestige_sql.reembed.decide import difference
 from vestige_sql.reembed.stage import Stager
 from vestige_sql.steps.files import Value
 
-# A chunk is committed in a tenth of a second or so: long enough not to be asked for all the time, short enough to be
-# had soon.
+# Poll interval while waiting for a turn to write. It is shorter than a chunk's commit (~0.1 s).
 _SLOT_POLL_SECS = 0.05
 
-# A server that is restarting is not to be run down by its clients.
+# A pause after a lost connection, so that workers do not overload a server that is restarting.
 _LOST_PAUSE_SECS = 1.0
 
 Source = Callable[[int], Embedder]
-"""What loads the model on a worker, for so many threads."""
+"""A function that loads the model on a worker, given the number of threads."""
 
 
 @dataclass(frozen=True)
 class Assignment:
-    """What all workers of a run are told.
+    """What every worker of a run needs to know.
 
-    ``values`` are the step variables of the target, ``run_id`` and the model among them. ``threads`` are the cores
-    of one worker, ``copies`` the most chunks that are copied at the same time, by all workers together. ``files`` is
-    the driver's :func:`files_hash`.
+    ``values`` are the step variables of the target, ``run_id`` and the model included. ``threads`` is the number of
+    cores of one worker. ``copies`` is how many chunks all workers together may copy at the same time. ``files`` is the
+    driver's :func:`files_hash`.
     """
 
     conninfo: str
@@ -80,31 +79,31 @@ class Worker:
         self._pause_until = 0.0
 
     def ready(self, source: Source) -> tuple[str, int, str | None]:
-        """Load the model, and return the machine's name, the process id and the device, if the model says.
+        """Load the model, and return the machine's name, the process id, and the device or None.
 
-        Raises :class:`ModelMismatch` where it is not the model of the run, or the SQL is not the driver's.
+        Raises :class:`ModelMismatch` if it is not the model of the run, or if the SQL files are not the driver's.
         """
         here = f"the worker on {socket.gethostname()} (pid {os.getpid()})"
         if files_hash() != self.told.files:
             raise ModelMismatch(
                 f"{here} has another version of vestige-sql than the run",
-                "install the same one on every node; this worker wrote nothing",
+                "install the same version of vestige-sql on every node; this worker wrote nothing",
             )
         embedder = source(self.told.threads)
         found, wanted = embedder.signature(), self.told.signature
         if found != wanted:
             raise ModelMismatch(
                 f"{here} has another model than the run: {difference(found, wanted)}",
-                "put the same files in the same place on every node; this worker wrote nothing",
+                "put the same files of the model in the same place on every node; this worker wrote nothing",
             )
         self._embedder = embedder
         return socket.gethostname(), os.getpid(), getattr(embedder, "device", None)
 
     def stage(self, after: str | None, until: str | None) -> tuple[int, list[int]]:
-        """Stage what is pending with keys in (after, until].
+        """Stage the pending rows with keys in (after, until].
 
-        Returns how many pending rows were met, and the rows of each chunk that was committed since the last
-        :meth:`take`. Raises :class:`ServerLost` where a connection broke; what was committed before stays.
+        Returns how many pending rows were met, and the number of rows of each chunk committed since the last
+        :meth:`take`. Raises :class:`ServerLost` if a connection broke; what was committed before stays.
         """
         assert self._embedder is not None
         stager = Stager(
@@ -120,7 +119,7 @@ class Worker:
         try:
             with steps.translated():
                 reader, writer = self._connected()
-                # Before anything is encoded for a run that is over.
+                # Ask first, so that nothing is encoded for a run that is over.
                 steps.query(writer, "stage/check_run.sql", self.told.values)
                 met = stager.run(writer, stager.by_key(reader, after, until))
         except Stopped:
@@ -134,13 +133,13 @@ class Worker:
         return met, self.take()
 
     def take(self) -> list[int]:
-        """Return the rows of each chunk that was committed since the last call."""
+        """Return the number of rows of each chunk committed since the last call."""
         with self._counting:
             fresh, self._fresh = self._fresh, []
         return fresh
 
     def stop(self) -> None:
-        """Let :meth:`stage` return before its next call of the model, with the chunk on its way committed."""
+        """Let :meth:`stage` return before its next call of the model. A chunk that is already encoded is committed."""
         self._stopped.set()
 
     def close(self) -> None:
@@ -160,11 +159,11 @@ class Worker:
 
     @contextmanager
     def _writing(self, conn: psycopg.Connection[Any]) -> Iterator[None]:
-        """The transaction of one chunk: in its turn among all workers, and only while the run is the open one.
+        """The transaction of one chunk: it waits for its turn among all workers, and checks that the run is still open.
 
-        A worker writes no more than half of the time: after a chunk it is silent for as long as that took. Where the
-        server keeps up, the pause is over before the next chunk is encoded. One that does not gets a rest from every
-        worker, the longer the slower it is.
+        A worker writes at most half of the time: after a chunk it writes nothing for as long as that chunk took. If
+        the server keeps up, the pause is over before the next chunk is encoded. If it does not, every worker pauses,
+        and the slower the server is, the longer they pause.
         """
         self._stopped.wait(self._pause_until - time.monotonic())
         while True:
@@ -180,7 +179,7 @@ class Worker:
 
 
 class _Stoppable:
-    """An embedder that encodes nothing more once ``stopped`` is set."""
+    """An embedder that raises :class:`Stopped` instead of encoding once ``stopped`` is set."""
 
     def __init__(self, embedder: Embedder, stopped: threading.Event) -> None:
         self._embedder = embedder
@@ -196,7 +195,7 @@ class _Stoppable:
 
 
 def files_hash() -> str:
-    """SHA-256 over the step files of staging, 64 hex digits: a worker with others would do something else."""
+    """Return the SHA-256 over the step files of staging, 64 hex digits: all workers must run the same files."""
     return hashlib.sha256("".join(step.sha256 for step in steps.folder("stage")).encode()).hexdigest()
 
 
@@ -205,7 +204,7 @@ def files_hash() -> str:
 
 @dataclass(frozen=True)
 class Carried:
-    """An embedder that travels as it is."""
+    """An embedder that is sent to the workers as it is."""
 
     embedder: Embedder
 
@@ -215,10 +214,10 @@ class Carried:
 
 @dataclass(frozen=True)
 class Shipped:
-    """A model whose files travel with it, for machines that see neither its folder nor the hub.
+    """A model that is sent with its files, for machines that can read neither its folder nor the hub.
 
-    ``device`` is the one that it is loaded on there, as :class:`OnnxEmbedder` takes it. ``parts`` are the bytes of the
-    graph, its external data and the tokenizer, by their place below the folder that they are written to.
+    ``device`` is where it is loaded there, as :class:`OnnxEmbedder` takes it. ``parts`` are the bytes of the
+    graph, its external data and the tokenizer, by their path below the folder that they are written to.
     """
 
     files: ModelFiles
@@ -240,7 +239,7 @@ class Shipped:
         )
 
     def __call__(self, threads: int) -> Embedder:
-        """Load it from this machine's temporary folder; the first process to need it there writes it."""
+        """Load the model from this machine's temporary folder. The first process that needs it writes it there."""
         from filelock import FileLock
 
         home = Path(tempfile.gettempdir()) / f"vestige-sql-{os.getuid()}"

@@ -1,1 +1,1 @@
-"""The database: where it is, connections, migrations, the embedded server."""
+"""The database: its address, connections, migrations, and the embedded server."""

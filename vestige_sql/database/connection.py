@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL, with names and limits as the steps expect them."""
+"""Connections to PostgreSQL, with the search_path and the limits that the steps expect."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from vestige_sql.errors import ServerError, TargetError, UsageError
 
 @contextmanager
 def connect(conninfo: str, *, read_only: bool = False, lift_limits: bool = True) -> Iterator[psycopg.Connection[Any]]:
-    """Open an autocommit connection, whose session has no time limits unless told otherwise, and close it afterwards.
+    """Open an autocommit connection, and close it afterwards.
 
-    Names without a schema are PostgreSQL's own in it, whatever search_path the role has.
+    Names without a schema mean PostgreSQL's own objects, whatever search_path the role has. The session has no time
+    limits, unless ``lift_limits`` is False.
 
-    Raises :class:`UsageError` for a ``conninfo`` that cannot be read, and :class:`ServerError` where no connection can
-    be made. No message repeats a password.
+    Raises :class:`UsageError` if ``conninfo`` cannot be read, and :class:`ServerError` if the connection fails. No
+    message repeats a password.
     """
     conninfo = checked_conninfo(conninfo)
     try:
@@ -30,14 +31,13 @@ def connect(conninfo: str, *, read_only: bool = False, lift_limits: bool = True)
     except psycopg.OperationalError as error:
         raise ServerError(
             f"cannot connect to PostgreSQL: {str(error).strip()}",
-            "check --postgres-url (or DATABASE_URL) and that the server is running; nothing was written",
+            "check that the server is running, and the address in --postgres-url or DATABASE_URL; nothing was written",
         ) from error
     except (psycopg.ProgrammingError, UnicodeError):
-        # Such as connect_timeout=soon, or PGHOST=a..b.
+        # For example connect_timeout=soon, or PGHOST=a..b.
         raise UsageError(
-            "a parameter of the connection makes no sense, in the connection string or in the environment (PGHOST and "
-            "the like)",
-            "look at each, host names and numbers first; nothing was written",
+            "a connection parameter is invalid, in the connection string or in the environment (PGHOST and the like)",
+            "check each of them, host names and numbers first; nothing was written",
         ) from None
     with conn:
         steps.run(conn, steps.load("session/05_pin_search_path.sql"), {})
@@ -48,10 +48,13 @@ def connect(conninfo: str, *, read_only: bool = False, lift_limits: bool = True)
 
 
 def check_encoding(database: str, encoding: str | None) -> None:
-    """Raise :class:`TargetError` where a database has texts that Python cannot read, or lacks characters."""
+    """Raise :class:`TargetError` unless the database is encoded in UTF-8.
+
+    Python cannot read every text of the other encodings, and they lack characters.
+    """
     if encoding != "UTF8":
         raise TargetError(
             f"database {database} is encoded in {encoding}, and only UTF8 is supported",
-            "copy it into one in UTF8: createdb -T template0 -E UTF8 NEW, then pg_dump OLD | psql NEW; nothing was "
-            "written",
+            "copy it into a database in UTF8: createdb -T template0 -E UTF8 NEW, then pg_dump OLD | psql NEW; nothing "
+            "was written",
         )

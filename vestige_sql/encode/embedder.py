@@ -1,4 +1,4 @@
-"""What the runner asks of an embedding model: a name, a dimension, a signature, and texts in, vectors out."""
+"""What the runner needs from an embedding model: name, dimension, signature, and vectors for texts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     Vectors: TypeAlias = NDArray[np.float32]
 else:
-    # To import numpy takes longer than all else that the command line's help needs.
+    # Importing numpy takes longer than everything else that the command line's help needs.
     Vectors = Any
 
 
@@ -24,12 +24,13 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class ModelSignature:
-    """What makes two embedding models the same: all three fields agree, or the vectors do not mix.
+    """What identifies an embedding model. Vectors of two models mix only if all three fields agree.
 
     ``hash`` is 64 lowercase hex digits (SHA-256) over everything that changes a vector: graph bytes with
     external data, tokenizer, pooling, normalisation, prompt prefix and truncation length.
 
-    Raises ``ValueError`` for an empty name or one that PostgreSQL cannot hold, a dimension below 1 or a malformed hash.
+    Raises ``ValueError`` for an empty name, a name that PostgreSQL cannot store, a dimension that is not a whole number
+    from 1 on, or a malformed hash.
     """
 
     name: str
@@ -40,11 +41,11 @@ class ModelSignature:
         if not self.name:
             raise ValueError("a model signature needs a name")
         if (wrong := wrong_characters(self.name)) is not None:
-            raise ValueError(f"a model's name holds {wrong}: {self.name!r}")
+            raise ValueError(f"a model's name contains {wrong}: {self.name!r}")
         if self.dimension < 1 or self.dimension != int(self.dimension):
-            raise ValueError(f"a model's dimension is a whole number from 1 on, not {self.dimension}")
+            raise ValueError(f"a model's dimension must be a whole number from 1 on, not {self.dimension}")
         if not _HASH.fullmatch(self.hash):
-            raise ValueError(f"a model's hash is 64 lowercase hex digits, not {self.hash!r}")
+            raise ValueError(f"a model's hash must be 64 lowercase hex digits, not {self.hash!r}")
 
     def __str__(self) -> str:
         return f"{self.name} ({self.dimension} dimensions, hash {self.hash[:12]})"
@@ -52,14 +53,16 @@ class ModelSignature:
 
 @runtime_checkable
 class Embedder(Protocol):
-    """An embedding model. Bring your own, or take :class:`vestige_sql.encode.onnx.OnnxEmbedder`.
+    """An embedding model. Bring your own, or use :class:`vestige_sql.encode.onnx.OnnxEmbedder`.
 
-    An embedder may also have ``token_counts(texts) -> Sequence[int]``, the tokens of each text after
-    truncation; where it has not, the length in characters stands in when texts are sorted into calls. And it may
-    have ``embed_queries(texts)``, which is ``embed_batch`` for texts that are searched for; where it has not,
-    questions are embedded as rows are. It may have ``call_tokens``, the tokens that one call should have, 1,024 where
-    it does not say; ``calls_at_once``, how many calls it takes at the same time from as many threads, one where it does
-    not say; and ``device``, the name of what it runs on, for the report.
+    An embedder may have more than this protocol asks for:
+
+    - ``token_counts(texts) -> Sequence[int]``: the tokens of each text after truncation. Texts are sorted into calls
+      by them, without it by the number of characters.
+    - ``embed_queries(texts)``: like ``embed_batch``, for questions. Without it, questions are embedded like rows.
+    - ``call_tokens``: how many tokens one call should have, by default 1,024.
+    - ``calls_at_once``: how many calls it takes at the same time, each from a thread of its own, by default one.
+    - ``device``: the name of what it runs on, for the report.
     """
 
     @property

@@ -1,6 +1,6 @@
 """A model's folder in sentence-transformers layout: its graph, tokenizer, pooling, prompts and length.
 
-Nothing is guessed: what the configuration does not say, or says in a way that is not understood, is an error.
+Nothing is guessed. If the configuration leaves something out, or says it in an unknown way, that is an error.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from vestige_sql.encode.graph import AGAIN, external_data, inside
+from vestige_sql.encode.graph import AGAIN, UNTOUCHED, external_data, inside
 from vestige_sql.errors import ModelUnsupported
 
 Pooling = Literal["mean", "cls"]
@@ -25,13 +25,13 @@ SENTENCE_CONFIGS = tuple(
     for kind in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
 )
 
-# The prompts that sentence-transformers documents encode_document() to look for, in this order. An empty one does
-# not count: saving a model writes an empty "document" beside what its author named "passage".
+# The prompts that encode_document() looks for, in this order, says the documentation of sentence-transformers. An
+# empty prompt does not count: saving a model writes an empty "document" beside its author's "passage".
 _DOCUMENT_PROMPTS = ("document", "passage", "corpus")
-# And the one that it documents encode_query() to look for.
+# The prompt that encode_query() looks for, says the same documentation.
 _QUERY_PROMPTS = ("query",)
 
-# Older pooling configs have one flag a mode; newer ones say "pooling_mode" with the short name.
+# Older pooling configs have one flag per mode; newer ones say "pooling_mode" with the short name.
 _POOLING_FLAGS = {
     "pooling_mode_cls_token": "cls",
     "pooling_mode_max_tokens": "max",
@@ -41,10 +41,10 @@ _POOLING_FLAGS = {
     "pooling_mode_lasttoken": "lasttoken",
 }
 
-# These number their positions from pad_token_id + 1, so their position table is longer than any text may be.
+# These models number their positions from pad_token_id + 1, so their position table is longer than their longest text.
 _POSITIONS_AFTER_PAD = ("roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet", "longformer")
 
-# transformers writes 1e30 where a tokenizer knows no limit.
+# transformers writes 1e30 for a tokenizer without a limit.
 _NO_LIMIT = 10**9
 
 
@@ -52,11 +52,11 @@ _NO_LIMIT = 10**9
 class ModelFiles:
     """Where a model's files are, and what its configuration says about turning texts into vectors.
 
-    ``name`` is the hub id of a model from the hub, and the base name of a folder. ``external_data`` are the
-    files that the graph keeps weights in, relative to the graph's folder. ``max_tokens`` is the truncation
-    length with special tokens counted in; ``prompt`` stands before every text that is stored, and ``query_prompt``
-    before every text that is searched for; ``lower_case`` texts are put in lower case before the tokenizer's own
-    normaliser. ``hidden_size`` is the dimension that the configuration speaks of, None where it says nothing.
+    ``name`` is the model's id on the hub, or the base name of its folder. ``external_data`` are the files that the
+    graph keeps weights in, relative to the graph's folder. ``max_tokens`` is the truncation length, special tokens
+    included. ``prompt`` goes before every stored text, ``query_prompt`` before every question. With ``lower_case``,
+    texts are put in lower case before the tokenizer's own normaliser. ``hidden_size`` is the dimension that the
+    configuration states, or None.
     """
 
     name: str
@@ -78,9 +78,9 @@ class ModelFiles:
 
         SHA-256 of a JSON document: UTF-8, keys sorted, no white space, with the keys ``version`` (1),
         ``graph`` and ``tokenizer`` (SHA-256 of the file), ``external_data`` (location in the graph to SHA-256
-        of the file), ``pooling``, ``normalize``, ``prompt``, ``max_tokens`` and ``lower_case``. No path
-        and no name is in it: a model has one hash in the hub's cache, in a folder and on another machine.
-        Nor is ``query_prompt``, which changes the vector of no row: another one is no reason to re-embed.
+        of the file), ``pooling``, ``normalize``, ``prompt``, ``max_tokens`` and ``lower_case``. It contains no path
+        and no name, so a model has the same hash in the hub's cache, in a folder and on another machine. It does not
+        contain ``query_prompt``: that changes the vector of no row, so a new one is no reason to re-embed.
         """
         document = {
             "version": 1,
@@ -97,7 +97,7 @@ class ModelFiles:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-_ANOTHER = "Take a model that does without. The vectors would be others than its author's."
+_ANOTHER = f"use a model without it, since the vectors would differ from the author's; {UNTOUCHED}"
 
 
 def asked_graph(onnx_file: str) -> tuple[str, str]:
@@ -105,19 +105,22 @@ def asked_graph(onnx_file: str) -> tuple[str, str]:
 
 
 def choose_graph(model: str, files: Iterable[str], onnx_file: str | None) -> str:
-    """The path inside the model of the graph to use; the only one, the usual one, or the one asked for."""
+    """Return the path of the graph inside the model: the one asked for, the usual one, or the only one."""
     graphs = sorted(file for file in files if file.endswith(".onnx"))
     if not graphs:
         raise ModelUnsupported(
-            f"The model {model} has no ONNX graph",
-            "Export one, for example with optimum-cli export onnx, to onnx/model.onnx in the model's folder.",
+            f"the model {model} has no ONNX graph",
+            "export one to onnx/model.onnx in the model's folder, for example with optimum-cli export onnx; "
+            f"{UNTOUCHED}",
         )
     found = [graph for graph in (asked_graph(onnx_file) if onnx_file else GRAPHS) if graph in graphs]
     if not found and not onnx_file and len(graphs) == 1:
         found = graphs
     if not found:
         problem = f"has no graph {onnx_file}" if onnx_file else "has several ONNX graphs, none named model.onnx"
-        raise ModelUnsupported(f"The model {model} {problem}: {', '.join(graphs)}", "Pick one with --onnx-file.")
+        raise ModelUnsupported(
+            f"the model {model} {problem}: {', '.join(graphs)}", f"pick one of them with --onnx-file; {UNTOUCHED}"
+        )
     return found[0]
 
 
@@ -130,7 +133,7 @@ def _sha256(path: Path) -> str:
 
 
 def read_model(name: str, folder: Path, onnx_file: str | None) -> ModelFiles:
-    # First, for without it this is no model, and may be a folder with half a disk in it.
+    # This comes first: without modules.json the folder is no model, and searching it for graphs could take very long.
     transformer, pooling, pooled_size, normalize = _modules(name, folder)
     files = [path.relative_to(folder).as_posix() for path in folder.rglob("*.onnx") if path.is_file()]
     graph = folder / choose_graph(name, files, onnx_file)
@@ -139,36 +142,36 @@ def read_model(name: str, folder: Path, onnx_file: str | None) -> ModelFiles:
         path = graph.parent / location
         if not path.is_file():
             raise ModelUnsupported(
-                f"The model {name} is not complete: its graph keeps weights in {location}, which is missing",
-                f"Put it into {graph.parent}.",
+                f"the model {name} is not complete: its graph keeps weights in {location}, which is missing",
+                f"put that file into {graph.parent}; {UNTOUCHED}",
             )
-        # The hub's cache is made of links, all of them to one folder.
+        # The files in the hub's cache are links, all to one folder.
         real = path.resolve()
         if real.parent != graph.resolve().parent and not real.is_relative_to(folder.resolve()):
             raise ModelUnsupported(
-                f"The model {name} keeps weights outside of its folder: {location} is a link to {real}",
-                "Put the file itself where the link is. Nothing outside was read.",
+                f"the model {name} keeps weights outside its folder: {location} is a link to {real}",
+                f"replace the link by the file itself; nothing outside the folder was read; {UNTOUCHED}",
             )
     tokenizer = transformer / "tokenizer.json"
     if not tokenizer.is_file():
         raise ModelUnsupported(
-            f"The model {name} has no tokenizer.json in {transformer}",
-            "Save its fast tokenizer, with transformers: "
-            f"AutoTokenizer.from_pretrained({name!r}).save_pretrained(folder).",
+            f"the model {name} has no tokenizer.json in {transformer}",
+            "save its fast tokenizer with transformers: "
+            f"AutoTokenizer.from_pretrained({name!r}).save_pretrained({str(transformer)!r}); {UNTOUCHED}",
         )
     sentence: dict[str, Any] = next((c for file in SENTENCE_CONFIGS if (c := _json(transformer / file))), {})
     config = _json(transformer / "config.json")
     tokenizer_config = _json(transformer / "tokenizer_config.json")
     if tokenizer_config.get("truncation_side", "right") != "right":
         raise ModelUnsupported(
-            f"The model {name} truncates texts on the left (truncation_side); only the right is done",
+            f"the model {name} truncates texts on the left (truncation_side), and the encoder only on the right",
             _ANOTHER,
         )
     prompts = _json(folder / "config_sentence_transformers.json")
     hidden_size = _whole(name, config, "hidden_size")
     if None not in (hidden_size, pooled_size) and hidden_size != pooled_size:
         raise ModelUnsupported(
-            f"The model {name} disagrees with itself: its hidden_size is {hidden_size}, and it pools vectors of "
+            f"the model {name} contradicts itself: its hidden_size is {hidden_size}, and it pools vectors of "
             f"{pooled_size} dimensions",
             AGAIN,
         )
@@ -184,26 +187,26 @@ def read_model(name: str, folder: Path, onnx_file: str | None) -> ModelFiles:
         query_prompt=_prompt(name, prompts, _QUERY_PROMPTS, others=_DOCUMENT_PROMPTS),
         max_tokens=_max_tokens(name, sentence, tokenizer_config, config),
         lower_case=bool(sentence.get("do_lower_case")),
-        # Some say -1 for none, and what is no id of any vocabulary is none either.
+        # Some configurations say -1 for "none". An id outside every vocabulary means none too.
         pad_id=pad_id if pad_id is not None and 0 <= pad_id < _NO_LIMIT else None,
         hidden_size=hidden_size or pooled_size,
     )
 
 
 def _modules(name: str, folder: Path) -> tuple[Path, Pooling, int | None, bool]:
-    """The transformer's folder, the pooling mode and dimension and whether vectors are normalised: modules.json."""
+    """Read modules.json: the transformer's folder, pooling mode, pooled dimension, and whether to normalise."""
     path = folder / "modules.json"
     if not path.is_file():
         raise ModelUnsupported(
-            f"The model {name} has no modules.json, so nothing says how its tokens are pooled to one vector",
-            "Take the model in sentence-transformers layout that it was made from, and put the graph into "
-            "its onnx folder.",
+            f"the model {name} has no modules.json, so nothing says how its tokens are pooled to one vector",
+            "download the original model in sentence-transformers layout, and put this graph into its onnx folder; "
+            f"{UNTOUCHED}",
         )
     modules = _json(path, list)
     kinds = []
     for module in modules:
         if not isinstance(module, dict) or not all(isinstance(module.get(key), str) for key in ("type", "path")):
-            raise ModelUnsupported(f"{path} does not say type and path of each module", AGAIN)
+            raise ModelUnsupported(f"{path} does not state type and path of each module", AGAIN)
         package, _, kind = module["type"].rpartition(".")
         if package.split(".")[0] != "sentence_transformers" or kind not in (
             "Transformer",
@@ -211,22 +214,24 @@ def _modules(name: str, folder: Path) -> tuple[Path, Pooling, int | None, bool]:
             "Normalize",
         ):
             raise ModelUnsupported(
-                f"The model {name} needs the module {module['type']}, which the encoder does not do",
-                "It does Transformer, Pooling and Normalize.",
+                f"the model {name} needs the module {module['type']}, which the encoder does not support",
+                f"use a model of Transformer, Pooling and Normalize only; {UNTOUCHED}",
             )
         if module["path"] and not inside(module["path"]):
-            raise ModelUnsupported(f"The model {name} has a module outside of its folder: {module['path']}", AGAIN)
+            raise ModelUnsupported(f"the model {name} has a module outside its folder: {module['path']}", AGAIN)
         kinds.append(kind)
     if kinds not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
         raise ModelUnsupported(
-            f"The model {name} is made of the modules {', '.join(kinds) or '(none)'}",
-            "The encoder does Transformer, Pooling and, if so wanted, Normalize, in this order.",
+            f"the model {name} consists of the modules {', '.join(kinds) or '(none)'}",
+            f"use a model of Transformer, Pooling and optionally Normalize, in this order; {UNTOUCHED}",
         )
     normalize = len(kinds) == 3
     if normalize:
         key = _json(folder / modules[2]["path"] / "config.json").get("module_input_name", "sentence_embedding")
         if key != "sentence_embedding":
-            raise ModelUnsupported(f"The model {name} normalises {key}; only sentence_embedding is done", _ANOTHER)
+            raise ModelUnsupported(
+                f"the model {name} normalises {key}, and the encoder only sentence_embedding", _ANOTHER
+            )
     return folder / modules[0]["path"], *_pooling(name, folder / modules[1]["path"] / "config.json"), normalize
 
 
@@ -237,13 +242,13 @@ def _pooling(name: str, path: Path) -> tuple[Pooling, int | None]:
     if len(modes) != 1 or modes[0] not in ("mean", "cls"):
         said = " and ".join(map(str, modes)) + " pooling" if modes else f"no pooling mode in {path}"
         raise ModelUnsupported(
-            f"The model {name} asks for {said}, which the encoder does not do",
-            "It does mean and cls pooling.",
+            f"the model {name} asks for {said}, which the encoder does not support",
+            f"use a model with mean or cls pooling; {UNTOUCHED}",
         )
     if config.get("include_prompt") is False:
         raise ModelUnsupported(
-            f"The model {name} leaves the prompt's tokens out of pooling (include_prompt is false), "
-            "which the encoder does not do",
+            f"the model {name} leaves the prompt's tokens out of pooling (include_prompt is false), "
+            "which the encoder does not support",
             _ANOTHER,
         )
     # Older files say word_embedding_dimension.
@@ -252,17 +257,17 @@ def _pooling(name: str, path: Path) -> tuple[Pooling, int | None]:
 
 
 def _prompt(name: str, config: dict[str, Any], names: tuple[str, ...], *, others: tuple[str, ...]) -> str:
-    """The prompt of one of ``names``, else the default one, unless that is for the ``others``.
+    """Return the prompt of the first of ``names`` that has one, else the default prompt, unless it is for ``others``.
 
-    A default stands for every text that its author did not name a prompt for, queries and documents alike.
+    The default prompt goes before every text without a prompt of its own, queries and documents alike.
     """
     prompts = config.get("prompts") or {}
     default = config.get("default_prompt_name")
     if not isinstance(prompts, dict) or not all(isinstance(text, str | None) for text in (*prompts.values(), default)):
-        raise ModelUnsupported(f"The model {name} has prompts that are no texts", AGAIN)
+        raise ModelUnsupported(f"the model {name} has prompts that are not strings", AGAIN)
     if default is not None and default not in prompts:
         raise ModelUnsupported(
-            f"The model {name} has the default prompt {default}, which is not among its prompts: "
+            f"the model {name} has the default prompt {default}, which is not among its prompts: "
             f"{', '.join(prompts) or '(none)'}",
             AGAIN,
         )
@@ -276,37 +281,37 @@ def _max_tokens(name: str, sentence: dict[str, Any], tokenizer_config: dict[str,
     positions = _whole(name, config, "max_position_embeddings")
     if positions is not None and config.get("model_type") in _POSITIONS_AFTER_PAD:
         positions -= (_whole(name, config, "pad_token_id") or 0) + 1
-    # As sentence-transformers has it: max_seq_length, where given, takes the place of the tokenizer's limit.
+    # As in sentence-transformers: max_seq_length, if given, replaces the tokenizer's limit.
     limits = (
         _whole(name, sentence, "max_seq_length") or _whole(name, tokenizer_config, "model_max_length"),
         positions,
     )
-    # xlnet says -1 for no limit.
+    # xlnet says -1 for "no limit".
     known = [limit for limit in limits if limit is not None and 0 < limit < _NO_LIMIT]
     if not known:
         raise ModelUnsupported(
-            f"Nothing says where the model {name} truncates a text",
-            'Put {"max_seq_length": N} into its sentence_bert_config.json.',
+            f"the model {name} does not state where it truncates a text",
+            f'put {{"max_seq_length": N}} into its sentence_bert_config.json; {UNTOUCHED}',
         )
     return min(known)
 
 
 def _whole(name: str, config: dict[str, Any], key: str) -> int | None:
-    """The whole number that a configuration gives for ``key``, None where it gives nothing."""
+    """Return the whole number that a configuration gives for ``key``, or None."""
     value = config.get(key)
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or value % 1 != 0:
-        raise ModelUnsupported(f"The model {name} has {value!r} as its {key}, which is no whole number", AGAIN)
+        raise ModelUnsupported(f"the model {name} has {value!r} as its {key}, which is not a whole number", AGAIN)
     return int(value)
 
 
 def _json(path: Path, kind: type = dict) -> Any:
-    """What a JSON file of the model holds, an empty ``kind`` if there is no such file."""
+    """Return the content of a JSON file of the model, or an empty ``kind`` if there is no such file."""
     if not path.is_file():
-        # A link to nowhere is what a download that was cut short leaves: taken for no file, a prompt would be missing.
+        # An interrupted download leaves a link to nowhere. Treating that as "no file" could lose a prompt.
         if os.path.lexists(path):
-            raise ModelUnsupported(f"{path} is no file", AGAIN)
+            raise ModelUnsupported(f"{path} is not a file", AGAIN)
         return kind()
     try:
         value = json.loads(path.read_text("utf-8"))
@@ -315,5 +320,5 @@ def _json(path: Path, kind: type = dict) -> Any:
     except OSError as error:
         raise ModelUnsupported(f"{path} cannot be read: {error}", AGAIN) from error
     if not isinstance(value, kind):
-        raise ModelUnsupported(f"{path} does not hold a JSON {'array' if kind is list else 'object'}", AGAIN)
+        raise ModelUnsupported(f"{path} does not contain a JSON {'array' if kind is list else 'object'}", AGAIN)
     return value

@@ -1,4 +1,4 @@
-"""Which files beside an ONNX graph hold its weights, read from the graph's own bytes."""
+"""Which files beside an ONNX graph contain its weights, read from the graph's own bytes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from vestige_sql.errors import ModelUnsupported
 
 # --- The graph ---
 
-AGAIN = "Download or export the model again."
+UNTOUCHED = "nothing was written"
+AGAIN = f"download or export the model again; {UNTOUCHED}"
 
-# The fields of onnx.proto (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto) through which a tensor can
-# be reached from a model: message -> field number -> the message in it.
+# The fields of onnx.proto (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto) that lead from a model to a
+# tensor: message -> field number -> the message in it.
 _MESSAGES = {
     "Model": {7: "Graph", 25: "Function"},
     "Graph": {1: "Node", 5: "Tensor", 15: "SparseTensor"},
@@ -26,12 +27,12 @@ _MESSAGES = {
 
 
 def external_data(graph: Path) -> tuple[str, ...]:
-    """The files that an ONNX graph keeps weights in, as it names them: relative to its folder, sorted.
+    """Return the files that an ONNX graph keeps weights in, as it names them: relative to its folder, sorted.
 
-    The graph alone says which files these are, so it is read for just that: a walk over the protobuf that
-    skips everything but the way to ``TensorProto.external_data``, on a memory map, so no weights are loaded.
+    Only the graph says which files these are. This walks through the protobuf and skips everything that does not lead
+    to ``TensorProto.external_data``. The file is memory-mapped, so no weights are loaded.
 
-    Raises ``ModelUnsupported`` if the file is not an ONNX graph or names a file outside of its folder.
+    Raises ``ModelUnsupported`` if the file is not an ONNX graph, or names a file outside its folder.
     """
     try:
         if graph.stat().st_size == 0:
@@ -45,8 +46,8 @@ def external_data(graph: Path) -> tuple[str, ...]:
     for location in locations:
         if not inside(location):
             raise ModelUnsupported(
-                f"{graph} names external data outside of its folder: {location!r}",
-                "Export it anew with the data beside the graph. Nothing outside was read.",
+                f"{graph} names external data outside its folder: {location!r}",
+                f"export it again with the data beside the graph; nothing outside the folder was read; {UNTOUCHED}",
             )
     return tuple(sorted(locations))
 
@@ -64,7 +65,7 @@ def _locations(data: mmap.mmap, start: int, end: int, message: str) -> Iterator[
 
 
 def _fields(data: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """The length-delimited fields of a protobuf message: number, first byte, byte after the last.
+    """Yield the length-delimited fields of a protobuf message: number, first byte, byte after the last.
 
     The wire format: https://protobuf.dev/programming-guides/encoding/
     """

@@ -7,16 +7,14 @@ from collections.abc import Iterable, Iterator
 from tokenizers import Encoding, Tokenizer, normalizers
 
 from vestige_sql.encode.files import ModelFiles
+from vestige_sql.encode.graph import AGAIN, UNTOUCHED
 from vestige_sql.errors import ModelUnsupported
 
-# English text has about four characters a token; for embedders that do not count tokens themselves.
+# English text has about four characters per token. Used for embedders that do not count tokens.
 CHARACTERS_A_TOKEN = 4
 
-# Characters tokenised in one go. The tokenizer keeps what it truncates away, so its memory is that of the
-# whole texts.
+# How many characters to tokenise at once. The tokenizer keeps what it truncates, so its memory grows with whole texts.
 _GROUP_CHARACTERS = 1 << 16
-
-AGAIN = "Download or export it again."
 
 # --- Tokens ---
 
@@ -24,17 +22,17 @@ AGAIN = "Download or export it again."
 def load_tokenizer(files: ModelFiles) -> Tokenizer:
     try:
         tokenizer = Tokenizer.from_file(str(files.tokenizer))
-    # The tokenizers package raises Exception itself.
+    # The package tokenizers raises the class Exception itself.
     except Exception as error:
-        raise ModelUnsupported(f"The tokenizer {files.tokenizer} cannot be read: {error}", AGAIN) from error
+        raise ModelUnsupported(f"the tokenizer {files.tokenizer} cannot be read: {error}", AGAIN) from error
     special = tokenizer.num_special_tokens_to_add(False)
     if files.max_tokens <= special:
         raise ModelUnsupported(
-            f"The model {files.name} truncates texts to {files.max_tokens} tokens, and its tokenizer adds {special} to "
+            f"the model {files.name} truncates texts to {files.max_tokens} tokens, and its tokenizer adds {special} to "
             "each: nothing is left of the text",
-            "Put the right max_seq_length into its sentence_bert_config.json.",
+            f"put the right max_seq_length into its sentence_bert_config.json; {UNTOUCHED}",
         )
-    # Published tokenizers carry the settings of their training, such as padding every text to 128 tokens.
+    # Published tokenizers keep settings from their training, such as padding every text to 128 tokens.
     tokenizer.no_padding()
     tokenizer.enable_truncation(files.max_tokens)
     if files.lower_case:
@@ -57,11 +55,11 @@ def groups(texts: Iterable[str]) -> Iterator[list[str]]:
 
 
 def encode_long(tokenizer: Tokenizer, text: str) -> Encoding:
-    """Encode one text, reading no more of it than decides the tokens that truncation leaves.
+    """Encode one text, but read only the part that determines the tokens left after truncation.
 
-    Tokenizers work word by word, as their pre-tokenizer cuts words, so cutting the text can only change the
-    words at the cut. A prefix will do if truncation leaves none of its last words; where the pre-tokenizer
-    finds no words, the whole text is read.
+    Tokenizers work word by word, and their pre-tokenizer finds the words. So cutting the text can only change the
+    words at the cut, and a prefix is enough if truncation drops its last words. If the pre-tokenizer finds no words,
+    the whole text is read.
     """
     length = _GROUP_CHARACTERS
     while length < len(text):

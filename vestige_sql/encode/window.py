@@ -1,4 +1,4 @@
-"""Sort the texts of a window by length, cut them into calls of the model, and check what it returns."""
+"""Sort the texts of a window by length, divide them into calls of the model, and check what it returns."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from vestige_sql.encode.embedder import Embedder, Vectors
 from vestige_sql.encode.tokens import CHARACTERS_A_TOKEN
 from vestige_sql.errors import BadEmbedding
 
-# The size of one call, in tokens, padding included.
+# The size of one call in tokens, padding included.
 CALL_TOKENS = 1024
 
-# A call's limit in pairs of tokens, for each token of its size: activations grow with the tokens, attention with the
-# square of a text's length.
+# A call's limit in pairs of tokens, per token of its size. Activations grow with the number of tokens, attention with
+# the square of a text's length.
 PAIRS_A_TOKEN = 128
 
 
@@ -29,11 +29,10 @@ def encode_window(
 ) -> Vectors:
     """Return the embeddings of ``texts`` in the order given: float32, shape ``(len(texts), dimension)``.
 
-    Equal texts are encoded once. The rest is sorted by length and cut into calls of ``embed_batch`` of at
-    most ``batch_size`` texts and about ``call_tokens`` tokens, padding included, 1,024 where the embedder does not say:
-    padding is work too, and a window in table order is mostly padding. As many calls as its ``calls_at_once`` says are
-    made at the same time, from threads; one at a time where it does not say. ``counting`` is entered while tokens are
-    counted.
+    Equal texts are encoded once. The texts are sorted by length and divided into calls of ``embed_batch``, because
+    padding is work too, and a window in table order is mostly padding. A call has at most ``batch_size`` texts and
+    about ``embedder.call_tokens`` tokens, padding included (by default 1,024). ``embedder.calls_at_once`` calls run at
+    the same time, each in a thread (by default one). ``counting`` is entered while tokens are counted.
 
     Raises ``BadEmbedding`` if the embedder returns anything but float32 of the right shape.
     """
@@ -53,7 +52,7 @@ def encode_window(
     calls = list(_calls(lengths, batch_size, getattr(embedder, "call_tokens", CALL_TOKENS)))
     if (threads := min(len(calls), getattr(embedder, "calls_at_once", 1))) > 1:
         with ThreadPoolExecutor(threads, thread_name_prefix="vestige-sql-encode") as pool:
-            # The first that fails is raised here, and those that have not begun are left out.
+            # The first failure is raised here. Calls that have not begun then do not run.
             for _ in pool.map(embed, calls):
                 pass
     else:
@@ -68,7 +67,7 @@ def encode_window(
 def embed_queries(embedder: Embedder, texts: Sequence[str]) -> Vectors:
     """Return the embeddings of ``texts`` as questions: float32, shape ``(len(texts), dimension)``.
 
-    By the embedder's own ``embed_queries``, or by ``embed_batch`` where it has none.
+    Uses the embedder's ``embed_queries``, or ``embed_batch`` if it has none.
 
     Raises ``BadEmbedding`` for anything but float32 of that shape, and for a vector that cannot be searched for.
     """
@@ -76,8 +75,8 @@ def embed_queries(embedder: Embedder, texts: Sequence[str]) -> Vectors:
     vectors = _checked(embedder, embed(texts), len(texts))
     if (bad := first_bad_row(vectors)) is not None:
         raise BadEmbedding(
-            f"The model {embedder.model_name} gave {what_is_bad(vectors[bad])} for {texts[bad]!r}",
-            "Nothing was searched for.",
+            f"the model {embedder.model_name} returned {what_is_bad(vectors[bad])} for {texts[bad]!r}",
+            "rephrase the question, or pick another graph with --onnx-file; nothing was searched for",
             row=bad,
         )
     return vectors
@@ -89,15 +88,16 @@ def _checked(embedder: Embedder, batch: object, count: int) -> Vectors:
     if not isinstance(batch, np.ndarray) or batch.dtype != np.float32 or batch.shape != expected:
         got = f"{batch.dtype} {batch.shape}" if isinstance(batch, np.ndarray) else type(batch).__name__
         raise BadEmbedding(
-            f"The model {embedder.model_name} returned {got} for {count} texts, "
+            f"the model {embedder.model_name} returned {got} for {count} texts, "
             f"where a float32 array of shape {expected} was due",
+            "correct the graph or the embedder; nothing was put in place",
             row=0,
         )
     return batch
 
 
 def first_bad_row(vectors: Vectors) -> int | None:
-    """The first row that no vector search can use: NaN or infinity in it, or zero throughout."""
+    """Return the first row that no vector search can use: with NaN or infinity, or all zero. None if there is none."""
     bad = ~np.isfinite(vectors).all(axis=1) | ~vectors.any(axis=1)
     return int(bad.argmax()) if bad.any() else None
 
@@ -114,7 +114,7 @@ def _token_counts(embedder: Embedder, texts: Sequence[str]) -> Sequence[int]:
 
 
 def _calls(lengths: Sequence[int], batch_size: int, tokens: int) -> Iterator[list[int]]:
-    # The longest first: the largest buffers are then allocated once, and a lack of memory shows at once.
+    # The longest first: the largest buffers are then allocated once, and too little memory shows early.
     order = sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True)
     at = 0
     while at < len(order):

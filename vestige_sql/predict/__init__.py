@@ -1,1 +1,1 @@
-"""How long a run will take and the disk that it will need, from a sample and a trial on a copy."""
+"""Predict how long a run will take and how much disk it will need, from a sample and a trial on a copy."""

@@ -1,4 +1,4 @@
-"""What is to be predicted."""
+"""The run to predict."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from vestige_sql.steps.files import Value
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be predicted: ``rows_pending`` are to be encoded, ``way`` puts them in place.
+    """The run to predict: ``rows_pending`` rows have to be encoded, and ``way`` puts their vectors in place.
 
-    ``values`` are the run's step variables.
+    ``values`` are the run's step variables. ``builds_index`` says whether the run builds a vector index.
     """
 
     conninfo: str

@@ -1,8 +1,8 @@
-"""How long a run will take, and the disk that it will need: some texts are encoded, and the run is tried on a copy.
+"""Predict how long a run will take and how much disk it will need: encode some texts, and try the run on a copy.
 
 The copy is a small table like the target, with some of its rows. The steps of the run are tried on it in a transaction
-that is never committed, at two or three sizes; what they take is then as much larger as the target is. So every way of
-putting vectors in place is measured by its own steps, with the table's own rows and indexes, on the server at hand.
+that is never committed, at two or three sizes. What they take is then scaled up to the size of the target. This
+measures every way of putting vectors in place by its own steps, with the table's own rows and indexes, on this server.
 """
 
 from __future__ import annotations
@@ -30,21 +30,24 @@ from vestige_sql.predict.trial import (
 )
 from vestige_sql.report import Calibration, fixed_estimate
 
+# A larger copy may take so many seconds, or this share of the run. It is tried only if everything except the encoding
+# takes at least _MATTERS of the time of the encoding.
 _COPY_SECS = 20.0
 _COPY_SHARE = 0.1
 _MATTERS = 0.1
 
-# Seconds of a copy grow as this power of its rows: measured, of an index around the size of the cache.
+# The seconds of a copy grow as this power of its rows. Measured for an index of about the size of the cache.
 _GROWTH = 1.3
 
-# From docs/benchmarks.md: staging, gate and apply of a table with ten indexes, for want of a measurement.
+# Used if nothing can be measured. From docs/benchmarks.md: staging, gate and apply of a table with ten indexes.
 _ROWS_PER_SEC = {"rewrite": 14_000, "swap": 8_500, "widen": 6_300, "fill": 6_300, "online": 2_300}
 
 
 def predict(conn: psycopg.Connection[Any], embedder: Embedder, job: Job) -> Calibration:
-    """Predict ``job`` from a sample that ``conn`` reads and ``embedder`` encodes, and from a try on a copy.
+    """Predict ``job`` from a sample that ``conn`` reads and ``embedder`` encodes, and from a trial on a copy.
 
-    Writes nothing that stays. Raises :class:`BadEmbedding` where the model gives a vector that cannot be searched.
+    Everything that it writes is rolled back. Raises :class:`BadEmbedding` if the model returns a vector that cannot be
+    searched.
     """
     sample = draw_sample(conn, job)
     encoded = encode_sample(embedder, [row["content"] for row in sample], job.plan.batch_size)
@@ -67,12 +70,12 @@ def predict(conn: psycopg.Connection[Any], embedder: Embedder, job: Job) -> Cali
         found,
         apply_secs=rows_copied(job) / _ROWS_PER_SEC[job.way] if job.way in _ROWS_PER_SEC else 0.0,
         index_secs=index,
-        notes=[f"{why}; so all but the encoding is a rough guess, and disk is not predicted"],
+        notes=[f"{why}; so everything except the encoding is a rough guess, and disk is not predicted"],
     )
 
 
 def _try(found: Calibration, job: Job, vectors: Vectors) -> Calibration:
-    """Try the run on copies, each larger than the one before as long as that is worth its time; scale up the last."""
+    """Try the run on copies, each larger than the last one as long as that is worth its time; scale up the largest."""
     table, rows = job.probed.table, rows_copied(job)
     row_bytes = (table["table_bytes"] + table["index_bytes"]) / max(1, job.work.rows_total)
     most = min(rows, MOST_COPY_ROWS, max(1, int(COPY_BYTES / max(1.0, row_bytes))))
@@ -88,7 +91,7 @@ def _try(found: Calibration, job: Job, vectors: Vectors) -> Calibration:
 
 
 def _next_size(size: int, seconds: float, found: Calibration) -> int:
-    """Return the rows of the copy after one of ``size`` rows, which took so many seconds and predicts ``found``."""
+    """Return the rows of the next copy. The last one had ``size`` rows, took ``seconds`` and predicts ``found``."""
     if found.walltime_secs - found.encoding_secs < _MATTERS * found.encoding_secs:
         return 0
     allowed = max(_COPY_SECS, _COPY_SHARE * found.walltime_secs)
@@ -99,7 +102,7 @@ def _next_size(size: int, seconds: float, found: Calibration) -> int:
 
 
 def _scaled(found: Calibration, job: Job, tried: Tried) -> Calibration:
-    """Scale what was tried to the target's rows."""
+    """Scale what the trial took to the target's rows."""
     staged = job.rows_pending / max(1, tried.rows_staged)
     rows = rows_copied(job) / max(1, tried.rows)
     indexed = job.work.rows_total / max(1, tried.rows) if job.builds_index else 0.0
@@ -109,7 +112,7 @@ def _scaled(found: Calibration, job: Job, tried: Tried) -> Calibration:
     peak = staging + kept + written + index
     memory = round(tried.needed_kb * indexed) << 10 if job.builds_index else None
     if job.plan.concurrent_index and job.way in ("rewrite", "swap", "widen"):
-        # Files that are not needed any more go when the vectors are in place, before the index is built.
+        # The old files are deleted once the vectors are in place, which is before the index is built.
         table = job.probed.table
         left = round(tried.final_bytes * rows) - table["table_bytes"] - table["index_bytes"]
         peak = max(staging + kept + written, kept + left + index)
@@ -131,10 +134,11 @@ def _scaled(found: Calibration, job: Job, tried: Tried) -> Calibration:
 
 
 def _index_secs(tried: Tried, rows: int) -> float:
-    """Scale as n log n: an HNSW graph is searched for each row that comes into it (Malkov and Yashunin 2016, 4.2.2).
+    """Return the seconds of the index build, scaled as n log n.
 
-    The steeper power that the last two copies show is that of a graph that outgrows the cache; beyond it, it predicts
-    too much (docs/benchmarks.md).
+    Each insertion into an HNSW graph searches the graph (Malkov and Yashunin 2016, 4.2.2). The last two copies show a
+    steeper power, because their graph outgrows the cache. For larger graphs that power predicts too much
+    (docs/benchmarks.md).
     """
     if tried.rows == 0:
         return 0.0
@@ -145,12 +149,12 @@ def _notes(job: Job, needed: int, allowed: int) -> list[str]:
     notes = []
     if needed > allowed:
         notes.append(
-            f"the graph of the index takes about {-(-needed >> 20):,} MB of memory while it is built, and may take "
+            f"the graph of the index needs about {-(-needed >> 20):,} MB of memory while it is built, and may take "
             f"{allowed >> 20:,} MB: what does not fit is built several times slower than predicted here; "
-            f"--index-memory {-(-needed >> 20)} gives it enough, if the server has as much"
+            f"--index-memory {-(-needed >> 20)} gives it enough, if the server has that much"
         )
     if job.way == "online":
         notes.append(
-            "the second column is predicted as swap fills one; online it is filled in batches, beside others' work"
+            "the second column is predicted as if swap filled it; online it is filled in batches, beside other work"
         )
     return notes

@@ -1,4 +1,4 @@
-"""Draw a sample of a target's texts and encode it, to see how long a text takes."""
+"""Draw a sample of a target's texts and encode it, to measure how long a text takes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vestige_sql.errors import BadEmbedding
 from vestige_sql.predict.job import Job
 from vestige_sql.reembed.stage import PAGE_ROWS
 
-# Enough pages for lengths that change along the key, and a text for each row of the largest copy, from a quick model.
+# Enough pages for texts whose length changes along the key. With a fast model, the largest copy gets a text per row.
 _PAGES = 32
 SAMPLE_TEXTS = 32_768
 _SAMPLE_BYTES = 32 << 20
@@ -55,7 +55,10 @@ def draw_sample(conn: psycopg.Connection[Any], job: Job) -> list[dict[str, Any]]
 
 
 def encode_sample(embedder: Embedder, texts: Sequence[str], batch_size: int) -> EncodedSample:
-    """Encode texts until they or the time are used up. The first few are to warm up, if more come after them."""
+    """Encode texts until all are encoded or the time is up. The first few only warm up, if more follow.
+
+    Raises :class:`BadEmbedding` if the model returns a vector that cannot be searched.
+    """
     parts: list[Vectors] = [np.empty((0, embedder.dimension), np.float32)]
     rounds: list[tuple[int, float]] = []
     at, size, spent = 0, _FIRST_TEXTS, 0.0
@@ -66,18 +69,18 @@ def encode_sample(embedder: Embedder, texts: Sequence[str], batch_size: int) -> 
         seconds = time.monotonic() - started
         if (bad := first_bad_row(parts[-1])) is not None:
             raise BadEmbedding(
-                f"the model {embedder.model_name} gave NaN, infinity or a zero vector for {chunk[bad][:80]!r}",
-                "nothing was written; look at that text and at the model",
+                f"the model {embedder.model_name} returned NaN, infinity or a zero vector for {chunk[bad][:80]!r}",
+                "look at that text, or pick another graph of the model with --onnx-file; nothing was written",
                 row=at + bad,
             )
         rounds.append((len(set(chunk)), seconds))
         at += len(chunk)
         spent += seconds
-        # As wide a window as the run's, as far as the time goes: it is padded less than a small one.
+        # A window as large as the run's, if there is time: it needs less padding than a small one.
         size = min(PAGE_ROWS, max(size, int(len(chunk) / max(seconds, 1e-6) * (_SAMPLE_SECS - spent))))
     counted = rounds[1:] or rounds
     count = sum(count for count, _ in counted)
     if not texts:
-        # All is staged, or nothing has text: vectors of no model, whose graph is the hardest to build.
+        # Everything is staged, or no row has text. Random vectors then stand in: their graph is the hardest to build.
         parts.append(np.random.default_rng(0).standard_normal((1_024, embedder.dimension), np.float32))
     return EncodedSample(np.concatenate(parts), sum(s for _, s in counted) / count if count else 0.0, spent)

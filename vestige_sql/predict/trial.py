@@ -20,16 +20,16 @@ from vestige_sql.steps import plans
 from vestige_sql.steps.files import Value
 from vestige_sql.steps.running import StepRun
 
-# Rows of the first copy, and how many times as many the next one has, as long as it takes no more than so many seconds,
-# or that share of the run, and matters. An index takes the longer a row the larger it is, most of all as it outgrows
-# the processor's cache: a copy that lies in it says too little.
+# Rows of the first copy, how many times as many the next one has, and the most rows and bytes of a copy. An index takes
+# more time per row the larger it is, and most of all once it outgrows the CPU's cache. A copy whose index fits in the
+# cache predicts too little.
 COPY_ROWS = 2_048
 LARGER = 4
 MOST_COPY_ROWS = 32_768
 COPY_BYTES = 256 << 20
 
-# Where the copy has more rows than texts were sampled, vectors are moved by this share of their length: near enough to
-# be of the same model, and no duplicates.
+# If the copy has more rows than sampled texts, vectors are used again, moved by this share of their length. That keeps
+# them like vectors of the same model, and avoids duplicates.
 _NOISE = 0.3
 
 # Left out on the copy: locks that nobody else wants, the registry, and the audit with what goes after it.
@@ -38,16 +38,16 @@ _NOT_TRIED = frozenset({"lock", "ask", "registry", "report", "close"})
 # --- The copy ---
 
 
-_PHASES = ("copying", "gate", "apply", "index", "recall")
+_ACTIVITIES = ("copying", "gate", "apply", "index", "recall")
 
 
 @dataclass
 class Tried:
-    """What a try took: seconds by phase, and bytes."""
+    """What a trial took: seconds by activity, bytes, and kB of memory for the index."""
 
     rows: int
     rows_staged: int = 0
-    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(_PHASES, 0.0))
+    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(_ACTIVITIES, 0.0))
     staging_bytes: int = 0
     kept_bytes: int = 0
     written_bytes: int = 0
@@ -58,7 +58,7 @@ class Tried:
 
 
 class _Drawn:
-    """An embedder that takes no time: sampled vectors, each moved a little."""
+    """An embedder that takes no time: it returns sampled vectors, and moves them a little when it uses them again."""
 
     model_name = "drawn"
 
@@ -84,7 +84,7 @@ class _Drawn:
 
 class _Stager(Stager):
     def wrote(self, rows: int) -> None:
-        """Count the rows, and say nothing."""
+        """Count the rows without logging."""
         self.rows += rows
 
 
@@ -103,7 +103,7 @@ def try_once(conn: psycopg.Connection[Any], job: Job, vectors: Vectors, share: f
     try:
         return _try_with(conn, job, _Drawn(vectors), share)
     except psycopg.errors.DiskFull as error:
-        # As in a run: parallel workers share memory through /dev/shm, which containers keep small.
+        # As in a run: parallel workers share memory through /dev/shm, which is small in containers.
         if "shared memory" not in str(error) or job.values["index_workers"] == 0:
             raise
         job.values["index_workers"] = 0
@@ -157,7 +157,7 @@ def _try_with(conn: psycopg.Connection[Any], job: Job, drawn: _Drawn, share: flo
 
 def _folders(job: Job) -> list[str]:
     when = conditions(replace(job.plan, concurrent_index=False))
-    # A second column is filled online as swap fills it, in smaller batches.
+    # An online run fills its second column like swap, but in smaller batches.
     order = ["swap" if job.way == "online" else job.way]
     if job.way == "fill" and job.builds_index:
         order.append("index")
@@ -170,22 +170,22 @@ def _run(conn: psycopg.Connection[Any], folder: str, values: dict[str, Value]) -
 
 
 def _try_folder(conn: psycopg.Connection[Any], folder: str, values: dict[str, Value], tried: Tried) -> None:
-    """Run a folder on the copy, and count its seconds and the bytes that it writes to new files or to larger ones."""
+    """Run a folder on the copy, and count its seconds and the bytes that it adds in new files or in larger ones."""
     role = plans.role(folder)
-    phase = {"gate": "gate", "build": "index"}.get(role or "", "apply")
+    activity = {"gate": "gate", "build": "index"}.get(role or "", "apply")
     for step in steps.folder(folder):
         if role == "gate" and "staging_table" not in step.variables:
-            continue  # about the run, and there is none
+            continue  # this check is about the run, and there is none
         if step.name.endswith("/03_gated.sql"):
             continue  # the copy has no gate
         before = steps.query(conn, "calibrate/size.sql", values)[0]
         done = steps.run(conn, step, values)
         after = steps.query(conn, "calibrate/size.sql", values)[0]
-        tried.seconds[phase] += done.seconds
-        # Former files stay until the transaction ends.
+        tried.seconds[activity] += done.seconds
+        # Old files stay until the transaction ends.
         rewritten = before["file"] != after["file"]
         written = after["copy_bytes"] - (0 if rewritten else before["copy_bytes"])
-        if phase == "index":
+        if activity == "index":
             tried.index_bytes += max(0, written)
             if done.result and "needed_kb" in done.result[0]:
                 tried.needed_kb, tried.most_kb = done.result[0]["needed_kb"], done.result[0]["most_kb"]

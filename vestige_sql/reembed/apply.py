@@ -20,7 +20,7 @@ from vestige_sql import steps
 from vestige_sql.errors import LockNotAvailable
 from vestige_sql.plan import ReembedPlan
 from vestige_sql.reembed.audit import Applied, record_report, record_step
-from vestige_sql.reembed.clock import Spent
+from vestige_sql.reembed.clock import Clock
 from vestige_sql.reembed.progress import Progress
 from vestige_sql.reembed.refusals import ASK, NOTHING_REFUSES
 from vestige_sql.reembed.stage import Stager
@@ -69,7 +69,7 @@ class Applier:
     conninfo: str | None = None
     stager: Stager | None = None
     started: float = field(default_factory=time.monotonic)
-    spent: Spent = field(default_factory=Spent)
+    spent: Clock = field(default_factory=Clock)
 
     def retrying(self, work: Callable[[], Applied], before: Callable[[], None] | None = None) -> Applied:
         """Do ``work`` in a transaction of its own, again and again until the table's lock could be had.

@@ -1,4 +1,4 @@
-"""What a run asks of an engine that encodes on other machines, and how it outlives a server's restart."""
+"""What a run needs from an engine that encodes on other machines, and how it survives a server's restart."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ log = logging.getLogger("vestige_sql")
 
 
 class Engine(Protocol):
-    """Encodes on other machines: :class:`vestige_sql.ray_engine.RayEngine`, or another of the kind.
+    """Encodes on other machines: :class:`vestige_sql.cluster.engine.RayEngine`, or a class like it.
 
-    ``reports`` has a line a worker, also while a run is under way.
+    ``reports`` has one entry per worker, also during a run.
     """
 
     reports: list[WorkerReport]
@@ -40,22 +40,24 @@ class Engine(Protocol):
     ) -> AbstractContextManager[Callable[[str | None], int]]:
         """Start the workers for the run ``run_id``, and stop them at the end.
 
-        The block gets what stages all that is pending behind a key once, and returns how many rows that were.
+        The block gets a function that makes one pass over the pending rows after a key, and returns how many it met.
+        ``rows`` is about how many rows the table has.
         """
         ...
 
 
 _Verb = TypeVar("_Verb", bound=Callable[..., ReembedReport])
 
-# How long the server may be away, and how often in a row without a row being staged in between.
+# How long the server may be away, and how often in a row if no row is staged in between.
 _RESTART_SECS = 600.0
 _RESTARTS = 5
 
 
 def outlives_restarts(verb: _Verb) -> _Verb:
-    """Let a verb with an ``engine`` go on where it was once a server that went away is back.
+    """Let a verb with an ``engine`` resume once a server that went away is back.
 
-    The claim on the target went with the connection, so it begins anew: whoever else claimed it meanwhile has it.
+    The claim on the target ended with the connection, so the verb starts again. If another run has claimed the target
+    meanwhile, it is refused.
     """
 
     @functools.wraps(verb)
@@ -69,7 +71,7 @@ def outlives_restarts(verb: _Verb) -> _Verb:
         while True:
             try:
                 report = verb(conninfo, *args, **options)
-                # Nearly all of what went before the server went away.
+                # Nearly all of the time before the server went away was spent on encoding.
                 encoding = report.spent["encoding"] + time.monotonic() - begun - sum(report.spent.values())
                 return dataclasses.replace(
                     report, rows_encoded=staged + report.rows_encoded, spent=report.spent | {"encoding": encoding}
@@ -79,7 +81,7 @@ def outlives_restarts(verb: _Verb) -> _Verb:
                 restarts = 1 if staged > before else restarts + 1
                 if restarts > _RESTARTS or not _back(conninfo, error):
                     raise
-                log.warning("stage: the server is back; going on")
+                log.warning("stage: the server is back; the run resumes")
                 if "before_write" in options:
                     options["before_write"] = None
 
@@ -87,7 +89,7 @@ def outlives_restarts(verb: _Verb) -> _Verb:
 
 
 def _back(conninfo: str, error: ServerLost) -> bool:
-    """Wait for the server."""
+    """Wait for the server, and return whether it came back."""
     log.warning("stage: %s; waiting up to %.0f s for it", error, _RESTART_SECS)
     deadline = time.monotonic() + _RESTART_SECS
     while time.monotonic() < deadline:

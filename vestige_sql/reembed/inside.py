@@ -16,7 +16,7 @@ from vestige_sql.errors import UsageError
 from vestige_sql.plan import VESTIGE, ReembedPlan, Target
 from vestige_sql.reembed.apply import Applier
 from vestige_sql.reembed.audit import begin_run, step_values
-from vestige_sql.reembed.clock import Spent
+from vestige_sql.reembed.clock import Clock
 from vestige_sql.reembed.decide import (
     Work,
     check_dimension,
@@ -62,7 +62,7 @@ def apply_reembed(
         raise UsageError("CREATE INDEX CONCURRENTLY cannot run inside a transaction, and no online run can")
     if connection.autocommit and connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
         raise UsageError("apply_reembed() needs a transaction, and this connection is in autocommit")
-    spent = Spent()
+    spent = Clock()
     with steps.translated(), _inside_transaction(connection):
         if expect is not None:
             _install_if_empty(connection, target)

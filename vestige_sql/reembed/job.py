@@ -19,7 +19,7 @@ from vestige_sql.errors import CheckFailed, IndexInvalid, ServerError, VestigeEr
 from vestige_sql.plan import ReembedPlan
 from vestige_sql.reembed.apply import Applier
 from vestige_sql.reembed.audit import Applied, auditing, record_report, record_step, step_values
-from vestige_sql.reembed.clock import Spent
+from vestige_sql.reembed.clock import Clock
 from vestige_sql.reembed.decide import Work, index_possible, keeps_triggers_quiet, notes, plan_for
 from vestige_sql.reembed.engine import Engine
 from vestige_sql.reembed.online import Online
@@ -49,7 +49,7 @@ log = logging.getLogger("vestige_sql")
 _ROUNDS = 8
 
 
-def nothing_to_do(signature: ModelSignature, probed: Probed, spent: Spent) -> ReembedReport:
+def nothing_to_do(signature: ModelSignature, probed: Probed, spent: Clock) -> ReembedReport:
     return ReembedReport(nothing_to_do=True, model=signature, previous_model=probed.model, spent=spent.so_far())
 
 
@@ -65,7 +65,7 @@ def build_pending_indexes(
     pending = Work("index", 0, 0, 0)
     plan = plan_for(pending, plan)
     with auditing(conn, probed, probed.model, pending, plan) as run_id:
-        job = Job(conninfo, conn, probed, probed.model, plan, pending, run_id, progress, Spent())
+        job = Job(conninfo, conn, probed, probed.model, plan, pending, run_id, progress, Clock())
         job.carry_out("index", "left by an earlier run")
     return probe(conn, probed.target)
 
@@ -82,7 +82,7 @@ class Job:
     work: Work
     run_id: int
     progress: Progress
-    spent: Spent
+    spent: Clock
     engine: Engine | None = None
 
     def __post_init__(self) -> None:

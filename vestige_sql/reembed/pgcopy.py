@@ -1,8 +1,8 @@
-"""Arrays to PostgreSQL's binary COPY format.
+"""Write arrays in PostgreSQL's binary COPY format.
 
-The format is described in the PostgreSQL manual under COPY, "Binary Format"; the wire format of ``vector`` and
-``halfvec`` is that of pgvector's ``vector_send`` and ``halfvec_send``: dimension and a reserved zero, both int16,
-then the elements, all big-endian.
+The PostgreSQL manual describes the format under COPY, "Binary Format". The wire format of ``vector`` and ``halfvec`` is
+that of pgvector's ``vector_send`` and ``halfvec_send``: the dimension and a reserved zero, both int16, then the
+elements, all big-endian.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ def staged_rows(
     """Yield a whole COPY stream of rows (id, content_hash, embedding), in pieces to be written one after another.
 
     ``ids`` are in the binary form that the server sent, ``hashes`` are bytea, ``vectors`` is float32 of shape
-    (rows, dimension), and ``vector_type`` is "vector" or "halfvec". Rows whose keys are of one width come together, in
-    the order given. A piece is made when it is asked for, so that the server is at work on one while the next is made.
+    (rows, dimension), and ``vector_type`` is "vector" or "halfvec". Rows with keys of the same width come together, in
+    the given order. A piece is made when it is asked for, so the server can read one while the next is made.
     """
     dimension = vectors.shape[1]
     element = np.dtype(_ELEMENT[vector_type])
@@ -70,7 +70,7 @@ _NULL = struct.pack("!i", -1)
 
 
 def rows(fields: Iterable[Sequence[bytes | None]]) -> bytes:
-    """Return a whole COPY stream of rows whose fields are in their binary form already; a text's is its UTF-8."""
+    """Return a whole COPY stream of rows whose fields are already in binary form. For text, that is UTF-8."""
     parts = [_HEADER]
     for row in fields:
         parts.append(struct.pack("!h", len(row)))

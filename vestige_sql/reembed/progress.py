@@ -1,4 +1,4 @@
-"""How far a run is: a live bar for people, plain log lines elsewhere."""
+"""Show the progress of a run: a live bar in a terminal, log lines elsewhere."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SAY_EVERY_SECS = 30.0
 
 
 class Progress:
-    """Shows progress on stderr; ``live`` draws a bar, otherwise there are log lines alone."""
+    """Shows progress on stderr: a bar if ``live``, otherwise only log lines."""
 
     def __init__(self, *, live: bool = False) -> None:
         self._live = live
@@ -35,7 +35,7 @@ class Progress:
 
     @contextmanager
     def rows(self, total: int, done: int, doing: str = "encoding") -> Iterator[None]:
-        """Show the rows done, rows a second and the time left, while the block runs."""
+        """Show the rows done, the rows per second and the time left while the block runs."""
         with tqdm(total=total, initial=done, unit=" rows", desc=doing, disable=not self._live) as bar:
             self._bar = bar
             try:
@@ -48,12 +48,12 @@ class Progress:
             self._bar.update(rows)
 
     def say(self, text: str) -> None:
-        """Show ``text`` behind the bar, or log it now and then."""
+        """Show ``text`` behind the bar, or log it, at most once every 30 seconds."""
         if self._live and self._bar is not None:
             self._bar.set_postfix_str(text)
         elif not self._live and time.monotonic() - self._said > _SAY_EVERY_SECS:
             self._said = time.monotonic()
-            log.info("reembed: %s", text)
+            log.info("stage: %s", text)
 
     def index_build(self, conninfo: str | None, values: dict[str, Value]) -> IndexWatch:
         """Show an index build while the block runs, from the server's own progress view."""
@@ -82,7 +82,7 @@ class IndexWatch:
             self._thread.join()
 
     def _watch(self, conninfo: str) -> None:
-        # Watching is a comfort: where it fails the build goes on unwatched.
+        # Watching is optional: if it fails, the build goes on.
         try:
             with connect(conninfo, read_only=True) as conn:
                 self._poll(conn)

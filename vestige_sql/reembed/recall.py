@@ -1,4 +1,4 @@
-"""How much of what an exact search finds an index finds."""
+"""Measure how much of what an exact search finds is also found by an index."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from vestige_sql import steps
 def measure_recall(conn: psycopg.Connection[Any], values: dict[str, steps.Value], sample: int) -> list[dict[str, Any]]:
     """Return the recall@10 of each vector index on ``index_column``, against exact search on ``sample`` rows.
 
-    Each has ``name``, ``built_as`` (its name until the switch), ``recall``, ``sampled``, ``setting`` and
-    ``search_setting``, such as "hnsw.ef_search = 40". An index without a row to ask about is left out.
+    Each entry has ``name``, ``built_as`` (its name until the switch), ``recall`` (0 to 1), ``sampled`` (how many rows
+    were used), ``setting`` and ``search_setting``, such as "hnsw.ef_search = 40". An index without any row to search
+    for is left out.
     """
     if sample == 0:
         return []

@@ -1,9 +1,9 @@
-"""Pending rows to staged vectors.
+"""Stage vectors for the pending rows.
 
-A row is pending when it has text and no staged vector for the hash of that very text. Starting, resuming and
-catching up with rows that changed meanwhile are the same query, so there is no checkpoint to keep true. Nothing here
-assumes to be alone: where another worker staged a row first, the chunk is left for the next pass, which finds what is
-still pending.
+A row is pending if it has text and no staged vector for the hash of that very text. Starting, resuming, and
+catching up with rows that changed meanwhile use the same query, so there is no checkpoint that could be wrong. Other
+workers may be running: if one of them staged a row first, the chunk is left to the next pass, which finds the rows
+that are still pending.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from vestige_sql import steps
 from vestige_sql.encode.embedder import Embedder, Vectors
 from vestige_sql.encode.window import encode_window, first_bad_row
 from vestige_sql.errors import BadEmbedding
-from vestige_sql.reembed.clock import Spent
+from vestige_sql.reembed.clock import Clock
 from vestige_sql.reembed.pgcopy import staged_rows
 from vestige_sql.steps.files import Value
 
@@ -36,35 +36,36 @@ _Column = TypeVar("_Column")
 
 EVERY_ROW = "stage/page.sql"
 CHANGED_ROWS = "stage/changed_page.sql"
-"""The two ways to read pages: through the whole table, or through what an online run has noted as changed."""
+"""The two ways to read pages: all rows of the table, or the rows that an online run has noted as changed."""
 
 COPY, SETTLE, DISCARD = "stage/copy.sql", "stage/settle.sql", "stage/discard_stale.sql"
 EXTENT, FIRST = "stage/extent.sql", "stage/first_pending.sql"
 STAGING_FITS = "gate/15_staging_table_fits.sql"
 
 PAGE_ROWS = 2_048
-"""Rows read, encoded and committed as one: a window wide enough that sorting it by length fills the calls evenly.
+"""How many rows are read, encoded and committed as one chunk: enough that sorting by length fills the calls evenly.
 
-It is also how many rows may be encoded and not committed, which is what whoever is killed loses.
+Also the most work that a killed run loses: so many rows may be encoded and not committed.
 """
 
 FAST_ROWS = 1_000
-"""Rows a second from which an embedder gets half a page at a time: a slower one hardly notices that it waits for each
-COPY, and this one is at work during it. Half a window is padded 1 % more (all-MiniLM-L6-v2, docstrings of the standard
-library).
+"""An embedder with more rows per second gets half a page at a time, so that it can encode during each COPY.
+
+A slower embedder hardly notices the wait for a COPY. Half a window needs 1 % more padding (all-MiniLM-L6-v2,
+docstrings of the standard library).
 """
 
 FEWEST_ROWS = 512
-"""Fewer rows are not halved: what is saved would go into round trips."""
+"""Pages of at most so many rows are not halved: the round trips would cost what is saved."""
 
 PAGE_BYTES = 8 << 20
-"""About how many bytes of text one page may bring, so that memory stays bounded when the texts are long."""
+"""About how many bytes of text one page may have, so that memory stays bounded with long texts."""
 
-# Blocks of the table that the first page is looked for in, and at most those of any page: what does not hold as many
-# rows as thought is looked for again, and what holds more is sorted in vain.
+# How many blocks of the table are searched for the first page, and the most for any page. With too few blocks, the page
+# needs another query; with too many, rows are sorted in vain.
 _FIRST_BLOCKS, _MOST_BLOCKS = 128, 1 << 14
 
-# The blocks of a chunk: two rows lie in each at least, and a server extends a table by up to 64 at once.
+# The most blocks of a chunk: each has at least two rows, and a server extends a table by up to 64 blocks at once.
 _BLOCK_ROWS, _BLOCKS_AHEAD = 2, 64
 
 _IN_PLACE: dict[str, Value] = {"order_column": "ctid", "order_schema": "pg_catalog", "order_type": "tid"}
@@ -72,7 +73,11 @@ _IN_PLACE: dict[str, Value] = {"order_column": "ctid", "order_schema": "pg_catal
 
 @dataclass(frozen=True)
 class Page:
-    """The pending ones of some rows. ``rows`` is how many were looked at, ``last`` the place of the last as text."""
+    """The pending rows among some rows that were read. The lists have one entry per pending row.
+
+    ``rows`` is how many rows were read, ``last`` the place of the last one as text. ``ids`` and ``hashes`` are in the
+    binary form that the server sent.
+    """
 
     rows: int
     last: str
@@ -82,7 +87,7 @@ class Page:
     hashes: list[bytes]
 
     def without(self, ids: Set[bytes]) -> Page:
-        """Leave rows out."""
+        """Return the page without the rows that have one of ``ids``."""
         if ids.isdisjoint(self.ids):
             return self
         left = [row for row, id_ in enumerate(self.ids) if id_ not in ids]
@@ -96,16 +101,16 @@ class Page:
 
 
 class TooManyPending(Exception):
-    """More rows are pending than the caller wants to encode now."""
+    """There are more pending rows than the caller wants to encode now."""
 
 
 @dataclass
 class Stager:
-    """Stages what is pending of one target with one model.
+    """Stages the pending rows of one target with one model.
 
-    ``values`` are the step variables of the target; ``on_rows`` is called with the number of rows after each
-    committed chunk. ``writing`` opens the transaction that a chunk is copied in, and commits it. ``spent`` is the clock
-    of the run.
+    ``values`` are the step variables of the target. ``on_rows`` is called with the number of rows after each
+    committed chunk. ``writing`` opens the transaction for a chunk, and commits it. ``spent`` is the clock of the run.
+    ``batches`` and ``rows`` count the committed chunks and their rows.
     """
 
     embedder: Embedder
@@ -115,7 +120,7 @@ class Stager:
     on_rows: Callable[[int], None] = lambda _: None
     page_rows: int = field(default_factory=lambda: PAGE_ROWS)
     writing: Callable[[psycopg.Connection[Any]], AbstractContextManager[Any]] = lambda conn: conn.transaction()
-    spent: Spent = field(default_factory=Spent)
+    spent: Clock = field(default_factory=Clock)
     batches: int = 0
     rows: int = 0
 
@@ -123,9 +128,10 @@ class Stager:
         self._rows = self.page_rows  # of the next page
 
     def in_place(self, conn: psycopg.Connection[Any], *, going_on: bool = False) -> Iterator[Page]:
-        """The pages of the table as it lies on disk, where a run is ``going_on`` from where it seems to have stopped.
+        """Yield the pages of the table in the order on disk. A run that is ``going_on`` begins where it seems to have
+        stopped.
 
-        A row that moves meanwhile may be missed, or come twice.
+        A row that moves meanwhile may be missed, or may come twice.
         """
         extent = steps.query(conn, EXTENT, self.values)[0]
         after = (extent["after"] if going_on else None) or "(0,0)"
@@ -138,7 +144,7 @@ class Stager:
                 continue
             yield page
             here = _block(page.last)
-            # A few more than would do if all of the table were as full as this.
+            # A few more blocks than would be enough if the whole table were as full as these.
             blocks = min(1 + (here - block + 1) * self._rows * 5 // (page.rows * 4), _MOST_BLOCKS)
             after, block = page.last, here
 
@@ -150,7 +156,7 @@ class Stager:
         *,
         page_step: str = EVERY_ROW,
     ) -> Iterator[Page]:
-        """The pages with keys in (after, until], the whole table by default."""
+        """Yield the pages with keys in (after, until], by default of the whole table."""
         order = {
             "order_column": self.values["id_column"],
             "order_schema": self.values["id_schema"],
@@ -161,27 +167,28 @@ class Stager:
             after = page.last
 
     def run(self, writer: psycopg.Connection[Any], pages: Iterator[Page]) -> int:
-        """Stage the pending rows of ``pages``, which are read on a connection of their own.
+        """Stage the pending rows of ``pages``, which are read on another connection than ``writer``.
 
-        The next page is read while the embedder is at work on this one. It is encoded while this one is copied only
-        where both together are no more than one chunk, so that whoever is killed loses one chunk and not two. Returns
-        how many pending rows this pass met. Raises :class:`BadEmbedding` naming the row where the model gives a vector
-        that cannot be searched; what was encoded before is committed and stays staged.
+        The next page is read while this one is encoded. It is encoded while this one is copied only if both together
+        are at most one chunk, so that a killed run loses one chunk and not two. Returns how many pending rows this
+        pass met. If the model returns a vector that cannot be searched, raises :class:`BadEmbedding`, which names the
+        row; what was encoded before is committed and stays staged.
         """
         met = 0
         rows = self._rows = self.page_rows
         copying, uncommitted = None, 0
-        # Of rows that are on their way: one that moved since comes again, and would collide with itself.
+        # The ids of the chunks that are being written. A row that moved meanwhile comes again, and its second vector
+        # would violate the staging table's key.
         last: Set[bytes] = frozenset()
         last_but_one: Set[bytes] = frozenset()
-        # Writing has a thread, for Ctrl-C does not get there: what is encoded is paid for, so let it commit.
+        # Writes get a thread because Ctrl-C cannot interrupt it; encoded chunks always commit.
         with (
             ThreadPoolExecutor(1, thread_name_prefix="vestige-sql-read") as reading,
             ThreadPoolExecutor(1, thread_name_prefix="vestige-sql-write") as writing,
         ):
             coming = reading.submit(next, pages, None)
             while (page := self._wait_for(coming, "reading")) is not None:
-                # Here and not where it is found, for the reader may look at it at any time until then.
+                # Set it only here, while the reader is idle: it reads this value at any time while it works.
                 self._rows = rows
                 coming = reading.submit(next, pages, None)
                 page = page.without(last).without(last_but_one)
@@ -204,20 +211,21 @@ class Stager:
                 self._wait_for(copying, "copying")
         return met
 
-    def _wait_for(self, future: Future[_Result], phase: str) -> _Result:
-        with self.spent.on(phase):
+    def _wait_for(self, future: Future[_Result], activity: str) -> _Result:
+        with self.spent.on(activity):
             return future.result()
 
     def catch_up(self, conn: psycopg.Connection[Any], most: int) -> None:
-        """Drop what is stale and stage what is pending on ``conn`` alone, inside its transaction.
+        """Delete the stale vectors and stage the pending rows, only on ``conn`` and inside its transaction.
 
-        Raises :class:`TooManyPending` once more than ``most`` rows are pending, before those are encoded.
+        Raises :class:`TooManyPending` once more than ``most`` rows are pending, before the page with the excess is
+        encoded.
         """
         steps.run(conn, steps.load(DISCARD), self.values)
         self.stage_inside(conn, most, self.in_place(conn))
 
     def stage_inside(self, conn: psycopg.Connection[Any], most: int, pages: Iterator[Page]) -> None:
-        """As :meth:`catch_up`, of ``pages`` on the same connection, where what is stale is gone already."""
+        """Like :meth:`catch_up`, for ``pages`` of the same connection, if the stale vectors are deleted already."""
         self._rows = self.page_rows
         left = most
         while (page := self._next(pages)) is not None:
@@ -251,8 +259,8 @@ class Stager:
                 "page_bytes": PAGE_BYTES,
             }
         )
-        # Ids stay the bytes that the server sent, whatever their type: all is taken from the raw result, for Python
-        # has no value for some of them, such as dates before Christ.
+        # Ids stay the bytes that the server sent, whatever their type. Everything is taken from the raw result, because
+        # Python has no value for some ids, such as dates before Christ.
         cursor = conn.cursor(binary=True)
         cursor.execute(steps.load(page_step).render(values, conn), prepare=False)
         result = cursor.pgresult
@@ -291,14 +299,14 @@ class Stager:
         if (bad := first_bad_row(stored)) is not None:
             what = "NaN or infinity" if not np.isfinite(stored[bad]).all() else "a zero vector"
             rounded = " once rounded to halfvec" if stored is not vectors and np.isfinite(vectors[bad]).all() else ""
-            raise self._bad(page, bad, f"the model {self.embedder.model_name} gave {what}{rounded} for")
+            raise self._bad(page, bad, f"the model {self.embedder.model_name} returned {what}{rounded} for")
         return staged_rows(page.ids, page.hashes, vectors, vector_type)
 
     def _bad(self, page: Page, row: int, what: str) -> BadEmbedding:
         return BadEmbedding(
             f"{what} the row of {self.table} with {self.values['id_column']} = {page.keys[row]}",
-            "nothing was put in place, the table is as it was; look at that row's text and at the model, "
-            "then run again: what is staged stays",
+            "look at that row's text, or pick another graph of the model with --onnx-file, then run again; the table "
+            "is as it was, and the staged vectors stay",
         )
 
     def _commit(self, conn: psycopg.Connection[Any], rows: int, pieces: Iterable[bytes | memoryview]) -> None:
@@ -312,13 +320,13 @@ class Stager:
                 for piece in pieces:
                     copy.write(piece)
         except psycopg.errors.UniqueViolation:
-            log.info("reembed: a chunk of %d rows was staged by another worker; looking again", rows)
+            log.info("stage: another worker has staged rows of this chunk of %d; the next pass looks again", rows)
             return False
         self.wrote(rows)
         return True
 
     def wrote(self, rows: int) -> None:
-        """Count a chunk that is committed, and say so."""
+        """Count a committed chunk, and log it."""
         self.batches += 1
         self.rows += rows
         log.info("reembed: wrote batch %d (%d rows)", self.batches, rows)
@@ -326,5 +334,5 @@ class Stager:
 
 
 def _block(place: str) -> int:
-    """The block of a row's place, which is a ctid as text: (block,offset)."""
+    """Return the block of a row's place, which is a ctid as text: (block,offset)."""
     return int(place[1:].partition(",")[0])

@@ -13,7 +13,7 @@ from vestige_sql.errors import ModelMismatch
 from vestige_sql.plan import VESTIGE, ReembedPlan, Target
 from vestige_sql.reembed.apply import Applier
 from vestige_sql.reembed.audit import Applied, auditing, finish_open_run
-from vestige_sql.reembed.clock import Spent
+from vestige_sql.reembed.clock import Clock
 from vestige_sql.reembed.decide import (
     check_dimension,
     check_embedder,
@@ -58,7 +58,7 @@ def run_reembed(
 
     Raises a :class:`VestigeError` that says what state the data is in.
     """
-    signature, spent = check_embedder(embedder), Spent()
+    signature, spent = check_embedder(embedder), Clock()
     with claimed_session(conninfo, target, verb_of(plan)) as (conn, probed):
         work = find_work(conn, probed, signature, plan)
         if work.scope is None:
@@ -90,7 +90,7 @@ def stage_reembed(
     engine: Engine | None = None,
 ) -> ReembedReport:
     """Encode what is pending and stage it; nothing live is touched. The arguments are those of :func:`run_reembed`."""
-    signature, spent = check_embedder(embedder), Spent()
+    signature, spent = check_embedder(embedder), Clock()
     with claimed_session(conninfo, target, "stage") as (conn, probed):
         # An online run may be under way: then this stages what changed, and the run's second column is left alone.
         online = bool(probed.open_run and probed.open_run["state"] == "filling")
@@ -132,7 +132,7 @@ def apply_staged(
     before_write: Notice | None = None,
 ) -> ReembedReport:
     """Put in place what is staged, without a model: rows that changed since they were staged are an error."""
-    spent = Spent()
+    spent = Clock()
     with claimed_session(conninfo, target, verb_of(plan)) as (conn, probed):
         signature, work = find_staged(conn, probed, plan)
         plan = plan_for(work, plan)

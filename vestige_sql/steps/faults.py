@@ -1,4 +1,4 @@
-"""PostgreSQL's errors as this package's."""
+"""Turn PostgreSQL's errors into this package's."""
 
 from __future__ import annotations
 
@@ -10,17 +10,20 @@ import psycopg
 from vestige_sql.errors import CheckFailed, ServerError, VestigeError
 
 CHECK_FAILED = "VS001"
-"""The package's own SQLSTATE: vestige_sql.require() raises it where a check does not hold."""
+"""The package's own SQLSTATE: vestige_sql.require() raises it if a check fails."""
 
 _STATE = (
-    "the open transaction is rolled back: the column is in the space of the registered model, and what is staged "
-    "stays; see vestige-sql migrate status, and run again when the cause is gone"
+    "the open transaction is rolled back: the column is in the space of the registered model, and the staged vectors "
+    "stay; see vestige-sql migrate status, correct the cause, and run the same command again"
 )
 
 
 @contextmanager
 def translated(state: str = _STATE) -> Iterator[None]:
-    """Turn PostgreSQL's errors into this package's. ``state`` says what state the data is in, and what to do next."""
+    """Raise :class:`CheckFailed` or :class:`ServerError` for PostgreSQL's errors inside the block.
+
+    ``state`` becomes the hint of the latter: what state the data is in, and what to do next.
+    """
     try:
         yield
     except psycopg.Error as error:

@@ -1,4 +1,4 @@
-"""Step files: a name below ``sql/``, a header, a text, and the text with every variable filled in."""
+"""Step files: their name below ``sql/``, header and text, and the text with every variable replaced."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vestige_sql.resources import resource_dir
 from vestige_sql.steps.psql import variables_in
 
 Value = str | int | float | bool | None
-"""What a variable may hold. ``None`` renders as NULL."""
+"""The types of a variable's value. ``None`` renders as NULL."""
 
 HEADER_FIELDS = ("Locks", "Transaction", "Rewrites", "Fires", "Run again", "Undo", "Variables")
 """The fields of every header, in their order."""
@@ -23,7 +23,7 @@ HEADER_FIELDS = ("Locks", "Transaction", "Rewrites", "Fires", "Run again", "Undo
 
 @dataclass(frozen=True)
 class Step:
-    """One step file: its name below ``sql/``, and its text."""
+    """One step file: its name below ``sql/`` and its text."""
 
     name: str
     text: str
@@ -67,14 +67,14 @@ class Step:
     def render(self, values: Mapping[str, Value], context: psycopg.abc.AdaptContext | None = None) -> str:
         """Return the text with every variable replaced.
 
-        Raises ``KeyError`` for a variable that ``values`` lacks, and ``ValueError`` where the header's list of
-        variables is not what the text uses.
+        Raises ``KeyError`` for a variable that ``values`` lacks, and ``ValueError`` if the header lists other
+        variables than the text uses.
         """
         listed = self.header.get("Variables", "none")
         declared = frozenset() if listed == "none" else frozenset(re.split(r",\s*", listed))
         if declared != self.variables:
             raise ValueError(
-                f"sql/{self.name}: the header lists the variables {', '.join(sorted(declared)) or 'none'}, "
+                f"sql/{self.name}: the header lists the variables {', '.join(sorted(declared)) or 'none'}, and "
                 f"the text uses {', '.join(sorted(self.variables)) or 'none'}"
             )
         parts = []
@@ -107,7 +107,10 @@ def load(name: str) -> Step:
 
 
 def folder(name: str) -> list[Step]:
-    """Return the step files of ``sql/<name>``, in the order of their numbers. A name that ends in .sql is that file."""
+    """Return the step files of ``sql/<name>`` in the order of their numbers, or the one file if ``name`` ends in .sql.
+
+    Raises ``FileNotFoundError`` if there is none.
+    """
     if name.endswith(".sql"):
         return [load(name)]
     path = resource_dir("sql") / name

@@ -1,13 +1,13 @@
-"""Find the variables in SQL text where psql finds them."""
+"""Find the variables in SQL text, exactly where psql finds them."""
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
 
-# psql's own reading of SQL text, as far as variables are concerned (psqlscan.l in PostgreSQL's source): what may
-# hide a colon comes first, so that a variable is found only where psql finds one. A word is one because it may end in
-# $tag$ or E, which begin no string there.
+# How psql reads SQL text, as far as variables are concerned (psqlscan.l in PostgreSQL's source). Whatever may hide a
+# colon comes first, so that a variable is found only where psql finds one. Words are matched as a whole, because inside
+# a word $tag$ or E begins no string.
 _NAME = r"[A-Za-z0-9_\x80-\U0010ffff]+"
 _TOKEN = re.compile(
     rf"""
@@ -27,7 +27,7 @@ _TOKEN = re.compile(
 
 
 def _block_comment_end(text: str, start: int) -> int:
-    """Return the end of the block comment at ``start``; SQL's block comments nest."""
+    """Return the end of the block comment at ``start``. Block comments nest in SQL."""
     depth = 0
     for match in re.compile(r"/\*|\*/").finditer(text, start):
         depth += 1 if match.group() == "/*" else -1
@@ -36,7 +36,7 @@ def _block_comment_end(text: str, start: int) -> int:
     return len(text)
 
 
-@lru_cache(maxsize=256)  # a search renders its step anew each time, and finding them takes longer than finding rows
+@lru_cache(maxsize=256)  # each search renders its step again, and finding the variables takes longer than the search
 def variables_in(text: str) -> tuple[re.Match[str], ...]:
     found = []
     position = 0

@@ -1,4 +1,4 @@
-"""Run step files as psql would: a query that ends in ``\\gexec`` runs each field of its result."""
+"""Run step files as psql would: for a query that ends in ``\\gexec``, each field of its result is run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def execute(conn: psycopg.Connection[Any], text: str) -> psycopg.Cursor[dict[str
 
 @dataclass(frozen=True)
 class StepRun:
-    """What became of one step: rows that its last statement counted, and seconds."""
+    """What one step did: the rows that its statements counted, its seconds, and the result of its last query."""
 
     step: Step
     rows: int | None
@@ -33,7 +33,7 @@ def statements(conn: psycopg.Connection[Any], step: Step, values: Mapping[str, V
     text = step.render(values, conn)
     if not step.is_gexec:
         return [text]
-    # Tuples: columns of a query that makes statements need no names, and a dict would keep one of those without.
+    # Tuples, because these columns need no names: a dict would keep only one of several columns without a name.
     query = conn.cursor(row_factory=tuple_row).execute(text.rstrip().removesuffix("\\gexec"), prepare=False)
     return [field for row in query for field in row if field is not None]
 
@@ -61,6 +61,6 @@ def query(conn: psycopg.Connection[Any], name: str, values: Mapping[str, Value])
 
 
 def query_one(conn: psycopg.Connection[Any], name: str, values: Mapping[str, Value]) -> dict[str, Any] | None:
-    """As :func:`query`, for a question with at most one row."""
+    """Like :func:`query`, for a question with at most one row: return it, or None."""
     rows = query(conn, name, values)
     return rows[0] if rows else None

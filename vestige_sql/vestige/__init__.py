@@ -1,1 +1,1 @@
-"""What is about Vestige's own table: search, and the copy from SQLite."""
+"""For Vestige's own tables: search, and the copy from SQLite."""

@@ -1,8 +1,8 @@
-"""Moves a Vestige SQLite database into Vestige's PostgreSQL schema.
+"""Copy a Vestige SQLite database into Vestige's PostgreSQL schema.
 
-Each table goes in batches: binary COPY into a temporary staging table that takes everything as text, then the steps
-of ``sql/copy/<table>`` say what is wrong with which row and insert the others, all in one transaction a batch. A row
-that is there stays as it is, so what a killed run has left out is all that the next one inserts.
+Each table is copied in batches, each in one transaction. Binary COPY puts a batch into a temporary staging table, whose
+columns are text. Then the steps of ``sql/copy/<table>`` report the faulty rows and insert the others. Rows that exist
+in PostgreSQL stay as they are, so after a killed run the next one inserts only what is missing.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ log = logging.getLogger("vestige_sql")
 
 
 BATCH_BYTES = 8 << 20
-"""About how many bytes one batch may have, so that memory stays bounded when the texts are long."""
+"""About how many bytes one batch may have, so that memory stays bounded with long texts."""
 
 _LOG_EVERY_SECS = 10.0
 
 _STATE = (
-    "the batch under way is rolled back, and those before it stay: when the cause is gone, the same command copies "
+    "the current batch is rolled back, and those before it stay: once the cause is removed, the same command copies "
     "what is missing"
 )
 
@@ -59,10 +59,10 @@ def run_copy(
 ) -> CopyReport:
     """Copy the SQLite database ``path`` into the Vestige schema of ``conninfo``, and report.
 
-    ``signature`` is the model that the source's vectors are of, to be registered where PostgreSQL has none yet and the
-    source does not say it whole. Bad rows are in the report, and the rest moves.
+    ``signature`` is the model of the source's vectors. It is registered if PostgreSQL has no registered model yet and
+    the source does not state the whole signature. Faulty rows are listed in the report, and the others are copied.
 
-    Raises a :class:`VestigeError` before the first write where the two ends do not fit together.
+    Raises a :class:`VestigeError` before the first write if the two databases do not fit together.
     """
     with ExitStack() as stack:
         source = stack.enter_context(open_source(path))
@@ -89,9 +89,10 @@ def dry_run_copy(
     signature: ModelSignature | None = None,
     progress: Progress | None = None,
 ) -> CopyReport:
-    """Say what :func:`run_copy` would find: both ends are checked, the rows counted, and each is looked at by itself.
+    """Report what :func:`run_copy` would find: check both databases, count the rows, and check each row by itself.
 
-    Writes to temporary tables alone, in transactions that are rolled back. What a row refers to is not looked for.
+    Writes only to temporary tables, in transactions that are rolled back. It does not check whether the rows that a
+    row refers to exist. Raises the same as :func:`run_copy`.
     """
     with steps.translated(NOTHING), open_source(path) as source, connect(conninfo) as conn:
         _check_version(source, plan)
@@ -102,19 +103,19 @@ def dry_run_copy(
         report.dry_run = True
         _copy(conn, source, probed, plan, report, progress or Progress())
         if source.version < VERSION:
-            report.notes.append(f"the source would be brought from version {source.version} to {VERSION} first")
+            report.notes.append(f"the source would first be upgraded from version {source.version} to {VERSION}")
         return report
 
 
-# --- Both ends ---
+# --- Both databases ---
 
 
 def _check_version(source: Source, plan: CopyPlan) -> None:
     if source.version < VERSION and not plan.allow_source_upgrade:
         raise SourceError(
-            f"{source.path} is of version {source.version}, and a copy takes version {VERSION} or newer",
-            "open it once with a current Vestige, which upgrades it by itself; or give --allow-source-upgrade: a "
-            f"temporary copy is brought to the layout of version {VERSION}, and the file stays as it is; {NOTHING}",
+            f"{source.path} has version {source.version}, and a copy needs version {VERSION} or newer",
+            "open it once with a current Vestige, which upgrades it by itself, or give --allow-source-upgrade, which "
+            f"upgrades a temporary copy to the layout of version {VERSION} and leaves the file as it is; {NOTHING}",
         )
 
 
@@ -122,14 +123,14 @@ def _check_tables(conn: psycopg.Connection[Any], probed: Probed) -> None:
     missing = [row["missing"] for row in steps.query(conn, "copy/look/10_missing.sql", probed.values)]
     if missing:
         raise TargetError(
-            f"beside {probed.name} this database lacks what a copy needs: {', '.join(missing)}",
+            f"this database lacks what a copy needs beside {probed.name}: {', '.join(missing)}",
             f"run: vestige-sql migrate up; {NOTHING}",
         )
     lacking = [row["missing"] for row in steps.query(conn, "copy/look/05_missing_grants.sql", probed.values)]
     if lacking:
         raise TargetError(
             f"role {probed.server['role']} lacks rights that a copy to {probed.name} needs",
-            f"{'; '.join(lacking)}; {NOTHING}",
+            f"run: {'; '.join(lacking)}; {NOTHING}",
         )
 
 
@@ -149,22 +150,23 @@ def _report(conn: psycopg.Connection[Any], source: Source, probed: Probed, model
             report.notes.append("vectors are not copied; vestige-sql migrate reembed encodes the memories")
     if model is not None and probed.indexes:
         report.notes.append(
-            f"each vector goes through {', '.join(index['name'] for index in probed.indexes)}, which takes far longer "
-            "than building it afterwards: for many rows drop it first, then vestige-sql migrate reembed builds it"
+            f"each vector is inserted into {', '.join(index['name'] for index in probed.indexes)}, which takes far "
+            "longer than building it afterwards: for many rows drop it first; vestige-sql migrate reembed then builds "
+            "it"
         )
     return report
 
 
 @contextmanager
 def _upgraded(source: Source, *, in_place: bool) -> Iterator[Source]:
-    """Yield the source at version 15: a temporary copy of it, gone afterwards, or the file itself."""
+    """Upgrade the source to version 15 and yield it: a temporary copy, deleted afterwards, or the file itself."""
     with tempfile.TemporaryDirectory(prefix="vestige-sql-") as folder:
         path = source.path if in_place else Path(folder) / source.path.name
         if in_place:
             source.conn.close()
         upgrade(source, path)
-        log.info("copy: brought %s from version %d to %d",
-                 path if in_place else "a temporary copy of it", source.version, VERSION)  # fmt: skip
+        log.info("copy: upgraded %s from version %d to %d",
+                 path if in_place else f"a temporary copy of {source.path}", source.version, VERSION)  # fmt: skip
         with open_source(path) as upgraded:
             yield upgraded
 
@@ -179,7 +181,7 @@ def _register(conn: psycopg.Connection[Any], probed: Probed, model: ModelSignatu
     with conn.transaction():
         for step in plans.load("register").steps():
             steps.run(conn, step, values)
-    log.info("copy: %s is in the space of %s", probed.column, model)
+    log.info("copy: %s is registered for %s", model, probed.column)
 
 
 # --- Rows ---
@@ -214,14 +216,16 @@ def _copy(
         log.info("copy: %s: %s", table.name, summary(counts))
     if report.model is not None:
         for key in source.vectors_without_memory():
-            _bad(report, BadRow("node_embeddings", key, "node_id is no memory of the source"))
+            _bad(report, BadRow("node_embeddings", key, "the source has no memory with this node_id"))
     if "node_embeddings" in source.columns:
         log.info("copy: node_embeddings: %s", summary(report.tables["node_embeddings"]))
     report.duration_secs = time.monotonic() - started
     if any(row.table == "node_embeddings" for row in report.errors):
-        report.notes.append("memories whose vector stayed behind are there without one: vestige-sql migrate reembed")
+        report.notes.append(
+            "memories whose vector could not be copied have none yet: vestige-sql migrate reembed encodes them"
+        )
     if report.model is not None and not probed.indexes:
-        report.notes.append("there is no vector index yet: vestige-sql migrate up builds it")
+        report.notes.append("there is no vector index yet; vestige-sql migrate up builds it")
 
 
 @dataclass(frozen=True)
@@ -231,7 +235,7 @@ class _Batch:
 
 
 def _read_ahead(batches: Iterator[_Batch]) -> Iterator[_Batch]:
-    """Yield the batches, each read and put into binary form while the server is at work on the one before."""
+    """Yield the batches. Each is read and put into binary form while the server handles the one before."""
     with ThreadPoolExecutor(1, thread_name_prefix="vestige-sql") as pool:
         coming = pool.submit(next, batches, None)
         while (batch := coming.result()) is not None:
@@ -263,7 +267,7 @@ def _batch(rows: list[Row]) -> _Batch:
 def _stage(
     conn: psycopg.Connection[Any], table: Table, values: dict[str, Value], batch: _Batch, report: CopyReport
 ) -> None:
-    """Bring a batch through its staging table into PostgreSQL, in the transaction that is open."""
+    """Copy a batch through its staging table into PostgreSQL, in the open transaction."""
     counts = report.tables[table.name]
     values = values | {"staging_table": f"copy_{table.name}"}
     steps.run(conn, steps.load("copy/batch/10_clear.sql"), values)
@@ -287,4 +291,4 @@ def _stage(
 def _bad(report: CopyReport, row: BadRow) -> None:
     report.errors.append(row)
     report.tables[row.table].bad += 1
-    log.warning("copy: %s: %s", "would stay behind" if report.dry_run else "stays behind", row)
+    log.warning("copy: %s: %s", "would not be copied" if report.dry_run else "not copied", row)

@@ -10,7 +10,7 @@ from vestige_sql.encode.embedder import ModelSignature
 
 @dataclass(frozen=True)
 class BadRow:
-    """A row that stayed behind, or a memory's vector: of which table of the source, its id, and why."""
+    """A row, or a memory's vector, that was not copied: the source's table, the row's id, and the reason."""
 
     table: str
     id: str
@@ -22,9 +22,10 @@ class BadRow:
 
 @dataclass
 class Counts:
-    """Of one table of the source: rows ``presented``, ``new`` in PostgreSQL, and ``bad`` ones that stayed behind.
+    """Counts of one table of the source: rows ``presented``, ``new`` in PostgreSQL, and ``bad``, so not copied.
 
-    The others are there already. ``new`` is None in a dry run, and ``in_postgres`` what is there before a run.
+    The remaining rows were in PostgreSQL already. ``new`` is None in a dry run. ``in_postgres`` is how many rows
+    PostgreSQL has before a run.
     """
 
     presented: int = 0
@@ -37,8 +38,9 @@ class Counts:
 class CopyReport:
     """What a copy did, or would do: counts by table of the source, and every bad row.
 
-    ``left_behind`` are the tables without a place in PostgreSQL, with their rows, and ``columns_left_behind`` the
-    columns without one in the other tables. ``model`` is the one that the copied vectors are of, None where none are.
+    ``left_behind`` are the tables that have no place in PostgreSQL, with their number of rows, and
+    ``columns_left_behind`` the columns of other tables that have none. ``model`` is the model of the copied vectors,
+    None if no vectors are copied. ``duration_secs`` is in seconds.
     """
 
     source: str

@@ -1,4 +1,4 @@
-"""Search Vestige's memories: by text, by vector, or by both. The searches are the SQL files in ``sql/search``."""
+"""Search Vestige's memories by text, by vector, or by both. The searches are the SQL files in ``sql/search``."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from vestige_sql.reembed.decide import difference
 from vestige_sql.steps.files import Value
 
 MOST_RESULTS = 1_000_000
-"""The most that one search brings; each branch of a hybrid one is asked for three times as many."""
+"""The most results of one search. Each branch of a hybrid search is asked for three times as many as the caller."""
 
 Where = str | psycopg.Connection[Any]
 
@@ -32,10 +32,10 @@ Where = str | psycopg.Connection[Any]
 class SearchResult:
     """A memory that a search found.
 
-    ``score`` is what results are ordered by, the highest first: in a hybrid search the sum of 1 / (60 + rank) over the
-    branches that found it, in a text search ``text_score``, in a vector search 1 - ``distance``. ``text_rank`` and
-    ``text_score`` (``ts_rank_cd``) are its place and score in the text branch, ``vector_rank`` and ``distance``
-    (cosine, 0 to 2) those in the vector branch; places count from 1, and None stands where a branch did not find it.
+    Results are ordered by ``score``, the highest first. In a hybrid search it is the sum of 1 / (60 + rank) over the
+    branches that found the memory, in a text search ``text_score``, in a vector search 1 - ``distance``. ``text_rank``
+    and ``text_score`` (``ts_rank_cd``) are its rank and score in the text branch, ``vector_rank`` and ``distance``
+    (cosine, 0 to 2) those in the vector branch. Ranks begin at 1. Both are None if the branch did not find it.
     """
 
     id: UUID
@@ -69,19 +69,23 @@ def search(
 ) -> list[SearchResult]:
     """Return the memories that answer ``question`` best, at most ``limit``, the best first.
 
-    ``where`` is anything that libpq takes, or an open connection, on which nothing is left changed; a transaction that
-    is open on it should be READ COMMITTED. ``mode`` is "text" (words, by full-text search), "vector" (meaning, by
+    ``where`` is anything that libpq takes, or an open connection, which is left as it was; a transaction that is open
+    on it should be READ COMMITTED. ``mode`` is "text" (words, by full-text search), "vector" (meaning, by
     cosine distance) or "hybrid" (both, by reciprocal rank fusion). ``embedder`` is the registered model; only a text
-    search does without. Filters: any of ``domains``, of ``node_types``, of ``tags``, and a least retrievability; an
-    empty one is none. ``table`` is Vestige's, as SQL reads a qualified name.
+    search does not need it. The filters are: any of ``domains``, any of ``node_types``, any of ``tags``, and
+    ``min_retrievability`` (0 to 1). An empty filter or None does not filter. ``table`` is Vestige's table, as SQL reads
+    a qualified name.
 
-    The model is compared with the registered one by the very statement that searches: between the two no other can
-    come. Raises :class:`ModelMismatch` where it is another or none, :class:`UsageError` for arguments that make no
-    sense, :class:`TargetError` where the table is not Vestige's, and any other :class:`VestigeError`.
+    The statement that searches also compares the model with the registered one, so the model cannot change in between.
+    Raises :class:`ModelMismatch` if another model is registered or none, :class:`UsageError` for invalid arguments,
+    :class:`TargetError` if the table is not Vestige's, and any other :class:`VestigeError`.
     """
     check_arguments(question, mode, limit, domains, node_types, tags, min_retrievability, table)
     if embedder is None and mode != "text":
-        raise UsageError(f"a {mode} search needs the registered model as embedder", "mode='text' needs none")
+        raise UsageError(
+            f"a {mode} search needs the registered model as embedder",
+            "give it, or search with mode='text', which needs none; nothing was searched for",
+        )
     if not question.strip():
         return []
 
@@ -107,7 +111,7 @@ def search(
         values["filtered"] = any(given is not None for given in filters.values())
         settings = steps.query(conn, "search/set_scan.sql", values) if mode != "text" else []
         rows = steps.query(conn, f"search/{mode}.sql", values)
-        # They end with the transaction, and this one is the caller's.
+        # Settings last to the end of the transaction, and this one is the caller's.
         for setting in settings if nested else ():
             restored: dict[str, Value] = {"name": setting["name"], "value": setting["was"]}
             steps.run(conn, steps.load("session/restore_setting.sql"), restored)
@@ -124,9 +128,9 @@ def check_arguments(
     min_retrievability: float | None,
     table: str,
 ) -> None:
-    """Raise :class:`UsageError` for arguments of :func:`search` that make no sense."""
+    """Raise :class:`UsageError` for invalid arguments of :func:`search`."""
     if mode not in MODES:
-        raise UsageError(f"mode is one of {', '.join(MODES)}, not {mode!r}")
+        raise UsageError(f"mode must be one of {', '.join(MODES)}, not {mode!r}", "nothing was searched for")
     check_number("limit", limit, 1, MOST_RESULTS)
     if min_retrievability is not None:
         check_number("min_retrievability", min_retrievability, 0, 1, whole=False)
@@ -134,50 +138,54 @@ def check_arguments(
     check_text("table", table)
     for name, given in (("domains", domains), ("node_types", node_types), ("tags", tags)):
         if isinstance(given, str):
-            raise UsageError(f"{name} is a list of texts, not the text {given!r}")
+            raise UsageError(
+                f"{name} must be a list of strings, not the string {given!r}",
+                "put the value into a list; nothing was searched for",
+            )
         for text in given:
             check_text(f"each of {name}", text)
 
 
 def registered_model(where: Where, *, table: str = VESTIGE.table) -> ModelSignature | None:
-    """Return the model that the vectors of Vestige's table are of, None where none is registered."""
+    """Return the registered model of the vectors in Vestige's table, or None."""
     with _searching(where) as conn, _pinned(conn):
         row = steps.query_one(conn, "probe/model_vestige.sql", _found_table(conn, table))
         return ModelSignature(row["name"], row["dimension"], row["hash"]) if row and row["hash"] else None
 
 
 def check_same(given: ModelSignature, wanted: ModelSignature | None, what: str, hint: str = "") -> None:
-    """Raise :class:`ModelMismatch` where ``given`` is not ``wanted``, the model that ``what`` is of."""
+    """Raise :class:`ModelMismatch` if ``given`` is not ``wanted``, the model of ``what``."""
     if wanted is None:
         raise ModelMismatch(f"no model is registered for {what}, and the question is for {given}", hint)
     if given != wanted:
         raise ModelMismatch(
             f"{what} are of {wanted}, and the question is for {given}: {difference(wanted, given)}",
-            hint or "ask with the same model; nothing was searched for",
+            hint or "encode the question with the registered model; nothing was searched for",
         )
 
 
 def vector_text(vectors: Vectors) -> str:
-    """Return the one vector in an array of shape (1, dimension) as pgvector reads it, digit for digit."""
+    """Return the vector in a float32 array of shape (1, dimension) as text for pgvector, which reads the same value."""
     return "[" + ",".join(vectors[0].astype(str)) + "]"
 
 
 @contextmanager
 def _searching(where: Where) -> Iterator[psycopg.Connection[Any]]:
-    """Give a connection for reading, with PostgreSQL's errors turned into this package's."""
+    """Yield a connection for reading. PostgreSQL's errors become this package's."""
     with steps.translated():
         try:
             if isinstance(where, str):
                 with connect(where, read_only=True, lift_limits=False) as conn:
-                    # What a statement sees must not be older than its locks: after a rewrite of the table a snapshot
-                    # from before sees no rows.
+                    # A statement's snapshot must not be older than its locks: after a rewrite of the table, an older
+                    # snapshot sees no rows.
                     conn.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
                     yield conn
             else:
                 yield where
         except psycopg.errors.InsufficientPrivilege as error:
             raise TargetError(
-                f"this role may not search: {error.diag.message_primary}", "docs/privileges.md names what it needs"
+                f"this role may not search: {error.diag.message_primary}",
+                "grant it what docs/privileges.md lists for a search; nothing was found or changed",
             ) from error
         except psycopg.Error as error:
             if error.sqlstate != steps.CHECK_FAILED:
@@ -187,9 +195,9 @@ def _searching(where: Where) -> Iterator[psycopg.Connection[Any]]:
 
 @contextmanager
 def _pinned(conn: psycopg.Connection[Any]) -> Iterator[bool]:
-    """Work in a transaction, or behind a savepoint of the caller's, with names without a schema PostgreSQL's own.
+    """Open a transaction, or a savepoint in the caller's. Inside, names without a schema mean PostgreSQL's own objects.
 
-    Yields whether the transaction is the caller's, which goes on with its own settings.
+    Yields whether the transaction is the caller's. It then gets its own settings back.
     """
     nested = conn.info.transaction_status != psycopg.pq.TransactionStatus.IDLE
     with conn.transaction():
@@ -214,21 +222,23 @@ def _found_table(conn: psycopg.Connection[Any], table: str) -> dict[str, Value]:
     if found is None:
         raise TargetError(
             f"there is no table {table} in this database, or not along the search_path",
-            "name Vestige's table of memories with its schema: --table schema.knowledge_nodes",
+            "name Vestige's table of memories with its schema: --table schema.knowledge_nodes; nothing was searched "
+            "for",
         )
     if not found["is_vestiges"]:
         raise TargetError(
             f"{found['name']} is not Vestige's table of memories",
-            "search reads knowledge_nodes with its column search_vec, and scheduling and embedding_model beside it",
+            "name knowledge_nodes with --table schema.knowledge_nodes: search reads its column search_vec, and the "
+            "tables scheduling and embedding_model beside it; nothing was searched for",
         )
     if not found["package_functions_exist"]:
         raise TargetError(
             "this database lacks the schema vestige_sql, whose functions the search calls",
-            "run: vestige-sql migrate up",
+            "run: vestige-sql migrate up; nothing was searched for",
         )
     if found["missing_grants"]:
         raise TargetError(
             f"role {found['role']} lacks rights that a search of {found['name']} needs",
-            "; ".join(found["missing_grants"]),
+            f"run: {'; '.join(found['missing_grants'])}; nothing was searched for",
         )
     return {name: found[name] for name in ("schema", "vector_schema", "search_type")}

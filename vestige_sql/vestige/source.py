@@ -1,8 +1,8 @@
-"""A Vestige SQLite database: which version it is, what is in it, and its rows, one by one.
+"""A Vestige SQLite database: its version, what it contains, and its rows, one by one.
 
-Vestige's tables differ by version, so nothing is taken for granted but ``knowledge_nodes`` with an id and a content:
-the columns that are there are read. SQLite lets anything stand in any column; what PostgreSQL could not even hold as
-text or vector is found here, everything else by the steps of ``sql/copy``.
+Vestige's tables differ by version, so only ``knowledge_nodes`` with an id and a content is required, and whatever
+columns exist are read. SQLite allows any value in any column. Values that PostgreSQL cannot store as text or vector
+are found here, all other faults by the steps of ``sql/copy``.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from vestige_sql.resources import resource_dir
 from vestige_sql.vestige.values import PLACED, SqliteValue, json_of, quoted, readable, text_of, vector_of
 
 VERSION = 15
-"""The version of Vestige's SQLite schema that a source must have, or be brought to."""
+"""The version of Vestige's SQLite schema that a source must have, or be upgraded to."""
 
 
 @dataclass(frozen=True)
 class Table:
     """A table of the source that has a place in PostgreSQL.
 
-    ``places`` are the columns with a place of their own, in the order of the staging table; those of ``key`` tell a row
-    from others. The other columns go into the row's metadata, where ``has_metadata``. ``vector`` is the staged vector.
+    ``places`` are the columns that have a column in the staging table, in its order. The columns of ``key`` identify a
+    row. With ``has_metadata``, all other columns go into the row's metadata. ``vector`` is the column of the vector.
     """
 
     name: str
@@ -75,7 +75,7 @@ TABLES = (
         has_metadata=False,
     ),
 )
-"""In the order in which they are copied: what is referred to comes first."""
+"""In the order in which they are copied: a table comes after those that it refers to."""
 
 _EMBEDDINGS = "node_embeddings"
 _HAVE_A_PLACE = {table.name for table in TABLES} | {_EMBEDDINGS, "embedding_model", "schema_version"}
@@ -85,7 +85,7 @@ _HAVE_A_PLACE = {table.name for table in TABLES} | {_EMBEDDINGS, "embedding_mode
 class Row:
     """A row for its staging table: ``fields`` are in the binary form of PostgreSQL's text, the last may be a vector.
 
-    ``problem`` is what PostgreSQL could not hold. ``bad_vector`` is why the memory comes without its vector.
+    ``problem`` says what PostgreSQL cannot store. ``bad_vector`` says why the memory is copied without its vector.
     """
 
     key: str
@@ -95,13 +95,13 @@ class Row:
 
     @property
     def size(self) -> int:
-        """About how many bytes of memory it takes."""
+        """About how many bytes of memory the row takes."""
         return sum(len(value) for value in self.fields if value)
 
 
 @dataclass(frozen=True)
 class SourceModel:
-    """The model that the source's vectors are of, as far as it says: ``name`` and ``hash`` may be None."""
+    """The model of the source's vectors, as far as the source states it: ``name`` and ``hash`` may be None."""
 
     name: str | None
     dimension: int
@@ -114,7 +114,7 @@ class SourceModel:
 
 @dataclass
 class Source:
-    """An open source. ``columns`` and ``counts`` are those of its tables, by name, without full-text indexes."""
+    """An open source. ``columns`` and ``counts`` (rows) are by the table's name; full-text indexes are left out."""
 
     path: Path
     conn: sqlite3.Connection = field(repr=False)
@@ -122,23 +122,23 @@ class Source:
     columns: dict[str, list[str]]
     counts: dict[str, int]
     models: dict[str | None, int]
-    """Of each name in ``node_embeddings``, how many vectors."""
+    """How many vectors each model's name has in ``node_embeddings``."""
     model: SourceModel | None
-    """The one that most vectors are of; None where there are no vectors."""
+    """The model of most vectors, None if there are no vectors."""
 
     @property
     def tables(self) -> list[Table]:
-        """Those that are there and have a place, in the order in which they are copied."""
+        """The tables that the source has and that have a place in PostgreSQL, in the order in which they are copied."""
         return [table for table in TABLES if table.name in self.columns]
 
     @property
     def left_behind(self) -> dict[str, int]:
-        """The tables without a place, and how many rows they have."""
+        """The tables without a place in PostgreSQL, and how many rows each has."""
         return {name: rows for name, rows in self.counts.items() if name not in _HAVE_A_PLACE}
 
     @property
     def columns_left_behind(self) -> dict[str, list[str]]:
-        """The columns without a place in tables whose rows have no metadata either."""
+        """The columns without a place in PostgreSQL, of tables whose rows have no metadata to put them into."""
         found = {
             table.name: [column for column in self.columns[table.name] if column not in table.places]
             for table in self.tables
@@ -147,7 +147,7 @@ class Source:
         return {name: columns for name, columns in found.items() if columns}
 
     def rows(self, table: Table, dimension: int | None) -> Iterator[Row]:
-        """Yield the rows of ``table``, with vectors of ``dimension`` elements, or without any where it is None."""
+        """Yield the rows of ``table``, with vectors of ``dimension`` elements, or without vectors if it is None."""
         own = self.columns[table.name]
         rest = [column for column in own if column not in table.places and column != table.vector]
         selected = [*table.places, *rest] if table.has_metadata else [*table.places, *table.key]
@@ -170,12 +170,12 @@ class Source:
                 row = _row(table, named, rest, vectors, dimension)
                 if twice and row.key.lower() in twice:
                     if row.key.lower() in seen:
-                        row = Row(row.key, "id is that of another row, capitals aside", row.fields)
+                        row = Row(row.key, "another row has the same id, but for upper and lower case", row.fields)
                     seen.add(row.key.lower())
                 yield row
 
     def _ids_of_several(self, table: Table) -> set[str]:
-        """The ids that several rows have, capitals aside: one UUID."""
+        """Return the ids in lower case that several rows have, because they are one UUID in PostgreSQL."""
         if table.key != ("id",) or "id" not in self.columns[table.name]:
             return set()
         with self.reading():
@@ -200,11 +200,11 @@ class Source:
 
 @contextmanager
 def open_source(path: Path) -> Iterator[Source]:
-    """Open the database ``path`` read-only, as it is at this moment, and close it afterwards.
+    """Open the database ``path`` read-only, in one snapshot, and close it afterwards.
 
-    Raises :class:`SourceError` where it is no Vestige database or cannot be read.
+    Raises :class:`SourceError` if it is not a Vestige database or cannot be read.
     """
-    # Not by pathlib, which raises for a name that is longer than any file's.
+    # Without pathlib, which raises for a name that is too long for a file.
     if not os.path.isfile(path):  # noqa: PTH113
         raise SourceError(
             f"there is no file {path}", "name the SQLite database with --sqlite-path; nothing was written"
@@ -215,7 +215,7 @@ def open_source(path: Path) -> Iterator[Source]:
         )
     try:
         with _translated(path):
-            # One snapshot for all tables: a memory that is written meanwhile would have edges and no row.
+            # One snapshot for all tables: otherwise a memory written meanwhile could have edges and no row.
             conn.execute("BEGIN")
             yield _inspected(path, conn)
     finally:
@@ -223,11 +223,12 @@ def open_source(path: Path) -> Iterator[Source]:
 
 
 def upgrade(source: Source, path: Path) -> None:
-    """Bring the database ``path`` to the layout of version 15: a copy of ``source``, or the source itself, closed.
+    """Upgrade the database ``path`` to the layout of version 15.
 
-    Tables and columns of that version that are missing are made, with their defaults; ``schema_version`` says 15.
-    Nothing is dropped, and no row changes but by those defaults. This is not Vestige's own migration: see the header
-    of ``migrations/sqlite/version_15.sql``.
+    ``path`` is the source's own file, which must be closed, or another one, into which the source is copied first.
+    Tables and columns of that version that are missing are added, with their defaults, and ``schema_version`` is set
+    to 15. Nothing is dropped, and rows change only by those defaults. This is not Vestige's own migration: see the
+    header of ``migrations/sqlite/version_15.sql``. Raises :class:`SourceError` if SQLite refuses.
     """
     if path != source.path:
         with source.reading(), _closing(sqlite3.connect(path)) as copy:
@@ -247,7 +248,7 @@ def upgrade(source: Source, path: Path) -> None:
                 continue
             for name, kind, not_null, default in _columns(wanted, table):
                 if name not in there:
-                    # SQLite adds a NOT NULL column only with a default.
+                    # SQLite adds a NOT NULL column only if it has a default.
                     given = f" DEFAULT {default}" if default is not None else ""
                     constraint = " NOT NULL" if not_null and given else ""
                     conn.execute(f"ALTER TABLE {quoted(table)} ADD COLUMN {quoted(name)} {kind}{constraint}{given}")
@@ -273,25 +274,30 @@ def _inspected(path: Path, conn: sqlite3.Connection) -> Source:
         "SELECT name, sql FROM sqlite_master"
         " WHERE type = 'table' AND name NOT LIKE 'sqlite!_%' ESCAPE '!' ORDER BY name"
     ).fetchall()
-    # The full-text index is derived from the memories, and search_vec takes its place.
+    # The full-text index is derived from the memories, and PostgreSQL has search_vec instead.
     virtual = [name for name, sql in tables if sql.upper().startswith("CREATE VIRTUAL")]
     names = [name for name, _ in tables if name not in virtual and not any(name.startswith(f"{v}_") for v in virtual)]
     columns = {name: [column for column, *_ in _columns(conn, name)] for name in names}
     if not {"id", "content"} <= set(columns.get("knowledge_nodes", [])):
         raise SourceError(
-            f"{path} is no Vestige database: it has no table knowledge_nodes with the columns id and content",
-            f"its tables are: {', '.join(names) or 'none'}; nothing was written",
+            f"{path} is not a Vestige database: it has no table knowledge_nodes with the columns id and content",
+            f"name the file that Vestige writes with --sqlite-path; the tables of this one are: "
+            f"{', '.join(names) or 'none'}; nothing was written",
         )
     if _EMBEDDINGS in columns and not {"node_id", "embedding"} <= set(columns[_EMBEDDINGS]):
         raise SourceError(
-            f"{path}: {_EMBEDDINGS} has no columns node_id and embedding", "it cannot be read; nothing was written"
+            f"{path}: {_EMBEDDINGS} has no columns node_id and embedding",
+            "name a database of Vestige's layout with --sqlite-path; nothing was written",
         )
     counts = {name: conn.execute(f"SELECT count(*) FROM {quoted(name)}").fetchone()[0] for name in names}
     version = 0
     if "version" in columns.get("schema_version", []):
         version = conn.execute("SELECT max(version) FROM schema_version").fetchone()[0] or 0
     if not isinstance(version, int):
-        raise SourceError(f"{path}: the version in schema_version is {version!r}, no number", "nothing was written")
+        raise SourceError(
+            f"{path}: the version in schema_version is {version!r}, not a number",
+            "the file is damaged, or not Vestige's: name another one with --sqlite-path; nothing was written",
+        )
     models, model = _models(conn, columns)
     conn.text_factory = bytes
     return Source(path, conn, version, columns, counts, models, model)
@@ -300,7 +306,7 @@ def _inspected(path: Path, conn: sqlite3.Connection) -> Source:
 def _models(
     conn: sqlite3.Connection, columns: Mapping[str, list[str]]
 ) -> tuple[dict[str | None, int], SourceModel | None]:
-    """Return how many vectors each name has, and the model of most of them."""
+    """Return how many vectors each model's name has, and the model of most of them."""
     if _EMBEDDINGS not in columns:
         return {}, None
     name, said = (one if one in columns[_EMBEDDINGS] else "NULL" for one in ("model", "dimensions"))
@@ -316,7 +322,7 @@ def _models(
             lengths[dimensions] += 0
     if not names:
         return {}, None
-    # Where no vector is whole, what they say of themselves: each is reported as it is met.
+    # If no vector is whole, the dimension that they state counts. Each faulty vector is reported when it is read.
     dimension = lengths.most_common(1)[0][0] if lengths else 1
     registry = set(columns.get("embedding_model", []))
     registered, hashed = None, None
@@ -326,10 +332,10 @@ def _models(
         row = conn.execute(f"SELECT {select} FROM embedding_model LIMIT 1").fetchone()
         registered, hashed, of = row or (None, None, None)
         if of != dimension:
-            # The hash of the model at another dimension says nothing of these vectors.
+            # A hash registered for another dimension does not describe these vectors.
             hashed = None
     if registered is not None:
-        # It speaks for vectors that say nothing themselves, and where they say otherwise it is one more model.
+        # The registered name counts for vectors without a name. If vectors have another name, there are two models.
         names[registered] += names.pop(None, 0)
     return dict(names), SourceModel(names.most_common(1)[0][0], dimension, hashed)
 
@@ -380,8 +386,8 @@ def _translated(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         hint = {
             "database is locked": "another process is writing to it: stop Vestige, then run again",
-            "unable to open database file": "this account may not read it, or a database in WAL mode lies in a folder "
-            "that cannot be written to: copy it elsewhere, with its -wal file, and name the copy",
+            "unable to open database file": "either this account may not read it, or it is in WAL mode and its folder "
+            "cannot be written to: copy it elsewhere, with its -wal file, and name the copy",
         }.get(str(error), "check it with: sqlite3 FILE 'PRAGMA integrity_check'")
         raise SourceError(
             f"SQLite says of {path}: {error}",

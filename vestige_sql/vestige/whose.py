@@ -1,4 +1,4 @@
-"""Whose vectors a source has: the model that they may be registered under, or why they are not copied."""
+"""Which model made a source's vectors: the model to register, or why they are not copied."""
 
 from __future__ import annotations
 
@@ -15,17 +15,20 @@ from vestige_sql.vestige.source import Source, SourceModel
 
 NOTHING = "nothing was written"
 
-_ELSE_TEXT = "copy the text alone with --without-embeddings and encode it with one model: vestige-sql migrate reembed"
+_ELSE_TEXT = "copy only the text with --without-embeddings and encode it with one model: vestige-sql migrate reembed"
 
 
 def settle_model(
     conn: psycopg.Connection[Any], source: Source, probed: Probed, plan: CopyPlan, offered: ModelSignature | None
 ) -> ModelSignature | None:
-    """Return the model that the vectors to copy are of, None where none are to be copied.
+    """Return the model of the vectors to copy, None if none are to be copied.
 
-    A column never holds vectors of two models, or of another than the registered one. SQLite says a model's name, and a
-    hash only where it has a registry with one. A name is no signature, so that where neither PostgreSQL nor the source
-    has the hash, somebody has to say which model it was; nothing is made up.
+    A column never holds vectors of two models, nor of a model that is not the registered one. The source states the
+    model's name, and its hash only if it has a registry with one. A name is no signature: if neither PostgreSQL nor the
+    source has the hash, the user must name the model with ``offered``. Nothing is made up.
+
+    Raises :class:`ModelMismatch` if the model is not known or not the registered one, and :class:`TargetError` if the
+    column cannot store the vectors.
     """
     model = source.model
     if not plan.embeddings or model is None:
@@ -34,17 +37,17 @@ def settle_model(
         raise ModelMismatch(
             f"the vectors of {source.path} come from several models: "
             + ", ".join(f"{name or 'unnamed'} ({rows:,})" for name, rows in source.models.items()),
-            f"vectors of several models do not mix: {_ELSE_TEXT}; {NOTHING}",
+            f"vectors of several models do not mix, so {_ELSE_TEXT}; {NOTHING}",
         )
     if probed.table["embedding_type"] != "vector":
         raise TargetError(
-            f"{probed.column} is of type {probed.table['embedding_full_type']}, which cannot hold float32 bit for bit",
+            f"{probed.column} is of type {probed.table['embedding_full_type']}, which cannot store float32 bit for bit",
             f"{_ELSE_TEXT}; {NOTHING}",
         )
     if offered is None and model.name is None:
         raise ModelMismatch(
-            f"{source.path} does not say which model its vectors are of",
-            f"say it with --model NAME_OR_DIR, or {_ELSE_TEXT}; {NOTHING}",
+            f"{source.path} does not state the model of its vectors",
+            f"name it with --model NAME_OR_DIR, or {_ELSE_TEXT}; {NOTHING}",
         )
     if offered is not None and not _is(model, offered):
         raise ModelMismatch(
@@ -68,24 +71,25 @@ def settle_model(
     counts = count_rows(conn, probed)
     if counts["rows_with_text"] > counts["rows_missing"]:
         raise ModelMismatch(
-            f"{probed.column} has vectors, and nothing says of which model: none is registered",
-            f"say it first: vestige-sql migrate register --model NAME_OR_DIR; {NOTHING}",
+            f"{probed.column} has vectors, and no model is registered for them",
+            f"register their model first: vestige-sql migrate register --model NAME_OR_DIR; {NOTHING}",
         )
     signature = offered or _said_by(model)
     if signature is None:
         raise ModelMismatch(
-            f"no model is registered for {probed.column}, and {source.path} says of its own only: {model}",
-            "name the model that made the vectors, and the copy registers it: --model NAME_OR_DIR (or register it "
-            f"with: vestige-sql migrate register); or {_ELSE_TEXT}; {NOTHING}",
+            f"no model is registered for {probed.column}, and {source.path} states only {model}",
+            "name the model that made the vectors with --model NAME_OR_DIR, which registers it, or register it with "
+            f"vestige-sql migrate register, or {_ELSE_TEXT}; {NOTHING}",
         )
     check_dimension(signature)
     return signature
 
 
 def _is(model: SourceModel, signature: ModelSignature) -> bool:
-    """Whether nothing that the source says of its model speaks against ``signature``.
+    """Return whether ``signature`` agrees with everything that the source states about its model.
 
-    A model from a folder has no owner in its name, so all-MiniLM-L6-v2 is sentence-transformers/all-MiniLM-L6-v2.
+    A model from a folder has no owner in its name, so all-MiniLM-L6-v2 counts as
+    sentence-transformers/all-MiniLM-L6-v2.
     """
     names = (model.name or signature.name, signature.name)
     without_owner = {name.rpartition("/")[2] for name in names}
@@ -94,7 +98,7 @@ def _is(model: SourceModel, signature: ModelSignature) -> bool:
 
 
 def _said_by(model: SourceModel) -> ModelSignature | None:
-    """The signature that the source has whole, or None."""
+    """Return the model's signature if the source states all of it, else None."""
     try:
         return ModelSignature(model.name or "", model.dimension, model.hash or "")
     except ValueError:

@@ -10,7 +10,7 @@ import pytest
 from support import Conn, FakeEmbedder, Points, seed
 
 from vestige_sql import ReembedPlan, ReembedReport, run_reembed
-from vestige_sql.reembed.clock import PHASES, Spent
+from vestige_sql.reembed.clock import ACTIVITIES, Clock
 from vestige_sql.reembed.inside import apply_reembed
 from vestige_sql.reembed.verbs import apply_staged, stage_reembed
 
@@ -22,7 +22,7 @@ def timed(run: Callable[[], ReembedReport]) -> dict[str, float]:
     started = time.monotonic()
     spent = run().spent
     whole = time.monotonic() - started
-    assert set(spent) == set(PHASES)
+    assert set(spent) == set(ACTIVITIES)
     assert min(spent.values()) >= 0
     # The connections are closed after the report is made.
     assert whole - 0.25 < sum(spent.values()) <= whole
@@ -34,7 +34,7 @@ def sleep(*_: object) -> None:
 
 
 def test_a_block_counts_less_what_is_inside_it() -> None:
-    spent = Spent()
+    spent = Clock()
     with spent.on("apply"):
         with spent.on("index"):
             sleep()
