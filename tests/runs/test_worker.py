@@ -52,7 +52,7 @@ def worker_for(conn: Conn, model: FakeEmbedder, *, copies: int = 4, target: Targ
         "model_name": signature.name,
         "model_hash": signature.hash,
         "only_missing": False,
-        "run_id": probed.open_run["id"],
+        "run_id": probed.open_run.id,
     }
     worker = Worker(
         Assignment(dsn(conn), values, signature, probed.name, 128, PAGE, threads=1, copies=copies, files=files_hash())
@@ -63,7 +63,7 @@ def worker_for(conn: Conn, model: FakeEmbedder, *, copies: int = 4, target: Targ
 
 def staged(conn: Conn) -> int:
     probed = probe(conn, VESTIGE)
-    if probed.open_run is None or not probed.open_run["staging_exists"]:
+    if probed.open_run is None or not probed.open_run.staging_exists:
         return 0
     return int(steps.query(conn, "probe/staged.sql", probed.values)[0]["rows_staged"])
 

@@ -157,7 +157,7 @@ def test_staleness(db: str, conn: Conn) -> None:
     def staleness() -> tuple[int, ...]:
         probed = probe(conn, Target())
         assert probed.open_run is not None
-        values = probed.values | {"only_missing": probed.open_run["scope"] == "missing"}
+        values = probed.values | {"only_missing": probed.open_run.scope == "missing"}
         return tuple(steps.query(conn, "monitor/staleness.sql", values)[0].values())
 
     assert staleness() == (10, 0, 0, 0)

@@ -371,7 +371,7 @@ def prepare(conn: Conn, conninfo: str, state: str) -> None:
 def step_values(conn: Conn) -> dict[str, Value]:
     """A value for every variable that a step takes."""
     probed = probe(conn, VESTIGE)
-    signature = OLD.signature() if probed.open_run and probed.open_run["scope"] == "missing" else NEW.signature()
+    signature = OLD.signature() if probed.open_run and probed.open_run.scope == "missing" else NEW.signature()
     return probed.values | {
         "dimension": signature.dimension,
         "model_name": signature.name,
@@ -397,7 +397,7 @@ def step_values(conn: Conn) -> dict[str, Value]:
             for step in steps.folder("functions")
             if step.name != "functions/complaint.sql"
         ),
-        "run_id": probed.open_run["id"] if probed.open_run else 0,
+        "run_id": probed.open_run.id if probed.open_run else 0,
         "file": "a/10_step.sql",
         "sha256": "0" * 64,
         "rows_affected": 1,

@@ -34,7 +34,7 @@ def dry_run_reembed(
         work = find_work(conn, probed, signature, plan)
         way, reason = find_way(conn, probed, signature, work, plan) if work.scope else (None, None)
         staged = 0
-        if probed.open_run and probed.open_run["staging_exists"]:
+        if probed.open_run and probed.open_run.staging_exists:
             staged = steps.query(conn, "probe/staged.sql", probed.values)[0]["rows_staged"]
         builds_index = (
             work.scope is not None

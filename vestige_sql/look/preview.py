@@ -13,6 +13,7 @@ from vestige_sql.encode.embedder import Embedder, ModelSignature
 from vestige_sql.encode.window import embed_queries
 from vestige_sql.errors import CheckFailed, UsageError
 from vestige_sql.plan import VESTIGE, Target
+from vestige_sql.reembed.open_run import find_open_run
 from vestige_sql.reembed.target import VECTOR_TYPES, Probed, probe
 from vestige_sql.steps.files import Value
 from vestige_sql.vestige.search import MOST_RESULTS, check_same, vector_text
@@ -95,9 +96,9 @@ def preview(
         except psycopg.errors.UndefinedTable:
             still = None
         else:
-            still = steps.query_one(conn, "probe/open_run.sql", values)
+            still = find_open_run(conn, values)
         # A run's number is never given twice: still open, it was so throughout, and nothing was switched.
-        if still is None or not still["staging_exists"] or still["id"] != probed.open_run["id"]:
+        if still is None or not still.staging_exists or still.id != probed.open_run.id:
             raise CheckFailed(
                 f"what was staged for {probed.column} was put in place or thrown away during the preview",
                 "see vestige-sql migrate status; a preview is of what is staged and not yet in place",
@@ -107,10 +108,10 @@ def preview(
 
 def _staged(probed: Probed) -> ModelSignature:
     run = probed.open_run
-    if run is None or not run["staging_exists"] or run["scope"] not in ("all", "missing"):
+    if run is None or not (run.stages and run.staging_exists):
         raise CheckFailed(f"nothing is staged for {probed.column}", "run vestige-sql migrate stage first")
-    staged = ModelSignature(run["name"], run["dimension"], run["hash"])
-    if run["scope"] == "missing":
+    staged = run.model
+    if run.only_missing:
         raise CheckFailed(
             f"what is staged for {probed.column} is of the registered model, {staged}, for rows that lack a vector",
             "there is no other space to look at: vestige-sql search asks the one there is",

@@ -118,7 +118,7 @@ def _lines(
         for step in inside.steps("end"):
             yield from _plain_step(conn, step, values)
         return
-    recorder = _Recorder(conn, str(probed.open_run["id"]))
+    recorder = _Recorder(conn, str(probed.open_run.id))
     yield "\\set ON_ERROR_STOP on"
     yield "\\set QUIET on"
     yield "\\pset tuples_only on"

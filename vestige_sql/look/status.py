@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from vestige_sql import steps
@@ -14,7 +15,7 @@ from vestige_sql.reembed.target import Probed
 def status(conninfo: str, *, target: Target = VESTIGE, last_runs: int = 5) -> dict[str, Any]:
     """Return what is registered, what the column and its indexes are, the open run and the last runs."""
     with probed_target(conninfo, target) as (conn, probed):
-        open_run = dict(probed.open_run) if probed.open_run else None
+        open_run = asdict(probed.open_run) if probed.open_run else None
         if open_run and open_run["staging_exists"]:
             open_run["rows_staged"] = steps.query(conn, "probe/staged.sql", probed.values)[0]["rows_staged"]
             open_run["share_done"] = min(1.0, open_run["rows_staged"] / max(1, open_run["rows_total"] or 1))
@@ -32,7 +33,7 @@ def status(conninfo: str, *, target: Target = VESTIGE, last_runs: int = 5) -> di
             "estimated_rows": probed.table["estimated_rows"],
             "indexes": probed.indexes,
             "indexes_to_build": probed.saved_indexes,
-            "kept": probed.kept,
+            "kept": asdict(probed.kept) if probed.kept else None,
             "phase": phase,
             "left": left,
             "next": command,

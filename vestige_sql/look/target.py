@@ -60,10 +60,10 @@ def ask_gate(conninfo: str, *, target: Target = VESTIGE) -> list[str]:
     with probed_target(conninfo, target, "gate") as (conn, probed):
         check_goes_on(conn, probed, ReembedPlan())
         run = probed.open_run
-        if run is None or run["state"] != "staging" or not run["staging_exists"]:
+        if run is None or run.state != "staging" or not run.staging_exists:
             raise CheckFailed(f"nothing is staged for {probed.column}", "run vestige-sql migrate stage first")
-        values = probed.values | refusal_values(probed, run["dimension"], ReembedPlan())
-        values["only_missing"] = run["scope"] == "missing"
+        values = probed.values | refusal_values(probed, run.dimension, ReembedPlan())
+        values["only_missing"] = run.only_missing
         values["way"] = "fill" if values["only_missing"] else ask(conn, values).choose("auto")[0]
         with conn.transaction():
             return [

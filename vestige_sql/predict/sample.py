@@ -38,7 +38,7 @@ def draw_sample(conn: psycopg.Connection[Any], job: Job) -> list[dict[str, Any]]
     if not job.rows_pending:
         return []
     run = job.probed.open_run
-    resumes = run is not None and run["staging_exists"]
+    resumes = run is not None and run.staging_exists
     staged = ("vestige_sql", job.values["staging_table"], "id") if resumes else (
         job.values["schema"], job.values["table"], job.values["id_column"])  # fmt: skip
     values = job.values | {

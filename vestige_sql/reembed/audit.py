@@ -72,12 +72,12 @@ def finish_open_run(conn: psycopg.Connection[Any], probed: Probed, *, indexed: b
     run = probed.open_run
     if run is None:
         return
-    switched = run["state"] == "applied" and run["way"] == "online"
+    switched = run.applied and run.online
     if switched:
         for folder in plans.load("online").folders("clear"):
             if plans.role(folder) != "close":
                 for step in steps.folder(folder):
-                    record_step(conn, run["id"], steps.run(conn, step, probed.values))
+                    record_step(conn, run.id, steps.run(conn, step, probed.values))
     if indexed or switched:
         steps.run(conn, steps.load("run/finish.sql"), probed.values)
 
@@ -102,19 +102,16 @@ def auditing(
 ) -> Iterator[int]:
     """Open the run in the audit, or go on with the open one, and keep the error that stops it."""
     run = probed.open_run
-    goes_on = run is not None and (
-        (run["state"] in ("staging", "filling") and run["scope"] == work.scope)
-        or (run["state"] == "applied" and work.scope == "index")
-    )
+    goes_on = run is not None and run.goes_on_with(work.scope)
     if run is not None and not goes_on:
         # A run whose vectors are in place and whose index this run builds or replaces, or an empty one.
         finish_open_run(conn, probed)
-    run_id: int = run["id"] if run is not None and goes_on else begin_run(conn, probed, signature, work, plan)
+    run_id: int = run.id if run is not None and goes_on else begin_run(conn, probed, signature, work, plan)
     if goes_on:
         log.info(
             "reembed: going on with run %d, begun %s",
             run_id,
-            f"{run['started_at']:%Y-%m-%d %H:%M:%S %Z}" if run else "",
+            f"{run.started_at:%Y-%m-%d %H:%M:%S %Z}" if run else "",
         )
     try:
         yield run_id

@@ -73,8 +73,8 @@ def finalize(
     with claimed_session(conninfo, target, "back") as (conn, probed):
         if probed.kept is None:
             return None
-        in_column = probed.kept["place"] == "column"
-        size = steps.query(conn, f"probe/kept_{probed.kept['place']}_size.sql", probed.values)[0]
+        in_column = probed.kept.in_column
+        size = steps.query(conn, f"probe/kept_{probed.kept.place}_size.sql", probed.values)[0]
         model = kept_model(probed)
         if before_write is not None:
             before_write(
@@ -84,9 +84,9 @@ def finalize(
             )
         plan = replace(plan, online=in_column, apply="auto")
         values = probed.values | {"lock_timeout": f"{round(plan.lock_wait_secs * 1000)}ms"}
-        applier = Applier(conn, values, plan, probed.kept["run_id"], Progress(), conninfo)
+        applier = Applier(conn, values, plan, probed.kept.run_id, Progress(), conninfo)
         applied = Applied("finalize", "")
-        order = plans.load(f"finalize-{probed.kept['place']}")
+        order = plans.load(f"finalize-{probed.kept.place}")
         if in_column:
             log.info("finalize: dropping the former indexes, once the transactions that are open now have ended")
             for folder in order.folders("index"):
@@ -108,9 +108,9 @@ def finalize(
 
 def _check_kept(conn: psycopg.Connection[Any], probed: Probed) -> ModelSignature:
     run = probed.open_run
-    if run is not None and run["state"] in ("staging", "filling"):
+    if run is not None and run.under_way:
         raise CheckFailed(
-            f"run {run['id']} is under way on {probed.column}, to {run['name']}",
+            f"run {run.id} is under way on {probed.column}, to {run.name}",
             "end it first: vestige-sql migrate status says how; nothing was written",
         )
     if probed.kept is None:
@@ -131,7 +131,7 @@ def _check_kept(conn: psycopg.Connection[Any], probed: Probed) -> ModelSignature
 def _without_vector(conn: psycopg.Connection[Any], probed: Probed) -> int:
     """How many rows have text and no kept vector of it."""
     assert probed.kept is not None
-    missing: int = steps.query(conn, f"probe/kept_{probed.kept['place']}_missing.sql", probed.values)[0]["rows_missing"]
+    missing: int = steps.query(conn, f"probe/kept_{probed.kept.place}_missing.sql", probed.values)[0]["rows_missing"]
     return missing
 
 
@@ -142,7 +142,7 @@ class _Back:
         self, conn: psycopg.Connection[Any], conninfo: str, probed: Probed, model: ModelSignature, plan: ReembedPlan
     ) -> None:
         assert probed.kept is not None
-        in_column = probed.kept["place"] == "column"
+        in_column = probed.kept.in_column
         # In a column they are switched to as online: with the table's lock waited for no longer than that.
         plan = replace(plan, online=True, apply="auto") if in_column else replace(plan, online=False, keep_old=False)
         self.conn, self.probed, self.model, self.plan = conn, probed, model, plan
@@ -158,7 +158,7 @@ class _Back:
         else:
             self.way, self.reason = find_way(conn, probed, model, work, plan)
             when = conditions(plan) | {self.way} - {"rewrite"}
-        self.folders = plans.load(f"rollback-{probed.kept['place']}").folders(when=when)
+        self.folders = plans.load(f"rollback-{probed.kept.place}").folders(when=when)
         values = step_values(probed, model, work, plan) | opening_values(conn, probed, model) | {"way": self.way}
         self.applier = Applier(conn, values, plan, 0, Progress(), conninfo)
         self.locked_at = 0.0

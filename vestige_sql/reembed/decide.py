@@ -11,6 +11,7 @@ from vestige_sql import steps
 from vestige_sql.encode.embedder import Embedder, ModelSignature
 from vestige_sql.errors import CheckFailed, DimensionMismatch, FilesChanged, IndexInvalid, StagedForAnother
 from vestige_sql.plan import ReembedPlan
+from vestige_sql.reembed.open_run import RenamedRun, find_renamed_run
 from vestige_sql.reembed.refusals import ask
 from vestige_sql.reembed.target import MAX_DIMENSION, VECTOR_TYPES, Probed
 from vestige_sql.steps.files import Value
@@ -142,9 +143,7 @@ def notes(probed: Probed, signature: ModelSignature, work: Work) -> list[str]:
 def staged_for(probed: Probed) -> ModelSignature | None:
     """Return the model that the open run stages vectors for, None where nothing is being staged."""
     run = probed.open_run
-    if run is None or run["state"] not in ("staging", "filling") or run["scope"] not in ("all", "missing"):
-        return None
-    return ModelSignature(run["name"], run["dimension"], run["hash"])
+    return run.model if run is not None and run.stages else None
 
 
 def in_space_of(probed: Probed, expect: ModelSignature) -> bool:
@@ -177,14 +176,14 @@ def find_work(conn: psycopg.Connection[Any], probed: Probed, signature: ModelSig
     if probed.open_run and staged_for(probed):
         check_staged_for(probed, signature)
         check_goes_on(conn, probed, plan)
-        if scope == "all" and probed.open_run["scope"] == "missing":
+        if scope == "all" and probed.open_run.only_missing:
             raise StagedForAnother(
                 f"vectors are staged for the rows of {probed.column} that lack one, and they are of {signature}, while "
                 f"{probed.model or 'no model'} is registered by now",
                 "they would be mixed with vectors of another model: vestige-sql migrate abort, and run again; the "
                 "table is as it was",
             )
-        scope = probed.open_run["scope"]
+        scope = probed.open_run.scope
     if plan.concurrent_index and probed.invalid_indexes:
         drops = " ".join(
             psycopg.sql.SQL("DROP INDEX CONCURRENTLY {};")
@@ -224,27 +223,29 @@ def check_goes_on(conn: psycopg.Connection[Any], probed: Probed, plan: ReembedPl
     and :class:`FilesChanged` where it was brought this far by other step files.
     """
     run = probed.open_run
-    if run is None or run["state"] not in ("staging", "filling"):
+    if run is None or not run.under_way:
         return
     state = "the column is in the space of the registered model, and what is staged stays"
-    for option, column in (("id", probed.target.id_column), ("content", probed.target.content_column)):
-        if run[f"{option}_column"] not in (None, column):
+    for option, column, begun_with in (
+        ("--id-column", probed.target.id_column, run.id_column),
+        ("--content-column", probed.target.content_column, run.content_column),
+    ):
+        if begun_with not in (None, column):
             raise StagedForAnother(
-                f"run {run['id']} on {probed.column} was begun with --{option}-column {run[f'{option}_column']}, and "
-                f"this is about {column}",
-                f"go on with --{option}-column {run[f'{option}_column']}, or throw away what is staged with "
+                f"run {run.id} on {probed.column} was begun with {option} {begun_with}, and this is about {column}",
+                f"go on with {option} {begun_with}, or throw away what is staged with "
                 "vestige-sql migrate abort; where the column was renamed, give it its name back until the run is over; "
                 f"{state}",
             )
-    if run["state"] == "filling" and not plan.online:
+    if run.filling and not plan.online:
         raise StagedForAnother(
-            f"run {run['id']} on {probed.column} is changing the model online: its second column is there",
+            f"run {run.id} on {probed.column} is changing the model online: its second column is there",
             "go on with --online, or undo it with vestige-sql migrate abort; search goes on in the former vectors",
         )
-    if not plan.accept_edited_files and (edited := _edited_files(conn, run["id"], run["package_version"])):
+    if not plan.accept_edited_files and (edited := _edited_files(conn, run.id, run.package_version)):
         raise FilesChanged(
-            f"run {run['id']} on {probed.column} was brought this far by other step files: {', '.join(edited)}",
-            f"put those of vestige-sql {run['package_version']} back, whose SHA-256 are in vestige_sql.step, or throw "
+            f"run {run.id} on {probed.column} was brought this far by other step files: {', '.join(edited)}",
+            f"put those of vestige-sql {run.package_version} back, whose SHA-256 are in vestige_sql.step, or throw "
             "away what was done with vestige-sql migrate abort; where the edit makes no difference to what was done, "
             f"go on with --accept-edited-files; {state}",
         )
@@ -265,18 +266,16 @@ def check_not_renamed(conn: psycopg.Connection[Any], probed: Probed) -> None:
     """Raise :class:`StagedForAnother` where a run of this very table was begun under another name of it."""
     if probed.open_run is None and (run := renamed_run(conn, probed)) is not None:
         raise StagedForAnother(
-            f"run {run['id']} to {run['name']} is under way on {run['column']}, a name that is gone: it was begun "
+            f"run {run.id} to {run.name} is under way on {run.column}, a name that is gone: it was begun "
             f"before {probed.name} or its column was renamed",
             "give it its name back until the run is over, or undo the run with vestige-sql migrate abort; no vector "
             "was touched, and what is staged stays",
         )
 
 
-def renamed_run(conn: psycopg.Connection[Any], probed: Probed) -> dict[str, Any] | None:
+def renamed_run(conn: psycopg.Connection[Any], probed: Probed) -> RenamedRun | None:
     """Return the open run that was begun under another name of the table or of its column, if there is one."""
-    if not probed.server["package_functions_exist"]:
-        return None
-    return steps.query_one(conn, "probe/renamed_run.sql", probed.values)
+    return find_renamed_run(conn, probed.values) if probed.server["package_functions_exist"] else None
 
 
 def difference(one: ModelSignature, other: ModelSignature) -> str:
@@ -290,10 +289,7 @@ def difference(one: ModelSignature, other: ModelSignature) -> str:
 
 def kept_model(probed: Probed) -> ModelSignature | None:
     """Return the model whose former vectors are kept, None where none are or their model was not registered."""
-    kept = probed.kept
-    if kept is None or kept["hash"] is None:
-        return None
-    return ModelSignature(kept["name"], kept["dimension"], kept["hash"])
+    return probed.kept.model if probed.kept else None
 
 
 def keeps_triggers_quiet(conn: psycopg.Connection[Any], probed: Probed) -> bool:
@@ -358,15 +354,15 @@ def find_staged(
         check_staged_for(probed, expect)
     check_not_renamed(conn, probed)
     run, signature = probed.open_run, staged_for(probed)
-    if run is None or signature is None or not run["staging_exists"]:
+    if run is None or signature is None or not run.staging_exists:
         raise CheckFailed(
             f"nothing is staged for {probed.column}" + (f" with {expect}" if expect else ""),
             "run vestige-sql migrate stage first; nothing was written",
         )
     check_goes_on(conn, probed, plan)
     counts = count_rows(conn, probed)
-    rows = counts["rows_missing"] if run["scope"] == "missing" else counts["rows_with_text"]
-    return signature, Work(run["scope"], rows, counts["rows_total"] - counts["rows_with_text"], counts["rows_total"])
+    rows = counts["rows_missing"] if run.only_missing else counts["rows_with_text"]
+    return signature, Work(run.scope, rows, counts["rows_total"] - counts["rows_with_text"], counts["rows_total"])
 
 
 def verb_of(plan: ReembedPlan) -> str:

@@ -79,7 +79,7 @@ def apply_reembed(
         signature, work = find_staged(connection, probed, plan, expect)
         way, reason = find_way(connection, probed, signature, work, plan)
         assert probed.open_run is not None
-        job = Job("", connection, probed, signature, plan, work, probed.open_run["id"], Progress(), spent)
+        job = Job("", connection, probed, signature, plan, work, probed.open_run.id, Progress(), spent)
         applier = Applier(connection, job.values, plan, job.run_id, job.progress, spent=spent)
         return job.report(applier.retrying(lambda: applier.apply(way, reason)))
 
@@ -112,7 +112,7 @@ def _install_if_empty(conn: psycopg.Connection[Any], target: Target) -> None:
 
 def _open_if_empty(conn: psycopg.Connection[Any], probed: Probed, expect: ModelSignature) -> Probed:
     """Where no row has text, open a run for ``expect`` with an empty staging table, for all that there is is staged."""
-    if (probed.open_run and probed.open_run["staging_exists"]) or count_rows(conn, probed)["rows_with_text"]:
+    if (probed.open_run and probed.open_run.staging_exists) or count_rows(conn, probed)["rows_with_text"]:
         return probed
     work = Work("all", 0, 0, 0)
     if staged_for(probed) is None:
@@ -120,7 +120,7 @@ def _open_if_empty(conn: psycopg.Connection[Any], probed: Probed, expect: ModelS
             # Left by an earlier run, with a definition for the dimension that the column has still.
             plan, pending = ReembedPlan(), Work("index", 0, 0, 0)
             values = step_values(probed, probed.model, pending, plan)
-            applier = Applier(conn, values, plan, probed.open_run["id"], Progress())
+            applier = Applier(conn, values, plan, probed.open_run.id, Progress())
             applier.retrying(lambda: applier.build_only(drop_invalid=bool(probed.invalid_indexes)))
             probed = probe(conn, probed.target)
         steps.run(conn, steps.load("run/finish.sql"), probed.values)

@@ -58,7 +58,7 @@ def build_pending_indexes(
 ) -> Probed:
     """Build the indexes that an earlier run has left to build, before another model makes their definitions stale."""
     run = probed.open_run
-    if not probed.saved_indexes or probed.model is None or (run and run["state"] != "applied"):
+    if not probed.saved_indexes or probed.model is None or (run and run.under_way):
         return probed
     names = ", ".join(index["name"] for index in probed.saved_indexes)
     log.info("reembed: an earlier run has left %s to build, which comes first", names)
@@ -182,7 +182,7 @@ class Job:
 
     def _online(self, applier: Applier, reason: str, embedder: Embedder | None) -> Applied:
         run = self.probed.open_run
-        filling = run is not None and run["state"] == "filling"
+        filling = run is not None and run.filling
         stage = None
         if embedder is not None:
             stager = applier.stager = self.stager(embedder)

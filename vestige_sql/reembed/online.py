@@ -19,6 +19,7 @@ from vestige_sql.database.connection import connect
 from vestige_sql.errors import CheckFailed, RecallTooLow
 from vestige_sql.reembed.apply import Applier
 from vestige_sql.reembed.audit import Applied
+from vestige_sql.reembed.open_run import find_open_run
 from vestige_sql.reembed.recall import measure_recall
 from vestige_sql.reembed.stage import CHANGED_ROWS, TooManyPending
 from vestige_sql.steps import plans
@@ -122,8 +123,8 @@ class Online:
             # For the session, so that it is so while changed rows are written too.
             self.applier.record(steps.run(self.conn, once, self.values))
         staged = steps.query(self.conn, "probe/staged.sql", self.values)[0]["rows_staged"]
-        run = steps.query_one(self.conn, "probe/open_run.sql", self.values)
-        filled = run["rows_filled"] if run else 0
+        run = find_open_run(self.conn, self.values)
+        filled = run.rows_filled if run else 0
         started, logged = time.monotonic(), time.monotonic()
         rows, slowest = _FIRST_ROWS, 0.0
         with self.applier.progress.rows(staged, filled, "filling"), self.applier.spent.on("apply"):
@@ -276,8 +277,8 @@ class Online:
 
     def _verified(self) -> bool:
         """Whether the table's rows are still in the file in which they were verified."""
-        run = steps.query_one(self.conn, "probe/open_run.sql", self.values)
-        return run is not None and run["verified"]
+        run = find_open_run(self.conn, self.values)
+        return run is not None and run.verified
 
     def _try(self, applied: Applied, most: int) -> Applied:
         holding = not self._caught_up and not most

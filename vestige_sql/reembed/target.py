@@ -13,6 +13,7 @@ from vestige_sql.database.installed import check_version
 from vestige_sql.encode.embedder import ModelSignature
 from vestige_sql.errors import TargetError
 from vestige_sql.plan import Target
+from vestige_sql.reembed.open_run import Kept, OpenRun, find_open_run
 from vestige_sql.reembed.refusals import OF_THE_SERVER, OF_THE_TABLE, check_any_way
 from vestige_sql.steps.files import Value
 
@@ -35,8 +36,8 @@ class Probed:
     model: ModelSignature | None
     indexes: list[dict[str, Any]]
     saved_indexes: list[dict[str, Any]]
-    open_run: dict[str, Any] | None
-    kept: dict[str, Any] | None
+    open_run: OpenRun | None
+    kept: Kept | None
     values: dict[str, Value] = field(repr=False)
 
     @property
@@ -142,6 +143,7 @@ def probe(conn: psycopg.Connection[Any], target: Target, *, needs_package: bool 
     if table["registry"] != "none" and (row := steps.query_one(conn, f"probe/model_{table['registry']}.sql", values)):
         model = ModelSignature(row["name"], row["dimension"], row["hash"]) if row["hash"] else None
     installed = server["package_schema_exists"] and server["package_functions_exist"]
+    kept = steps.query_one(conn, "probe/kept.sql", values) if installed else None
     return Probed(
         target=target,
         server=server,
@@ -149,7 +151,7 @@ def probe(conn: psycopg.Connection[Any], target: Target, *, needs_package: bool 
         model=model,
         indexes=steps.query(conn, "probe/indexes.sql", values),
         saved_indexes=steps.query(conn, "probe/saved_indexes.sql", values) if installed else [],
-        open_run=steps.query_one(conn, "probe/open_run.sql", values) if installed else None,
-        kept=steps.query_one(conn, "probe/kept.sql", values) if installed else None,
+        open_run=find_open_run(conn, values) if installed else None,
+        kept=Kept(**kept) if kept else None,
         values=values,
     )

@@ -93,7 +93,7 @@ def stage_reembed(
     signature, spent = check_embedder(embedder), Clock()
     with claimed_session(conninfo, target, "stage") as (conn, probed):
         # An online run may be under way: then this stages what changed, and the run's second column is left alone.
-        online = bool(probed.open_run and probed.open_run["state"] == "filling")
+        online = bool(probed.open_run and probed.open_run.filling)
         plan = replace(plan, online=online, fire_triggers=True)
         work = find_work(conn, probed, signature, plan)
         if work.scope in (None, "index"):
@@ -181,17 +181,16 @@ def abort_reembed(conninfo: str, *, target: Target = VESTIGE) -> bool:
     column with its indexes and triggers. Returns False where no run is under way; one that has been applied stays.
     """
     with claimed_session(conninfo, target, "back") as (conn, probed):
-        run, named = probed.open_run, probed.values
-        if run is None and (run := renamed_run(conn, probed)) is not None:
-            # What it made is called as it was then, and hangs on the table as that is called now.
-            named = run["variables"]
-        if run is None or run["state"] == "applied":
+        # What a run made is called as it was then, and hangs on the table as that is called now.
+        renamed = renamed_run(conn, probed) if probed.open_run is None else None
+        run, named = (renamed, renamed.variables) if renamed else (probed.open_run, probed.values)
+        if run is None or run.state == "applied":
             finish_open_run(conn, probed, indexed=False)
             return False
-        plan = ReembedPlan(online=run["state"] == "filling")
+        plan = ReembedPlan(online=run.filling)
         now = {key: probed.values[key] for key in ("oid", "name", "schema", "table")}
         values = named | now | {"lock_timeout": f"{round(plan.lock_wait_secs * 1000)}ms"}
-        applier = Applier(conn, values, plan, run["id"], Progress(), conninfo)
+        applier = Applier(conn, values, plan, run.id, Progress(), conninfo)
         of_then = replace(applier, values=values | named)
         applied = Applied("abort", "")
         order = plans.load("abort")
