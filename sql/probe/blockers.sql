@@ -7,8 +7,6 @@
 --
 -- Locks:        none on the target
 -- Transaction:  either
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
 -- Variables:    dimension, embedding_type, oid, embedding_column, old_dimension, dimension_changes

@@ -1,8 +1,8 @@
 """Moves a Vestige SQLite database into Vestige's PostgreSQL schema.
 
-Each table goes in batches: binary COPY into a temporary staging table that takes everything as text, then the steps
-of ``sql/copy/<table>`` say what is wrong with which row and insert the others, all in one transaction a batch. A row
-that is there stays as it is, so what a killed run has left out is all that the next one inserts.
+Each table goes in batches: binary COPY into a temporary staging table that takes everything as text, then the steps of
+``sql/from_sqlite/<table>`` say what is wrong with which row and insert the others, all in one transaction a batch. A
+row that is there stays as it is, so what a killed run has left out is all that the next one inserts.
 """
 
 from __future__ import annotations
@@ -169,13 +169,13 @@ def _check_version(source: Source, plan: CopyPlan) -> None:
 
 
 def _check_tables(conn: psycopg.Connection[Any], probed: Probed) -> None:
-    missing = [row["missing"] for row in steps.query(conn, "copy/look/10_missing.sql", probed.values)]
+    missing = [row["missing"] for row in steps.query(conn, "from_sqlite/look/10_missing.sql", probed.values)]
     if missing:
         raise TargetError(
             f"beside {probed.name} this database lacks what a copy needs: {', '.join(missing)}",
             f"run: vestige-sql migrate up; {_NOTHING}",
         )
-    lacking = [row["missing"] for row in steps.query(conn, "copy/look/05_missing_grants.sql", probed.values)]
+    lacking = [row["missing"] for row in steps.query(conn, "from_sqlite/look/05_missing_grants.sql", probed.values)]
     if lacking:
         raise TargetError(
             f"role {probed.server['role']} lacks rights that a copy to {probed.name} needs",
@@ -267,7 +267,7 @@ def _said_by(model: SourceModel) -> ModelSignature | None:
 
 
 def _report(conn: psycopg.Connection[Any], source: Source, probed: Probed, model: ModelSignature | None) -> CopyReport:
-    there = steps.query(conn, "copy/look/20_count.sql", probed.values)[0]
+    there = steps.query(conn, "from_sqlite/look/20_count.sql", probed.values)[0]
     report = CopyReport(
         str(source.path),
         source.version,
@@ -327,7 +327,7 @@ def _copy(
     progress: Progress,
 ) -> None:
     started = time.monotonic()
-    for step in steps.folder("copy/create"):
+    for step in steps.folder("from_sqlite/create"):
         steps.run(conn, step, probed.values)
     if report.dry_run:
         for counts in report.tables.values():
@@ -399,9 +399,9 @@ def _stage(
     """Bring a batch through its staging table into PostgreSQL, in the transaction that is open."""
     counts = report.tables[table.name]
     values = values | {"staging_table": f"copy_{table.name}"}
-    steps.run(conn, steps.load("copy/batch/10_clear.sql"), values)
+    steps.run(conn, steps.load("from_sqlite/batch/10_clear.sql"), values)
     cursor = conn.cursor()
-    with cursor.copy(steps.load("copy/batch/20_copy.sql").render(values, conn)) as copy:
+    with cursor.copy(steps.load("from_sqlite/batch/20_copy.sql").render(values, conn)) as copy:
         copy.write(batch.stream)
     counts.presented += cursor.rowcount
     for row in batch.rows:

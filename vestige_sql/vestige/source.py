@@ -2,7 +2,7 @@
 
 Vestige's tables differ by version, so nothing is taken for granted but ``knowledge_nodes`` with an id and a content:
 the columns that are there are read. SQLite lets anything stand in any column; what PostgreSQL could not even hold as
-text or vector is found here, everything else by the steps of ``sql/copy``.
+text or vector is found here, everything else by the steps of ``sql/from_sqlite``.
 """
 
 from __future__ import annotations
