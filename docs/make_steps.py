@@ -26,7 +26,8 @@ again by doing so. [sql/README.md](../sql/README.md) is the manual for running t
   left out, but for locks that keep everybody off.
 - **Transaction**: *required* steps belong into the one transaction with all the others of their run; *either* may run
   in it or by themselves; *alone* ones are one short transaction each; *forbidden* ones refuse to run in any.
-- **Fires** is about the target's own triggers. Event triggers see DDL, from whomever it comes.
+- **Rewrites** is empty where no file of the target is written anew.
+- **Fires** is about the target's own triggers, and empty where none fires. Event triggers see all DDL.
 - **Run again**: *safe* steps leave things as after the first time, *refused* ones are stopped by the server.
 """
 
@@ -129,7 +130,7 @@ def page() -> str:
 
 def _row(step: Step) -> str:
     sentence = re.split(r"(?<=\.)\s", step.header["What"], maxsplit=1)[0].replace("\n", " ")
-    cells = [f"[{step.name}](../sql/{step.name})", sentence, *(step.header[name] for name in HEADER_FIELDS)]
+    cells = [f"[{step.name}](../sql/{step.name})", sentence, *(step.header.get(name, "") for name in HEADER_FIELDS)]
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
 
 

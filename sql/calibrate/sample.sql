@@ -8,8 +8,6 @@
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  either
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
 -- Variables:    id_column, schema, table, embedding_column, only_missing, resumes, staged_schema, staged_table, staged_id, id_schema, distance, page_rows, content_column, sample_texts, page_bytes

@@ -2,8 +2,6 @@
 --
 -- Locks:        none on the target
 -- Transaction:  either
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, it is replaced by itself
 -- Undo:         this file of the former version
 -- Variables:    none

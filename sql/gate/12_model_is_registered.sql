@@ -2,8 +2,6 @@
 --
 -- Locks:        none on the target, ACCESS SHARE on embedding_model
 -- Transaction:  either
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
 -- Variables:    only_missing, schema, table, embedding_column

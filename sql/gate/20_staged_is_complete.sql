@@ -4,8 +4,6 @@
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  either
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
 -- Variables:    schema, table, id_column, content_column, embedding_column, only_missing, staging_table, id_schema

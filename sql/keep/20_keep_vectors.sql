@@ -2,8 +2,6 @@
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  required
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, what is kept stays
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    kept_table, id_column, content_column, embedding_column, schema, table

@@ -4,8 +4,6 @@
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  either
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
 -- Variables:    content_column, id_column, only_missing, embedding_column, schema, table, staging_table, id_schema

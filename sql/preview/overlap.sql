@@ -7,8 +7,6 @@
 --
 -- Locks:        ACCESS SHARE on the target, ACCESS SHARE on the staging table
 -- Transaction:  either
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
 -- Variables:    id_column, content_column, embedding_column, schema, table, staging_table, id_schema, sample, vector_type, vector_schema, operator, limit

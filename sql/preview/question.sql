@@ -6,8 +6,6 @@
 --
 -- Locks:        ACCESS SHARE on the target, ACCESS SHARE on the staging table
 -- Transaction:  either
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
 -- Variables:    old_vector, vector_type, old_dimension, new_vector, dimension, id_column, embedding_column, schema, table, staging_table, id_schema, vector_schema, operator, limit, content_column

@@ -4,8 +4,6 @@
 --
 -- Locks:        none on the target
 -- Transaction:  either
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
 -- Variables:    none

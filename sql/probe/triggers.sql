@@ -3,8 +3,6 @@
 --
 -- Locks:        none on the target
 -- Transaction:  either
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
 -- Variables:    oid, insert_trigger, update_trigger, keep_trigger

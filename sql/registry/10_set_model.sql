@@ -2,8 +2,6 @@
 --
 -- Locks:        none on the target, ROW EXCLUSIVE on embedding_model
 -- Transaction:  required
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, writes the same
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    schema, table, embedding_column

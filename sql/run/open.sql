@@ -2,8 +2,6 @@
 --
 -- Locks:        none on the target
 -- Transaction:  either
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    refused, while the target has an open run
 -- Undo:         DELETE the row from vestige_sql.run
 -- Variables:    schema, table, embedding_column, scope, from_name, from_dimension, from_hash, model_name, dimension, model_hash, way, rows_total, variables, package_version

@@ -4,8 +4,6 @@
 --
 -- Locks:        none on the target
 -- Transaction:  either
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, writes the same
 -- Undo:         nothing to undo
 -- Variables:    error, run_id

@@ -2,8 +2,6 @@
 --
 -- Locks:        none on the target
 -- Transaction:  either
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, writes the same
 -- Undo:         nothing to undo
 -- Variables:    way, way_reason, duration_secs, index_secs, run_id

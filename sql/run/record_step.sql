@@ -2,8 +2,6 @@
 --
 -- Locks:        none on the target
 -- Transaction:  either
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, it is recorded once more
 -- Undo:         DELETE the row from vestige_sql.step
 -- Variables:    run_id, file, sha256, rows_affected, duration_secs

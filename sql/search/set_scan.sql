@@ -7,8 +7,6 @@
 --
 -- Locks:        none on the target
 -- Transaction:  required
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, it sets the same values
 -- Undo:         ends with the transaction
 -- Variables:    limit, filtered, vector_schema

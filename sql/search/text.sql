@@ -7,8 +7,6 @@
 --
 -- Locks:        ACCESS SHARE on the target, ACCESS SHARE on scheduling
 -- Transaction:  either
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
 -- Variables:    schema, domains, node_types, tags, min_retrievability, text, limit

@@ -6,8 +6,6 @@
 --
 -- Locks:        none on the target
 -- Transaction:  either
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, it sets the same values
 -- Undo:         ends with the session
 -- Variables:    none

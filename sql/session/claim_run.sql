@@ -4,8 +4,6 @@
 --
 -- Locks:        none on the target, one advisory lock
 -- Transaction:  either
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, the lock is counted
 -- Undo:         ends with the session
 -- Variables:    schema, table, embedding_column

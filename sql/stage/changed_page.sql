@@ -6,8 +6,6 @@
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  either
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
 -- Variables:    id_column, content_column, schema, table, id_schema, changed_table, after, id_sql_type, until, page_rows, staging_table, page_bytes

@@ -5,8 +5,6 @@
 --
 -- Locks:        none on the target
 -- Transaction:  either
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, it is held already
 -- Undo:         nothing to undo
 -- Variables:    run_id, model_name, dimension, model_hash

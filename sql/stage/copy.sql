@@ -4,8 +4,6 @@
 --
 -- Locks:        none on the target
 -- Transaction:  either
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    refused, where a row is staged already: by the primary key
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    staging_table

@@ -3,8 +3,6 @@
 --
 -- Locks:        none on the target, one advisory lock
 -- Transaction:  required
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, the lock is counted
 -- Undo:         ends with the transaction
 -- Variables:    copies

@@ -2,8 +2,6 @@
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  either
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, there is nothing left to drop
 -- Undo:         nothing to undo, the vectors are of no use
 -- Variables:    staging_table, schema, table, id_column, id_schema, content_column

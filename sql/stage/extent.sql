@@ -6,8 +6,6 @@
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  either
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
 -- Variables:    schema, table, id_column, id_schema, staging_table

@@ -5,8 +5,6 @@
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  either
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
 -- Variables:    id_column, schema, table, id_schema, staging_table, content_column, embedding_column, only_missing

@@ -15,8 +15,6 @@
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  either
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
 -- Variables:    id_column, content_column, embedding_column, order_column, schema, table, after, order_schema, order_type, until, page_rows, only_missing, staging_table, id_schema, page_bytes

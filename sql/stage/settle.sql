@@ -8,8 +8,6 @@
 --
 -- Locks:        none on the target
 -- Transaction:  either
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, there is nothing left to note
 -- Undo:         nothing to undo
 -- Variables:    staging_table, pages

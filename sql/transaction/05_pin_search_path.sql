@@ -5,8 +5,6 @@
 --
 -- Locks:        none on the target
 -- Transaction:  required
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, it sets the same values
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    none

@@ -2,8 +2,6 @@
 --
 -- Locks:        none on the target, one advisory lock
 -- Transaction:  required
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, the lock is counted
 -- Undo:         ends with the transaction
 -- Variables:    schema, table, embedding_column

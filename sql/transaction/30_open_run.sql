@@ -4,8 +4,6 @@
 --
 -- Locks:        none on the target
 -- Transaction:  required
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, an open run stays as it is
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    schema, table, embedding_column, scope, model_name, dimension, model_hash, package_version

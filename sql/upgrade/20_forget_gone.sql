@@ -4,8 +4,6 @@
 --
 -- Locks:        none on the target
 -- Transaction:  required
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, it finds none that is left
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    function_files

@@ -2,8 +2,6 @@
 --
 -- Locks:        none on the target
 -- Transaction:  required
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, the same version stays as it is
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    package_version, last_migration

@@ -68,6 +68,7 @@ from vestige_sql.look.status import status
 from vestige_sql.look.target import ask_gate
 from vestige_sql.reembed import online, stage
 from vestige_sql.resources import resource_dir
+from vestige_sql.steps import plans
 
 __all__ = ["role"]
 
@@ -323,16 +324,16 @@ def test_undoing_that_is_stopped(db: str, conn: Conn, monkeypatch: pytest.Monkey
     seed(conn, ROWS, OLD)
     before = everything(conn)
 
-    def stopped(undo: Callable[[str], object], folder: str) -> None:
+    def stopped(undo: Callable[[str], object], plan: str, part: str) -> None:
         """It dies after the last step that it runs."""
         with monkeypatch.context() as patch, pytest.raises(Stopped):
-            Points(patch).after(steps.folder(folder)[-1].name, stop)
+            Points(patch).after(plans.load(plan).steps(part)[-1].name, stop)
             undo(db)
 
     for goes_on in (False, True):
-        assert run_until(db, monkeypatch, "index/concurrently/60_analyze.sql", new())
+        assert run_until(db, monkeypatch, "index/complete/30_analyze.sql", new())
         # What has been dropped by itself is gone, and nothing of what goes in one transaction.
-        stopped(abort_reembed, "abort")
+        stopped(abort_reembed, "abort", "undo")
         assert status(db)["left"] == ["build the new index", "verify every row", "switch"]
         assert space_of(conn, [OLD, NEW]) is OLD
         if not goes_on:
@@ -342,10 +343,10 @@ def test_undoing_that_is_stopped(db: str, conn: Conn, monkeypatch: pytest.Monkey
     run_reembed(db, again, ONLINE)
     assert not again.texts
     switched = everything(conn)
-    stopped(rollback, "rollback/close")
+    stopped(rollback, "rollback-column", "back")
     assert everything(conn) == switched
     rollback(db)
-    stopped(finalize, "finalize")
+    stopped(finalize, "finalize-column", "drop")
     check_space(conn, OLD)
     # Its index is gone, and the way back is there.
     rollback(db)
@@ -417,7 +418,7 @@ def test_killed_as_the_switch_is_committed(victims: Any, db: str, conn: Conn) ->
     seed(conn, ROWS, OLD)
     before = everything(conn)
     for goes_on in (True, False):
-        kill(victims, db, NEW, ONLINE_FIELDS, Point("commit", "online/close/10_close_run.sql"))
+        kill(victims, db, NEW, ONLINE_FIELDS, Point("commit", "run/record_switched.sql"))
         # The server has the COMMIT, and nobody to tell.
         wait_for(conn, "SELECT 1 FROM embedding_model WHERE model_name = 'new'")
         check_space(conn, NEW)
@@ -517,10 +518,10 @@ def test_status_says_what_to_type_next(
     assert at(FILL, "before") == [f"fill {ROWS} rows of the second column", *to_the_end]
     assert at(FILL)[1:] == at("index/save/10_save_definitions.sql", "before") == to_the_end
     conn.execute("UPDATE knowledge_nodes SET content = 'other', embedding = NULL WHERE content = 'memory number 7'")
-    assert at("index/concurrently/60_analyze.sql") == ["catch up with 1 changes", "verify every row", "switch"]
+    assert at("index/complete/30_analyze.sql") == ["catch up with 1 changes", "verify every row", "switch"]
     assert at("online/verify/20_remember_verified.sql") == ["verify every row", "switch"]
     assert at("lock/exclusive/20_lock_target.sql") == ["switch"]
-    assert run_until(db, monkeypatch, "online/clean_up/20_drop_staging_table.sql", new())
+    assert run_until(db, monkeypatch, "stage/drop.sql", new())
     assert phase() == ("switched", ["clear away what the run made for itself"], [go_on])
     run_reembed(db, new(), ONLINE)
     back = (
@@ -684,9 +685,7 @@ def test_there_and_back(db: str, conn: Conn) -> None:
         ("back", "back", "done", "new", "old"),
     ]
     ran = {name for (name,) in conn.execute("SELECT file FROM vestige_sql.step WHERE run_id = %s", (runs[0]["id"],))}
-    assert ran == {s.name for f in ("open", "column", "close") for s in steps.folder(f"rollback/{f}")} | {
-        "registry/10_set_model.sql"
-    }
+    assert ran == {step.name for step in plans.load("rollback-column").steps() if not step.name.startswith("lock/")}
 
     assert finalize(db) is not None
     conn.execute("GRANT SELECT (embedding), UPDATE (embedding) ON knowledge_nodes TO PUBLIC")

@@ -384,10 +384,10 @@ def test_again_nothing_is_new_and_what_is_there_stays_as_it_is(db: str, conn: Co
 @pytest.mark.parametrize(
     ("step", "memories_there"),
     [
-        ("copy/knowledge_nodes/insert/20_insert.sql", 3),
-        ("copy/knowledge_nodes/insert/30_insert_scheduling.sql", 3),
-        ("copy/memory_connections/insert/20_insert.sql", 10),
-        ("register/20_set_model.sql", 0),
+        ("from_sqlite/knowledge_nodes/insert/20_insert.sql", 3),
+        ("from_sqlite/knowledge_nodes/insert/30_insert_scheduling.sql", 3),
+        ("from_sqlite/memory_connections/insert/20_insert.sql", 10),
+        ("first_model/20_set_model.sql", 0),
     ],
 )
 def test_a_copy_that_was_cut_off_goes_on(
@@ -428,7 +428,7 @@ def test_two_at_once_are_refused(db: str, tmp_path: Path, monkeypatch: pytest.Mo
             run_copy(db, path)
         refused.append(error.value)
 
-    Points(monkeypatch).before("copy/knowledge_nodes/insert/20_insert.sql", second)
+    Points(monkeypatch).before("from_sqlite/knowledge_nodes/insert/20_insert.sql", second)
     assert run_copy(db, path).tables["knowledge_nodes"].new == 1
     assert len(refused) == 1
 
@@ -441,7 +441,7 @@ def test_batches_are_bounded_in_rows_and_in_bytes(
     points = Points(monkeypatch)
     run_copy(db, build(tmp_path / "s.db", 15, {"knowledge_nodes": rows}), CopyPlan(batch_size=3))
     # three alone, one with two short ones, then three and two
-    assert points.ran.count("copy/knowledge_nodes/insert/20_insert.sql") == 6
+    assert points.ran.count("from_sqlite/knowledge_nodes/insert/20_insert.sql") == 6
     assert one(conn, "SELECT count(*) FROM knowledge_nodes") == 11
 
 

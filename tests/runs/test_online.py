@@ -315,7 +315,7 @@ PHASES = (
     ("before", "index/concurrently/30_create_indexes.sql"),
     ("before", "online/catch_up/10_discard_stale.sql"),
     ("before", "online/verify/10_note_unfilled.sql"),
-    ("before", "lock/exclusive/10_set_lock_timeout.sql"),
+    ("before", "lock/ready/10_set_lock_timeout.sql"),
 )
 """Points of a run, with no lock held, at which it waits here until the writers have done something."""
 

@@ -137,6 +137,11 @@ def test_every_condition_is_of_use() -> None:
     assert set(CONDITIONS) == {condition for name in plans.names() for condition in plans.load(name).conditions}
 
 
+def test_every_role_is_some_folders() -> None:
+    lines = [line for name in plans.names() for part in plans.load(name).parts for line in part.lines]
+    assert {plans.role(line.folder) for line in lines} == {*plans.ROLES, None}
+
+
 def test_every_plan_begins_with_what_it_does() -> None:
     for name in plans.names():
         assert (SQL / "plans" / name).read_text().startswith("# "), name

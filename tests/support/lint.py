@@ -65,7 +65,7 @@ def settings(name: str, plans: Iterable[Scenario]) -> str:
         scenario.names[: scenario.names.index(name)]
         for scenario in plans
         # COMMIT ends what lock/ has set.
-        if name in scenario.names and not name.startswith("index/concurrently/")
+        if name in scenario.names and not name.startswith(("index/concurrently/", "index/complete/"))
     ]
     if before and all(any(earlier.startswith("lock/") for earlier in names) for names in before):
         limits.append("SET lock_timeout = '2s';")

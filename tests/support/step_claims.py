@@ -26,7 +26,7 @@ from vestige_sql.reembed.pgcopy import staged_rows
 from vestige_sql.reembed.target import probe
 from vestige_sql.resources import resource_dir
 from vestige_sql.steps import plans
-from vestige_sql.steps.files import HEADER_FIELDS, Step, Value
+from vestige_sql.steps.files import HEADER_FIELDS, OPTIONAL_FIELDS, Step, Value
 from vestige_sql.steps.psql import variables_in
 
 Conn = psycopg.Connection[Any]
@@ -52,13 +52,16 @@ _OTHER_LOCK = rf"({_MODE}) on (the staging table|embedding_model|{'|'.join(_VEST
 GRAMMAR = {
     "Locks": rf"(?P<mode>none|{_MODE}) on the target(?P<held>, to the end of the transaction)?(, ({_OTHER_LOCK}))*",
     "Transaction": "required|either|alone|forbidden",
-    "Rewrites": "nothing|heap and every index of the target(, unless .+)?",
-    "Fires": "no triggers(, while (triggers/disable/ has|online/quiet/ keeps) them off)?|INSERT triggers",
+    "Rewrites": "heap and every index of the target(, unless .+)?",
+    "Fires": "no triggers, while (triggers/disable/ has|online/quiet/ keeps) them off|INSERT triggers",
     "Run again": "(safe|refused)(, .+)?",
     "Undo": ".+",
     "Variables": r"none|\w+(, \w+)*",
 }
 """What each field may say, as regular expressions over the whole field."""
+
+WITHOUT = {"Rewrites": "nothing", "Fires": "no triggers"}
+"""What a header says that lacks an optional field. To say it in words is a fault."""
 
 READ_ONLY = "safe, it only reads"
 
@@ -74,11 +77,13 @@ def faults(step: Step) -> list[str]:
     """What is wrong with the header as it stands, before any server is asked."""
     found = []
     header = step.header
-    if list(header) != ["What", *HEADER_FIELDS]:
+    if list(header) != ["What", *(name for name in HEADER_FIELDS if name in header or name not in OPTIONAL_FIELDS)]:
         found.append(f"its fields are {', '.join(list(header)[1:])}")
     if not re.match(r"-- [A-Z]", step.text) or not re.match(r".+?\.(\s|$)", header["What"], re.DOTALL):
         found.append("it does not begin with a sentence")
     for name, grammar in GRAMMAR.items():
+        if name in OPTIONAL_FIELDS and name not in header:
+            continue
         if not re.fullmatch(grammar, header.get(name, "")):
             found.append(f"{name} says {header.get(name)!r}")
     used = list(dict.fromkeys(str(m[m.lastgroup or 0]) for m in variables_in(step.text)))
@@ -231,7 +236,7 @@ def scenarios() -> list[Scenario]:
                 *_part("rollback-column"),
                 *_part("finalize-column"),
             ),
-            (("dimension", OLD.dimension), ("verb", "back"), ("way", "back")),
+            (("dimension", OLD.dimension), ("verb", "back"), ("way", "back"), ("second_column", "@kept_column")),
         ),
         Scenario(
             "back, from a table",
@@ -379,6 +384,7 @@ def step_values(conn: Conn) -> dict[str, Value]:
         "only_asking": False,
         "fire_triggers": False,
         "only_missing": False,
+        "second_column": probed.values["new_column"],
         "lock_timeout": "2s",
         "run_state": "done",
         "index_workers": 0,
@@ -469,7 +475,7 @@ _STAGED = {
 
 def _stage_rows(conn: Conn) -> None:
     """Fill the staging tables of a copy, each with a good row, which refers to those before it, and a bad one."""
-    for step in steps.folder("copy/create"):
+    for step in steps.folder("from_sqlite/create"):
         steps.run(conn, step, step_values(conn))
     new = "b0000000-0000-4000-8000-000000000000"
     row = conn.execute("SELECT id::text FROM public.knowledge_nodes ORDER BY id LIMIT 1").fetchone()
@@ -539,7 +545,7 @@ def strongest(modes: Sequence[str]) -> str:
 def lies(step: Step, seen: Sequence[Seen]) -> list[str]:
     """Which claims of the header the server did not bear out."""
     found = []
-    header = step.header
+    header = WITHOUT | step.header
 
     def check(holds: bool, field_name: str, but: str) -> None:
         if not holds:

@@ -60,7 +60,7 @@ from vestige_sql.resources import resource_dir
 ONLINE = ReembedPlan(online=True)
 SWAP = ReembedPlan(apply="swap")
 FILL = "online/fill/10_fill_batch.sql"
-LOCK = "lock/exclusive/03_wait_for_vacuum.sql"
+LOCK = "lock/ready/03_wait_for_vacuum.sql"
 INDEX = "documents_embedding_idx"
 
 
@@ -208,7 +208,7 @@ def test_a_deadlock_over_the_tables_lock(
             thread.start()
             wait_for(conn, f"SELECT 1 FROM pg_locks WHERE pid = {other.info.backend_pid} AND NOT granted")
 
-        Points(monkeypatch).after("lock/exclusive/06_keep_vacuum_off.sql", start)
+        Points(monkeypatch).after("lock/ready/06_keep_vacuum_off.sql", start)
         plan = ReembedPlan(lock_timeout_secs=5, lock_attempts=attempts)
         model = new()
         if attempts == 1:

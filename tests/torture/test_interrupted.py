@@ -179,13 +179,13 @@ READ_ONLY = re.compile(
 )
 
 # Where the same steps run in every way, one way is enough.
-OF_EVERY_WAY = re.compile(r"^(run|stage|lock|gate|index|registry|finish)/")
+OF_EVERY_WAY = re.compile(r"^(run|stage|lock|gate|index|registry)/")
 
 KILLS = {
     "rewrite": ({"apply": "rewrite"}, None),
     "widen": ({"apply": "widen"}, OF_EVERY_WAY),
     "swap": ({"apply": "swap"}, OF_EVERY_WAY),
-    "concurrently": ({"concurrent_index": True}, re.compile(r"^(?!index/|run/|finish/)")),
+    "concurrently": ({"concurrent_index": True}, re.compile(r"^(?!index/|run/|stage/drop)")),
 }
 
 
@@ -204,12 +204,23 @@ def test_killed_after_each_step(victims: Any, db: str, conn: Conn, monkeypatch: 
     ]
     assert len(names) > 5
     source, model = NEW, OLD
+    before_commit: tuple[str, ...] = (
+        "stage/",
+        "lock/",
+        "gate/",
+        "triggers/",
+        "apply/",
+        "registry/",
+        "run/record_applied",
+    )
+    if not fields.get("concurrent_index"):
+        before_commit += ("index/c",)
     for name in names:
         kill(victims, db, model, fields, Point("after", name))
         space = space_of(conn, [OLD, NEW])
         assert space in (source, model)
         # Up to the last step before COMMIT nothing is in place.
-        if name.startswith(("stage/", "lock/", "gate/", "triggers/", "apply/", "index/create", "registry/", "finish/")):
+        if name.startswith(before_commit):
             assert space is source, name
         finish(db, conn, model, **fields)
         assert rows(conn) == before, name
@@ -219,7 +230,7 @@ def test_killed_after_each_step(victims: Any, db: str, conn: Conn, monkeypatch: 
 @pytest.mark.parametrize("fields", [{}, {"concurrent_index": True}], ids=["offline", "concurrently"])
 def test_killed_around_the_commit(victims: Any, db: str, conn: Conn, fields: dict[str, Any]) -> None:
     seed(conn, ROWS, OLD)
-    last = "finish/20_drop_staging_table.sql"
+    last = "stage/drop.sql"
     kill(victims, db, NEW, fields, Point("after", last))
     assert space_of(conn, [OLD, NEW]) is OLD
     finish(db, conn, NEW, **fields)
@@ -253,7 +264,7 @@ def test_killed_while_rows_that_lack_a_vector_are_filled(
         "chunk",
         "lock/writers/20_lock_target.sql",
         "apply/fill/10_fill_missing.sql",
-        "finish/10_close_run.sql",
+        "run/record_applied.sql",
     ):
         seed(conn, texts=[f"late, for {name}, {i}" for i in range(8)])
         before = rows(conn)
@@ -367,7 +378,7 @@ def test_a_fast_encoder_is_at_work_while_a_chunk_is_copied(
         "lock/exclusive/20_lock_target.sql",
         "gate/20_staged_is_complete.sql",
         "apply/rewrite/20_rewrite_column.sql",
-        "finish/20_drop_staging_table.sql",
+        "stage/drop.sql",
     ],
 )
 def test_sessions_terminated_after_a_step(db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch, step: str) -> None:

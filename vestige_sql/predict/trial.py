@@ -32,8 +32,8 @@ COPY_BYTES = 256 << 20
 # them like vectors of the same model, and avoids duplicates.
 _NOISE = 0.3
 
-# Left out on the copy: locks that nobody else wants, the registry, and the audit with what goes after it.
-_NOT_TRIED = frozenset({"lock", "ask", "registry", "report", "close"})
+# Left out on the copy: locks that nobody else wants, the registry, the audit, and the end of what is staged.
+_NOT_TRIED = frozenset({"lock", "ask", "registry", "report", "drop"})
 
 # --- The copy ---
 

@@ -79,7 +79,7 @@ def finish_open_run(conn: psycopg.Connection[Any], probed: Probed, *, indexed: b
                 for step in steps.folder(folder):
                     record_step(conn, run.id, steps.run(conn, step, probed.values))
     if indexed or switched:
-        steps.run(conn, steps.load("run/finish.sql"), probed.values)
+        steps.run(conn, steps.load("run/close.sql"), probed.values)
 
 
 def step_values(probed: Probed, signature: ModelSignature, work: Work, plan: ReembedPlan) -> dict[str, Value]:

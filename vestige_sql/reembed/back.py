@@ -83,7 +83,10 @@ def finalize(
                 "There is no way back to them after that."
             )
         plan = replace(plan, online=in_column, apply="auto")
-        values = probed.values | {"lock_timeout": f"{round(plan.lock_wait_secs * 1000)}ms"}
+        values = probed.values | {
+            "second_column": probed.values["kept_column"],
+            "lock_timeout": f"{round(plan.lock_wait_secs * 1000)}ms",
+        }
         applier = Applier(conn, values, plan, probed.kept.run_id, Progress(), conninfo)
         applied = Applied("finalize", "")
         order = plans.load(f"finalize-{probed.kept.place}")
@@ -160,6 +163,7 @@ class _Back:
             when = conditions(plan) | {self.way} - {"rewrite"}
         self.folders = plans.load(f"rollback-{probed.kept.place}").folders(when=when)
         values = step_values(probed, model, work, plan) | opening_values(conn, probed, model) | {"way": self.way}
+        values["second_column"] = values["kept_column"]
         self.applier = Applier(conn, values, plan, 0, Progress(), conninfo)
         self.locked_at = 0.0
 
@@ -183,7 +187,7 @@ class _Back:
                 self.applier.build_concurrently(applied)
             except psycopg.Error as error:
                 raise index_failed(error, self.probed) from error
-            steps.run(self.conn, steps.load("run/finish.sql"), self.applier.values)
+            steps.run(self.conn, steps.load("run/close.sql"), self.applier.values)
         # Also for its COMMIT, which waits for the disk, and so for that of lock/briefly/ before it.
         record_report(self.conn, self.applier.run_id, applied, lock_held_secs)
         return applied, lock_held_secs

@@ -123,7 +123,7 @@ def _open_if_empty(conn: psycopg.Connection[Any], probed: Probed, expect: ModelS
             applier = Applier(conn, values, plan, probed.open_run.id, Progress())
             applier.retrying(lambda: applier.build_only(drop_invalid=bool(probed.invalid_indexes)))
             probed = probe(conn, probed.target)
-        steps.run(conn, steps.load("run/finish.sql"), probed.values)
+        steps.run(conn, steps.load("run/close.sql"), probed.values)
         begin_run(conn, probed, expect, work, ReembedPlan())
     for step in plans.load("stage").steps("create"):
         steps.run(conn, step, step_values(probed, expect, work, ReembedPlan()))

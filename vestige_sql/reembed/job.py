@@ -177,7 +177,7 @@ class Job:
         if way not in ("online", "fill"):
             applied.recall = measure_recall(self.conn, self.values, self.plan.recall_sample)
         record_report(self.conn, self.run_id, applied, applied.facts.get("duration_secs", 0.0))
-        steps.run(self.conn, steps.load("run/finish.sql"), self.values)
+        steps.run(self.conn, steps.load("run/close.sql"), self.values)
         return self.report(applied, applier.stager)
 
     def _online(self, applier: Applier, reason: str, embedder: Embedder | None) -> Applied:

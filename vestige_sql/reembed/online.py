@@ -77,7 +77,7 @@ class Online:
         applied = Applied("online", reason)
         if not self.filling:
             self._prepare(applied)
-        self.values["index_column"] = self.values["new_column"]
+        self.values["index_column"] = self.values["second_column"] = self.values["new_column"]
         if self.stage is not None:
             # What changed before changes were noted is found by a pass over the table that begins after that.
             self.stage()

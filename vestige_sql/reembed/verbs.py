@@ -189,7 +189,11 @@ def abort_reembed(conninfo: str, *, target: Target = VESTIGE) -> bool:
             return False
         plan = ReembedPlan(online=run.filling)
         now = {key: probed.values[key] for key in ("oid", "name", "schema", "table")}
-        values = named | now | {"lock_timeout": f"{round(plan.lock_wait_secs * 1000)}ms"}
+        values = (
+            named
+            | now
+            | {"second_column": named["new_column"], "lock_timeout": f"{round(plan.lock_wait_secs * 1000)}ms"}
+        )
         applier = Applier(conn, values, plan, run.id, Progress(), conninfo)
         of_then = replace(applier, values=values | named)
         applied = Applied("abort", "")

@@ -18,7 +18,12 @@ Value = str | int | float | bool | None
 """The types of a variable's value. ``None`` renders as NULL."""
 
 HEADER_FIELDS = ("Locks", "Transaction", "Rewrites", "Fires", "Run again", "Undo", "Variables")
-"""The fields of every header, in their order."""
+"""The fields of a header, in their order."""
+
+OPTIONAL_FIELDS = ("Rewrites", "Fires")
+"""Those that a header has only where there is something to say. One without them says that nothing is rewritten, and
+that no trigger of the target fires.
+"""
 
 
 @dataclass(frozen=True)

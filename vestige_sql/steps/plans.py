@@ -34,20 +34,23 @@ CONDITIONS = {
 HOW = ("one transaction", "a transaction a batch, until nothing is left", "no transaction")
 """How a part is run."""
 
-# What the runner does something of its own around, by the names of the folders, and what a trial leaves out.
-# "remember" writes down what later steps make statements of, and touches nothing else.
-_ROLES = {
+ROLES = {
     "lock": re.compile(r"lock/"),
     "ask": re.compile(r"(probe/refusals|gate/03_nothing_refuses\.sql)$"),
     "gate": re.compile(r"gate$"),
     "apply": re.compile(r"apply/"),
     "verify": re.compile(r"online/verify$"),
-    "build": re.compile(r"index/(create|concurrently)$"),
-    "report": re.compile(r"finish$"),
+    "build": re.compile(r"index/(create|concurrently|complete)$"),
+    "report": re.compile(r"run/record_applied\.sql$"),
+    "drop": re.compile(r"stage/drop\.sql$"),
     "remember": re.compile(r"(index/save|triggers/disable)$"),
-    "close": re.compile(r"run/finish\.sql$"),
+    "close": re.compile(r"run/close\.sql$"),
     "registry": re.compile(r"registry$"),
 }
+"""What the runner does something of its own around, and what a trial leaves out, by the names of the folders.
+
+"remember" writes down what later steps make statements of, and touches nothing else.
+"""
 
 _HEADING = re.compile(r"\[([a-z][a-z_-]*)\] (.+)")
 _WAY = re.compile(r"way (\S+)")
@@ -57,7 +60,7 @@ _LINE = re.compile(r"(?P<folder>[\w/.]+)(?:\s+(?P<word>if|unless)\s+(?P<conditio
 
 def role(name: str) -> str | None:
     """Return what a folder of a plan is to the runner: lock, gate, remember, apply, build, ..., or None."""
-    return next((found for found, pattern in _ROLES.items() if pattern.match(name)), None)
+    return next((found for found, pattern in ROLES.items() if pattern.match(name)), None)
 
 
 @dataclass(frozen=True)

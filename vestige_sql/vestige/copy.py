@@ -1,7 +1,8 @@
 """Copy a Vestige SQLite database into Vestige's PostgreSQL schema.
 
 Each table is copied in batches, each in one transaction. Binary COPY puts a batch into a temporary staging table, whose
-columns are text. Then the steps of ``sql/copy/<table>`` report the faulty rows and insert the others. Rows that exist
+columns are text. Then the steps of ``sql/from_sqlite/<table>`` report the faulty rows and insert the others. Rows that
+exist
 in PostgreSQL stay as they are, so after a killed run the next one inserts only what is missing.
 """
 
@@ -120,13 +121,13 @@ def _check_version(source: Source, plan: CopyPlan) -> None:
 
 
 def _check_tables(conn: psycopg.Connection[Any], probed: Probed) -> None:
-    missing = [row["missing"] for row in steps.query(conn, "copy/look/10_missing.sql", probed.values)]
+    missing = [row["missing"] for row in steps.query(conn, "from_sqlite/look/10_missing.sql", probed.values)]
     if missing:
         raise TargetError(
             f"this database lacks what a copy needs beside {probed.name}: {', '.join(missing)}",
             f"run: vestige-sql migrate up; {NOTHING}",
         )
-    lacking = [row["missing"] for row in steps.query(conn, "copy/look/05_missing_grants.sql", probed.values)]
+    lacking = [row["missing"] for row in steps.query(conn, "from_sqlite/look/05_missing_grants.sql", probed.values)]
     if lacking:
         raise TargetError(
             f"role {probed.server['role']} lacks rights that a copy to {probed.name} needs",
@@ -135,7 +136,7 @@ def _check_tables(conn: psycopg.Connection[Any], probed: Probed) -> None:
 
 
 def _report(conn: psycopg.Connection[Any], source: Source, probed: Probed, model: ModelSignature | None) -> CopyReport:
-    there = steps.query(conn, "copy/look/20_count.sql", probed.values)[0]
+    there = steps.query(conn, "from_sqlite/look/20_count.sql", probed.values)[0]
     report = CopyReport(
         str(source.path),
         source.version,
@@ -196,7 +197,7 @@ def _copy(
     progress: Progress,
 ) -> None:
     started = time.monotonic()
-    for step in steps.folder("copy/create"):
+    for step in steps.folder("from_sqlite/create"):
         steps.run(conn, step, probed.values)
     if report.dry_run:
         for counts in report.tables.values():
@@ -270,9 +271,9 @@ def _stage(
     """Copy a batch through its staging table into PostgreSQL, in the open transaction."""
     counts = report.tables[table.name]
     values = values | {"staging_table": f"copy_{table.name}"}
-    steps.run(conn, steps.load("copy/batch/10_clear.sql"), values)
+    steps.run(conn, steps.load("from_sqlite/batch/10_clear.sql"), values)
     cursor = conn.cursor()
-    with cursor.copy(steps.load("copy/batch/20_copy.sql").render(values, conn)) as copy:
+    with cursor.copy(steps.load("from_sqlite/batch/20_copy.sql").render(values, conn)) as copy:
         copy.write(batch.stream)
     counts.presented += cursor.rowcount
     for row in batch.rows:

@@ -2,7 +2,7 @@
 
 Vestige's tables differ by version, so only ``knowledge_nodes`` with an id and a content is required, and whatever
 columns exist are read. SQLite allows any value in any column. Values that PostgreSQL cannot store as text or vector
-are found here, all other faults by the steps of ``sql/copy``.
+are found here, all other faults by the steps of ``sql/from_sqlite``.
 """
 
 from __future__ import annotations

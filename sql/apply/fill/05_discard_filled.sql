@@ -2,8 +2,6 @@
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  required
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, there is nothing left to drop
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    staging_table, schema, table, id_column, id_schema, embedding_column

@@ -2,7 +2,6 @@
 --
 -- Locks:        ROW EXCLUSIVE on the target
 -- Transaction:  required
--- Rewrites:     nothing
 -- Fires:        no triggers, while triggers/disable/ has them off
 -- Run again:    safe, the transaction leaves nothing behind
 -- Undo:         ROLLBACK, while the transaction is open

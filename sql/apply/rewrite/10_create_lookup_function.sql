@@ -2,8 +2,6 @@
 --
 -- Locks:        none on the target
 -- Transaction:  required
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, it is replaced by itself
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    lookup_function, id_sql_type, vector_type, staging_table, id_schema

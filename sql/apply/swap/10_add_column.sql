@@ -2,8 +2,6 @@
 --
 -- Locks:        ACCESS EXCLUSIVE on the target, to the end of the transaction
 -- Transaction:  required
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    refused, the column is there
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    schema, table, new_column, vector_type, dimension, storage, compression

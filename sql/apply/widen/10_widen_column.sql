@@ -2,8 +2,6 @@
 --
 -- Locks:        ACCESS EXCLUSIVE on the target, to the end of the transaction
 -- Transaction:  required
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, the transaction leaves nothing behind
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    schema, table, embedding_column, vector_type, storage, compression

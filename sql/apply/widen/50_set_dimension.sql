@@ -3,7 +3,6 @@
 -- Locks:        ACCESS EXCLUSIVE on the target, to the end of the transaction
 -- Transaction:  required
 -- Rewrites:     heap and every index of the target
--- Fires:        no triggers
 -- Run again:    safe, the transaction leaves nothing behind
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    schema, table, embedding_column, vector_type, dimension, storage, compression

@@ -5,8 +5,6 @@
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  required
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    refused, the copy is there already
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    copy_table, schema, table

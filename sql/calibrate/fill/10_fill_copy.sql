@@ -2,8 +2,6 @@
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  required
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    refused, the rows are there already, by the copy's key
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    copy_table, schema, table, percent, embedding_column, only_missing

@@ -2,8 +2,6 @@
 --
 -- Locks:        none on the target, ACCESS EXCLUSIVE on the staging table
 -- Transaction:  required
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, it is unlogged already
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    staging_table

@@ -2,8 +2,6 @@
 --
 -- Locks:        ACCESS EXCLUSIVE on the target, to the end of the transaction
 -- Transaction:  required
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, it is gone
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    keep_trigger, schema, table

@@ -2,8 +2,6 @@
 --
 -- Locks:        none on the target
 -- Transaction:  required
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, it is gone
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    keep_function

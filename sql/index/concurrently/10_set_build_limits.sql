@@ -9,8 +9,6 @@
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  either
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, it sets the same values
 -- Undo:         ends with the session
 -- Variables:    index_column, dimension, embedding_type, schema, table, index_workers, index_memory_kb

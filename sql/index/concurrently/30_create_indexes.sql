@@ -2,8 +2,6 @@
 --
 -- Locks:        SHARE UPDATE EXCLUSIVE on the target
 -- Transaction:  forbidden
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, an index that is there stays
 -- Undo:         DROP INDEX CONCURRENTLY
 -- Variables:    schema, table, embedding_column

@@ -9,8 +9,6 @@
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  required
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, it sets the same values
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    embedding_column, dimension, embedding_type, schema, table, index_workers, index_memory_kb

@@ -2,8 +2,6 @@
 --
 -- Locks:        SHARE on the target, to the end of the transaction
 -- Transaction:  required
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, an index that is there stays
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    schema, table, embedding_column

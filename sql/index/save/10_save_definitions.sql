@@ -6,8 +6,6 @@
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  required
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, a definition that is kept already stays
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    schema, table, embedding_column, dimension, index_column

@@ -5,8 +5,6 @@
 --
 -- Locks:        none on the target
 -- Transaction:  either
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, it sets the same value
 -- Undo:         ends with the session
 -- Variables:    lock_timeout

@@ -2,8 +2,6 @@
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  either
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, there is nothing left to discard
 -- Undo:         stage again
 -- Variables:    staging_table, id_schema, changed_table, schema, table, id_column, content_column

@@ -11,10 +11,9 @@
 --
 -- Locks:        ROW EXCLUSIVE on the target
 -- Transaction:  alone
--- Rewrites:     nothing
 -- Fires:        no triggers, while online/quiet/ keeps them off
 -- Run again:    safe, it goes on with the next rows
--- Undo:         abort/column/
+-- Undo:         second_column/drop.sql
 -- Variables:    schema, table, embedding_column, staging_table, batch_rows, id_schema, id_sql_type, id_column, new_column, content_column, changed_table
 
 WITH run AS MATERIALIZED (

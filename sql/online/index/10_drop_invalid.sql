@@ -2,8 +2,6 @@
 --
 -- Locks:        SHARE UPDATE EXCLUSIVE on the target
 -- Transaction:  forbidden
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, there is nothing left to drop
 -- Undo:         build it again: index/concurrently/
 -- Variables:    schema, table, embedding_column

@@ -5,8 +5,6 @@
 --
 -- Locks:        none on the target
 -- Transaction:  required
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, a table that is there stays
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    changed_table, id_type

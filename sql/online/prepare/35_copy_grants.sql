@@ -2,8 +2,6 @@
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  required
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, they are given
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    schema, table, embedding_column, new_column

@@ -6,8 +6,6 @@
 --
 -- Locks:        SHARE ROW EXCLUSIVE on the target, to the end of the transaction
 -- Transaction:  required
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, it is replaced by itself
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    update_trigger, schema, table, content_column, id_column, id_schema, new_column, vector_schema, track_function

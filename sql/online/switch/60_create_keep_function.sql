@@ -2,8 +2,6 @@
 --
 -- Locks:        none on the target
 -- Transaction:  required
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, it is replaced by itself
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    keep_function, kept_column

@@ -4,8 +4,6 @@
 --
 -- Locks:        SHARE ROW EXCLUSIVE on the target, to the end of the transaction
 -- Transaction:  required
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, it is replaced by itself
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    keep_trigger, schema, table, content_column, keep_function

@@ -6,8 +6,6 @@
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  either
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, what is noted is left out
 -- Undo:         nothing to undo
 -- Variables:    changed_table, id_column, schema, table, staging_table, id_schema, content_column, new_column, vector_schema

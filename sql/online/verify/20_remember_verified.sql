@@ -3,8 +3,6 @@
 --
 -- Locks:        none on the target
 -- Transaction:  required
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, it remembers the same
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    schema, table, embedding_column

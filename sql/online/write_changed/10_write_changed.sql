@@ -6,10 +6,9 @@
 --
 -- Locks:        ROW EXCLUSIVE on the target
 -- Transaction:  alone
--- Rewrites:     nothing
 -- Fires:        no triggers, while online/quiet/ keeps them off
 -- Run again:    safe, it goes on with the next rows
--- Undo:         abort/column/
+-- Undo:         second_column/drop.sql
 -- Variables:    changed_table, after_change, batch_rows, id_column, content_column, new_column, schema, table, id_schema, vector_schema, staging_table
 
 WITH batch AS MATERIALIZED (

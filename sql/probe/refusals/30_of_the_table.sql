@@ -6,8 +6,6 @@
 --
 -- Locks:        none on the target
 -- Transaction:  required
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, it sets the same value
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    schema, table, embedding_column, id_column, content_column, verb, target

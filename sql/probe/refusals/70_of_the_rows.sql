@@ -7,8 +7,6 @@
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  required
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, it sets the same value
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    schema, table, embedding_column, verb, id_column, content_column, id_schema
@@ -28,12 +26,12 @@ SELECT r.* FROM refusals r CROSS JOIN remembered ORDER BY r.place$ask$,
     SELECT
         200, 'still_kept', %1$L,
         format('the former vectors of %%s are still kept, those of %%s', %1$L,
-            coalesce(format('%%s (%%s dimensions, hash %%s)', k.model_name, k.dimension, left(k.model_hash, 12)),
-                'no registered model')),
+            CASE WHEN k.model_hash IS NULL THEN 'no registered model'
+                ELSE format('%%s (%%s dimensions, hash %%s)', k.model_name, k.dimension, left(k.model_hash, 12)) END),
         'vestige-sql migrate finalize lets them go, vestige-sql migrate rollback goes back to them; nothing was written',
         '{}', '{}', '{rewrite,widen,swap,online}'
     FROM (
-        SELECT CASE WHEN k.model_hash IS NOT NULL THEN k.model_name END AS model_name, k.dimension, k.model_hash
+        SELECT k.model_name, k.dimension, k.model_hash
         FROM vestige_sql.kept k
         WHERE k.table_schema = %2$L AND k.table_name = %3$L AND k.column_name = %4$L
     ) AS k$kept$,

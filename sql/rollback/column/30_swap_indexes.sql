@@ -2,8 +2,6 @@
 --
 -- Locks:        none on the target
 -- Transaction:  required
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, the names are swapped
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    schema, table, kept_column, embedding_column

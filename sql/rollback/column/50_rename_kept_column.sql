@@ -2,8 +2,6 @@
 --
 -- Locks:        ACCESS EXCLUSIVE on the target, to the end of the transaction
 -- Transaction:  required
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    refused, the column is renamed
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    schema, table, kept_column, embedding_column

@@ -2,8 +2,6 @@
 --
 -- Locks:        none on the target
 -- Transaction:  required
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, a run that is open stays
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    from_name, from_dimension, from_hash, variables, package_version, schema, table, embedding_column

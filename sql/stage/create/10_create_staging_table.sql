@@ -9,10 +9,8 @@
 --
 -- Locks:        none on the target
 -- Transaction:  either
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, it stays as it is if it is there
--- Undo:         abort/
+-- Undo:         stage/drop.sql
 -- Variables:    staging_table, id_type, vector_type, dimension
 
 CREATE TABLE IF NOT EXISTS vestige_sql.:"staging_table" (

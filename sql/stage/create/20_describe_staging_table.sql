@@ -2,8 +2,6 @@
 --
 -- Locks:        none on the target
 -- Transaction:  either
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, writes the same
 -- Undo:         nothing to undo
 -- Variables:    staging_table, schema, table, embedding_column

@@ -2,8 +2,6 @@
 --
 -- Locks:        SHARE ROW EXCLUSIVE on the target, to the end of the transaction
 -- Transaction:  required
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, they are off
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    schema, table

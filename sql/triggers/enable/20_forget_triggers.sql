@@ -2,8 +2,6 @@
 --
 -- Locks:        none on the target
 -- Transaction:  required
--- Rewrites:     nothing
--- Fires:        no triggers
 -- Run again:    safe, there is nothing left to forget
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    none

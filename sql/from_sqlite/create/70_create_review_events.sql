@@ -1,0 +1,18 @@
+-- Make the table that a batch of reviews is staged in, as SQLite has them.
+--
+-- Locks:        none on the target
+-- Transaction:  either
+-- Run again:    safe, it stays as it is if it is there
+-- Undo:         ends with the session
+-- Variables:    none
+
+CREATE TEMPORARY TABLE IF NOT EXISTS copy_review_events (
+    place       bigint PRIMARY KEY,
+    key         text,
+    problem     text,
+    memory_id   text,
+    timestamp   text,
+    rating      text,
+    prior_state text,
+    new_state   text
+);

@@ -1,0 +1,16 @@
+-- Let workers that still stage for the open run end the chunk that they are at, and keep them from the next.
+--
+-- Each chunk locks the run's row the other way (stage/check_run.sql). What the gate finds staged is then all that there
+-- is until the transaction ends, whatever process was left over, on whichever machine.
+--
+-- Locks:        none on the target
+-- Transaction:  required
+-- Run again:    safe, it is held already
+-- Undo:         ROLLBACK, while the transaction is open
+-- Variables:    schema, table, embedding_column
+
+SELECT r.id
+FROM vestige_sql.run r
+WHERE r.table_schema = :'schema' AND r.table_name = :'table' AND r.column_name = :'embedding_column'
+  AND r.state IN ('staging', 'filling')
+FOR NO KEY UPDATE;

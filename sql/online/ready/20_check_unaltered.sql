@@ -1,0 +1,64 @@
+-- The table is as it was when the second column was made: the live column and the key are there, and nothing was hung on the
+-- live column that would stay with the former vectors, no view, constraint or the like, and no vector index that is not built
+-- on the new vectors too.
+--
+-- Locks:        none on the target
+-- Transaction:  required
+-- Run again:    safe, it only reads
+-- Undo:         nothing to undo
+-- Variables:    embedding_column, id_column, dimension, new_column, schema, table
+
+SELECT
+    vestige_sql.require(
+        x.is_there,
+        format('%s has no column %I any more; search goes on in its vectors, whatever it is called', x.name, :'embedding_column'::text),
+        'name it back, and run the same command again'),
+    vestige_sql.require(
+        x.has_key,
+        format('%s.%I is no key any more: it is not unique and NOT NULL; search goes on in the former vectors', x.name, :'id_column'::text),
+        'rows cannot be told apart: make it one again, and run the same command again'),
+    vestige_sql.require(
+        x.others IS NULL,
+        format('something was hung on %s.%I since the run began, and would stay with the former vectors: %s; search goes on in them',
+            x.name, :'embedding_column'::text, x.others),
+        'drop it, run the same command again, and recreate it after the switch'),
+    vestige_sql.require(
+        x.indexes IS NULL,
+        format('an index came to %s.%I since those on the new vectors were built: %s; search goes on in the former vectors',
+            x.name, :'embedding_column'::text, x.indexes),
+        'run the same command again, which builds it on the new vectors too')
+FROM (
+    SELECT
+        t.name,
+        e.attname IS NOT NULL AS is_there,
+        EXISTS (
+            SELECT
+            FROM pg_catalog.pg_index i
+            JOIN pg_catalog.pg_attribute k ON k.attrelid = i.indrelid AND k.attnum = i.indkey[0]
+            WHERE i.indrelid = t.target AND k.attname = :'id_column' AND k.attnotnull
+              AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL AND i.indnkeyatts = 1) AS has_key,
+        (SELECT pg_catalog.string_agg(DISTINCT pg_catalog.pg_describe_object(p.classid, p.objid, p.objsubid), ', ')
+         FROM pg_catalog.pg_depend p
+         LEFT JOIN pg_catalog.pg_class i ON p.classid = 'pg_catalog.pg_class'::regclass AND i.oid = p.objid
+         LEFT JOIN pg_catalog.pg_am m ON m.oid = i.relam
+         LEFT JOIN pg_catalog.pg_attrdef o ON p.classid = 'pg_catalog.pg_attrdef'::regclass AND o.oid = p.objid
+         LEFT JOIN pg_catalog.pg_constraint c ON p.classid = 'pg_catalog.pg_constraint'::regclass AND c.oid = p.objid
+         WHERE p.refclassid = 'pg_catalog.pg_class'::regclass AND p.refobjid = t.target AND p.refobjsubid = e.attnum
+           AND m.amname IS DISTINCT FROM 'hnsw' AND m.amname IS DISTINCT FROM 'ivfflat'
+           -- its own default and NOT NULL come along
+           AND o.adnum IS DISTINCT FROM e.attnum AND c.contype IS DISTINCT FROM 'n') AS others,
+        (SELECT pg_catalog.string_agg(d.index_name, ', ')
+         FROM vestige_sql.index_definitions(t.target, e.attname, :dimension, :'new_column') AS d
+         WHERE e.attname IS NOT NULL
+           AND d.definition IS NOT NULL
+           AND NOT EXISTS (
+               SELECT
+               FROM vestige_sql.saved_index s
+               WHERE s.table_schema = :'schema' AND s.table_name = :'table' AND s.column_name = :'embedding_column'
+                 AND s.index_name = d.index_name)) AS indexes
+    FROM (
+        SELECT n.name, n.name::regclass AS target
+        FROM (SELECT pg_catalog.format('%I.%I', :'schema'::text, :'table'::text) AS name) AS n
+    ) AS t
+    LEFT JOIN pg_catalog.pg_attribute e ON e.attrelid = t.target AND e.attname = :'embedding_column' AND NOT e.attisdropped
+) AS x;

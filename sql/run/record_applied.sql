@@ -1,0 +1,31 @@
+-- Write into the audit what was put in place. run_state is done, or applied where the index is still to be built.
+--
+-- A run over all rows leaves none of the vectors that were there before: whatever has one now got it from this run.
+--
+-- Locks:        ACCESS SHARE on the target
+-- Transaction:  required
+-- Run again:    safe, a closed run stays as it is
+-- Undo:         ROLLBACK, while the transaction is open
+-- Variables:    run_state, only_missing, staging_table, schema, table, id_column, id_schema, content_column, embedding_column
+
+UPDATE vestige_sql.run r
+SET state = :'run_state',
+    rows_total = c.rows_total,
+    rows_written = CASE WHEN :only_missing THEN (
+        SELECT count(*)
+        FROM vestige_sql.:"staging_table" s
+        JOIN :"schema".:"table" t ON t.:"id_column" OPERATOR(:"id_schema".=) s.id)
+    ELSE c.rows_embedded END,
+    rows_blank = c.rows_blank,
+    applied_at = clock_timestamp(),
+    finished_at = CASE WHEN :'run_state' = 'done' THEN clock_timestamp() END
+FROM (
+    SELECT
+        count(*) AS rows_total,
+        count(*) FILTER (WHERE NOT vestige_sql.has_text(t.:"content_column"::text)) AS rows_blank,
+        count(t.:"embedding_column") AS rows_embedded
+    FROM :"schema".:"table" t
+) AS c
+WHERE r.table_schema = :'schema' AND r.table_name = :'table' AND r.column_name = :'embedding_column'
+  AND r.state = 'staging'
+RETURNING r.id, r.rows_written, r.rows_blank;

@@ -1,0 +1,12 @@
+-- Give the second column what the live one has: default, NOT NULL, storage, statistics target, options, comment,
+-- grants. The other is left without them, but for the grants.
+--
+-- Locks:        ACCESS EXCLUSIVE on the target, to the end of the transaction
+-- Transaction:  required
+-- Run again:    safe, the transaction leaves nothing behind
+-- Undo:         ROLLBACK, while the transaction is open
+-- Variables:    schema, table, embedding_column, second_column
+
+-- squawk-ignore-file ban-drop-default -- the other column has it from here on
+SELECT *
+FROM vestige_sql.column_properties(pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass, :'embedding_column', :'second_column') \gexec

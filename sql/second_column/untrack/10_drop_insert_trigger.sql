@@ -1,0 +1,9 @@
+-- Note no more rows that come: nobody waits for their new vectors.
+--
+-- Locks:        ACCESS EXCLUSIVE on the target, to the end of the transaction
+-- Transaction:  required
+-- Run again:    safe, it is gone
+-- Undo:         ROLLBACK, while the transaction is open
+-- Variables:    insert_trigger, schema, table
+
+DROP TRIGGER IF EXISTS :"insert_trigger" ON :"schema".:"table";
