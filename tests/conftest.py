@@ -152,6 +152,36 @@ def primary() -> Iterator[tuple[str, Path]]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture
+def standby(primary: tuple[str, Path]) -> Iterator[tuple[str, str]]:
+    """The conninfo of a database, and of the same one on a physical standby."""
+    url, folder = primary
+    with psycopg.connect(url, autocommit=True) as conn:
+        conn.execute("CREATE DATABASE followed")
+    there = Path(tempfile.mkdtemp(prefix="vestige-standby-"))
+    server = embedded._servers[folder / "pgdata"]
+    user = server.system_user
+    if user is not None:
+        shutil.chown(there, user)
+    try:
+        subprocess.run(
+            [
+                embedded.bin_dir() / "pg_basebackup", "-D", there / "pgdata", "-d", make_conninfo(url),
+                "-R", "-X", "stream", "-c", "fast", "--no-sync",
+            ],
+            check=True, user=user, cwd="/",
+        )  # fmt: skip
+        # The copy of the primary's own, with its socket's name.
+        for left in (there / "pgdata").glob("postmaster.*"):
+            left.unlink()
+        yield make_conninfo(url, dbname="followed"), make_conninfo(embedded.start(there), dbname="followed")
+    finally:
+        embedded.stop(there)
+        shutil.rmtree(there, ignore_errors=True)
+        with psycopg.connect(url, autocommit=True) as conn:
+            conn.execute("DROP DATABASE followed WITH (FORCE)")
+
+
 def _container(config: pytest.Config) -> str:
     from testcontainers.postgres import PostgresContainer
 

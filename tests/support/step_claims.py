@@ -364,13 +364,11 @@ def prepare(conn: Conn, conninfo: str, state: str) -> None:
         stage_reembed(conninfo, NEW)
     elif state.startswith("kept"):
         run_reembed(conninfo, NEW, ReembedPlan(online=state == "kept", keep_old=state != "kept"))
-        conn.execute("ALTER TABLE knowledge_nodes ALTER COLUMN embedding SET DEFAULT array_fill(0.5, ARRAY[12])")
     if state in ("staged", "online"):
-        # An index that says the dimension, and a default that takes a lock to copy.
+        # An index that says the dimension.
         conn.execute(
             "CREATE INDEX doubled ON knowledge_nodes USING hnsw (((embedding + embedding)::vector(8)) vector_l2_ops)"
         )
-        conn.execute("ALTER TABLE knowledge_nodes ALTER COLUMN embedding SET DEFAULT array_fill(0.5, ARRAY[12])")
 
 
 def step_values(conn: Conn) -> dict[str, Value]:
@@ -381,6 +379,7 @@ def step_values(conn: Conn) -> dict[str, Value]:
         "dimension": signature.dimension,
         "model_name": signature.name,
         "model_hash": signature.hash,
+        "old_dimension": OLD.dimension,
         "only_asking": False,
         "fire_triggers": False,
         "only_missing": False,
@@ -619,6 +618,11 @@ def walk(conninfo: str, scenario: Scenario) -> Iterator[Seen]:
         for name in scenario.names:
             if name in before:
                 watcher.execute(before[name])
+            if name.endswith("_copy_column_properties.sql"):
+                # A default takes a lock to copy. No earlier, for the gate refuses one of another dimension.
+                watcher.execute(
+                    "ALTER TABLE public.knowledge_nodes ALTER embedding SET DEFAULT array_fill(0.5, ARRAY[12])"
+                )
             yield walker.observe(steps.load(name))
 
 

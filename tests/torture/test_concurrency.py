@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import logging
 import random
-import shutil
-import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +17,6 @@ from support import Conn, Points, check_space, literal, typmod, vectors, wait_fo
 from test_any_table import DOCUMENTS, NEW, OLD, make, one, run_sql
 
 from vestige_sql import ReembedPlan, finalize, register_model, rollback, run_reembed
-from vestige_sql.database import embedded
 from vestige_sql.database.migrations import migrate_up
 from vestige_sql.errors import VestigeError
 from vestige_sql.reembed.target import probe
@@ -366,36 +362,6 @@ def test_a_logical_subscriber_ends_up_equal(
     caught_up(conn, position(conn), "s")
     assert vectors(there, DOCUMENTS) == vectors(conn, DOCUMENTS)
     check_space(conn, OLD, DOCUMENTS)
-
-
-@pytest.fixture
-def standby(primary: tuple[str, Path]) -> Iterator[tuple[str, str]]:
-    """The conninfo of a database, and of the same one on a physical standby."""
-    url, folder = primary
-    with psycopg.connect(url, autocommit=True) as conn:
-        conn.execute("CREATE DATABASE followed")
-    there = Path(tempfile.mkdtemp(prefix="vestige-standby-"))
-    server = embedded._servers[folder / "pgdata"]
-    user = server.system_user
-    if user is not None:
-        shutil.chown(there, user)
-    try:
-        subprocess.run(
-            [
-                embedded.bin_dir() / "pg_basebackup", "-D", there / "pgdata", "-d", make_conninfo(url),
-                "-R", "-X", "stream", "-c", "fast", "--no-sync",
-            ],
-            check=True, user=user, cwd="/",
-        )  # fmt: skip
-        # The copy of the primary's own, with its socket's name.
-        for left in (there / "pgdata").glob("postmaster.*"):
-            left.unlink()
-        yield make_conninfo(url, dbname="followed"), make_conninfo(embedded.start(there), dbname="followed")
-    finally:
-        embedded.stop(there)
-        shutil.rmtree(there, ignore_errors=True)
-        with psycopg.connect(url, autocommit=True) as conn:
-            conn.execute("DROP DATABASE followed WITH (FORCE)")
 
 
 def test_a_physical_standby_ends_up_equal(

@@ -13,7 +13,9 @@ from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 
+import pglast
 import psycopg
+from pglast.ast import A_Const, A_Expr, CaseExpr, FuncCall, Integer, Node, SelectStmt, String
 
 from vestige_sql import cli, errors
 from vestige_sql.resources import resource_dir
@@ -89,6 +91,74 @@ def arguments(sql: str) -> list[str]:
     return found
 
 
+def refused() -> Iterator[str]:
+    """The message of every row of sql/probe/refusals/, and that of 80_by_way.sql for what hangs on the column."""
+    for path in (resource_dir("sql") / "probe/refusals").glob("*.sql"):
+        tree = parsed(path.read_text(encoding="utf-8"))
+        for row in rows_of(tree):
+            place, message = row[0].val, row[3].val  # type: ignore[attr-defined]
+            # What hangs on the column is put into one sentence.
+            if not (isinstance(place, A_Const) and place.val.ival in (0, _HANGS)):
+                yield from said_by(message)
+        if path.name == "80_by_way.sql":
+            (hanging,) = (node for node in nodes(tree) if isinstance(node, FuncCall) and "hangs" in first_text(node))
+            yield from said_by(hanging)
+
+
+def first_text(call: FuncCall) -> str:
+    match call.args:
+        case (A_Const(val=String(sval=text)), *_):
+            return str(text)
+    return ""
+
+
+_HANGS = 300
+
+
+def parsed(sql: str) -> list[Node]:
+    """The statements of a file, and those that its strings hold."""
+    sql = re.sub(r":'\w+'", "'x'", re.sub(r':"\w+"', "x", sql)).replace("\\gexec", "")
+    found = [raw.stmt for raw in pglast.parse_sql(re.sub(r"(?<!:):[a-z_]+", "1", sql))]
+    for text in [node.sval for tree in found for node in nodes(tree) if isinstance(node, String)]:
+        if "UNION ALL" in text:
+            filled = re.sub(r"%\d\$L", "'x'", re.sub(r"(%\d\$s){2,}", "", text))
+            found += parsed(re.sub(r"%\d\$[Is]", "x", re.sub(r"^\s*UNION ALL", "", filled)).replace("%%", "%"))
+    return found
+
+
+def nodes(tree: object) -> Iterator[Node]:
+    if isinstance(tree, (list, tuple)):
+        for one in tree:
+            yield from nodes(one)
+    elif isinstance(tree, Node):
+        yield tree
+        for name in tree:
+            yield from nodes(getattr(tree, name))
+
+
+def rows_of(tree: object) -> Iterator[tuple[Node, ...]]:
+    """The columns of each SELECT that makes rows: place, what, object, message, hint, statements."""
+    for node in nodes(tree):
+        if isinstance(node, SelectStmt) and node.targetList and len(node.targetList) >= 7:
+            first = node.targetList[0].val
+            if isinstance(first, A_Expr) or (isinstance(first, A_Const) and isinstance(first.val, Integer)):
+                yield node.targetList
+
+
+def said_by(message: Node) -> Iterator[str]:
+    """What a row's message may be: a string, format() of one, or a CASE of these."""
+    match message:
+        case A_Const(val=String(sval=text)):
+            yield template(text)
+        case FuncCall(args=(A_Const(val=String(sval=text)), *_)):
+            yield template(re.sub(r"%(?:\d+\$)?[sIL]", _VARIES, text))
+        case CaseExpr(args=whens, defresult=otherwise):
+            for one in (*(when.result for when in whens), otherwise):
+                yield from said_by(one)
+        case _:
+            raise AssertionError(message)
+
+
 def raised_in_sql() -> set[str]:
     """The message of every check in the steps, and of every RAISE in the migrations and functions."""
     return set(_checks()) | set(_raises())
@@ -100,6 +170,8 @@ def _checks() -> Iterator[str]:
             continue  # the function itself
         for _, _, call in _split(path, "vestige_sql.require("):
             message = arguments(call)[1]
+            if "x.refused" in message:
+                continue  # a row's of sql/probe/refusals/
             varying = re.match(r"\s*(pg_catalog\.)?format\(", message)
             text = first_string(message)
             yield template(re.sub(r"%(?:\d+\$)?[sIL]", _VARIES, text) if varying else text)
@@ -160,7 +232,7 @@ def test_every_class_is_there_with_its_exit_code() -> None:
 
 def test_every_message_is_there() -> None:
     there = {(name, message) for name in CLASSES for message in messages(name)}
-    wanted = raised_in_python()
+    wanted = raised_in_python() | {("TargetError", message) for message in refused()}
     assert f"to add: {sorted(wanted - there)}, to remove: {sorted(there - wanted)}" == "to add: [], to remove: []"
 
 

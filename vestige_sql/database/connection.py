@@ -43,7 +43,8 @@ def connect(conninfo: str, *, read_only: bool = False, lift_limits: bool = True)
         steps.run(conn, steps.load("session/05_pin_search_path.sql"), {})
         if lift_limits:
             steps.run(conn, steps.load("session/10_set_limits.sql"), {})
-        conn.read_only = read_only
+        # Else as the server has it: BEGIN READ WRITE is refused by a standby, before anybody can say that it is one.
+        conn.read_only = read_only or None
         yield conn
 
 

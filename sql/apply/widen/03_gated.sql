@@ -8,6 +8,6 @@
 
 SELECT vestige_sql.require(
     current_setting('vestige_sql.gated', true) IS NOT DISTINCT FROM format('widen of %s', x."column"),
-    format('the gate has not let widen of %s through in this transaction; the table is as it was', x."column"),
+    format('the gate has not let %s of %s through in this transaction; the table is as it was', 'widen', x."column"),
     'run the files of sql/probe/refusals/ and sql/gate/ before these, with -v way=widen, in the same transaction (psql -1)')
 FROM (SELECT format('%I.%I.%I', :'schema'::text, :'table'::text, :'embedding_column'::text) AS "column") AS x;

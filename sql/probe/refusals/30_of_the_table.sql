@@ -8,7 +8,7 @@
 -- Transaction:  required
 -- Run again:    safe, it sets the same value
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    schema, table, embedding_column, id_column, content_column, verb, target
+-- Variables:    schema, table, embedding_column, id_column, verb, content_column, target
 
 WITH target AS (
     SELECT c.*, n.nspname, format('%I.%I', n.nspname, c.relname) AS name
@@ -137,7 +137,7 @@ refusals (place, what, object, message, hint, remove, restore) AS (
         format('%s is a typed table, whose columns cannot be altered', p.name),
         'nothing was written',
         ARRAY[format('ALTER TABLE %s NOT OF;', p.name)],
-        ARRAY[format('ALTER TABLE %s OF %s;', p.name, format_type(p.reloftype, NULL))]
+        ARRAY[format('-- once its type has the column as it is then: ALTER TABLE %s OF %s;', p.name, format_type(p.reloftype, NULL))]
     FROM plain p
     WHERE p.reloftype <> 0
     UNION ALL

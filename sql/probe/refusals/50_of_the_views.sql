@@ -44,13 +44,13 @@ views AS (
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE c.oid IN (SELECT oid FROM readers)
 ),
-refusals (place, level, what, object, message, hint, remove, restore, rules_out) AS (
+refusals (place, what, object, message, hint, remove, restore, rules_out, level) AS (
     SELECT
-        0, 0, 'asked', format('%I.%I.%I', :'schema'::text, :'table'::text, :'embedding_column'::text),
-        'views of it, and views of those', '', '{}'::text[], '{}'::text[], '{}'::text[]
+        0, 'asked', format('%I.%I.%I', :'schema'::text, :'table'::text, :'embedding_column'::text),
+        'views of it, and views of those', '', '{}'::text[], '{}'::text[], '{}'::text[], 0
     UNION ALL
     SELECT
-        300, v.level, 'view', d.name,
+        300, 'view', d.name,
         format('%s hangs on %s and cannot be kept', d.name, e."column"),
         'drop it for the time of the run and recreate it afterwards; nothing was written',
         ARRAY[format('DROP %s %s;', v.what, v.name)],
@@ -96,7 +96,7 @@ refusals (place, level, what, object, message, hint, remove, restore, rules_out)
                 (SELECT pg_catalog.string_agg(pg_catalog.pg_get_indexdef(i.indexrelid) || ';', E'\n' ORDER BY i.indexrelid)
                  FROM pg_catalog.pg_index i WHERE i.indrelid = v.oid)
             )],
-        '{rewrite,widen,swap,online,back}'
+        '{rewrite,widen,swap,online,back}', v.level
     FROM views v
     CROSS JOIN embedding e
     CROSS JOIN LATERAL (SELECT pg_describe_object('pg_catalog.pg_class'::regclass, v.oid, 0)) AS d (name)
