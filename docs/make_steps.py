@@ -47,7 +47,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Let go of the former vectors": ("finalize-column", "finalize-table"),
     "First registration": ("register",),
     "Undo the run that is under way": ("abort",),
-    "Bring a database to this version, after its migrations and sql/functions": (),
+    "Bring a database to this version, after its migrations and sql/functions": ("up",),
     "Search": (),
     "Copy from SQLite, a batch a transaction": ("from-sqlite",),
 }
@@ -62,7 +62,6 @@ BESIDE: dict[str, str] = {
     "preview": "Look before the switch",
     "calibrate": "Predict a run",
     "search": "Search",
-    "upgrade": "Bring a database to this version, after its migrations and sql/functions",
 }
 """The section of folders whose files run in no order, such as questions; those that a plan names stand there."""
 
@@ -103,7 +102,8 @@ def files() -> dict[str, list[str]]:
 
 def _names(plan: plans.Plan) -> list[str]:
     """Return the step files of all lines of a plan, under whatever condition."""
-    return [step.name for part in plan.parts for line in part.lines for step in steps.folder(line.folder)]
+    lines = [line for part in plan.parts for line in part.lines if line.folder != "functions"]
+    return [step.name for line in lines for step in steps.folder(line.folder)]
 
 
 def _merged(orders: list[list[str]]) -> list[str]:

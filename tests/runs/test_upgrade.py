@@ -571,15 +571,12 @@ def test_by_hand(empty_db: str, psql: str) -> None:
             if not path.name.endswith(".rollback.sql"):
                 conn.execute(path.read_text(encoding="utf-8"))  # type: ignore[arg-type]
         readme = (SQL / "README.md").read_text(encoding="utf-8")
-        (define,) = re.findall(r"^    (sql\(\) \{.*\})$", readme, re.MULTILINE)
-        (command,) = re.findall(
-            r"^    (psql .*function_files(?:.*\\\n)+.*\$\(sql functions upgrade\))$", readme, re.MULTILINE
-        )
+        (command,) = re.findall(r"^    (psql .*function_files(?:.*\\\n)+.*\$\(sql/plan up\))$", readme, re.MULTILINE)
         command = command.replace("vestige-sql --version", f"{sys.executable} -m vestige_sql.cli --version")
         command = re.sub(r"^psql", psql, command)
         for _ in range(2):
             done = subprocess.run(
-                ["bash", "-ec", f'{define}\n{command}'],
+                ["bash", "-ec", command],
                 cwd=root, env={"DATABASE_URL": empty_db, "PATH": "/usr/bin:/bin", "PYTHONPATH": str(root)},
                 capture_output=True, text=True, check=False,
             )  # fmt: skip

@@ -19,15 +19,16 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 from support import Conn, FakeEmbedder, Points, check_space, dsn, granted, literal
+from test_by_hand import files as planned
 
 from vestige_sql import ReembedPlan, Target, register_model, rollback, run_reembed, stage_reembed, steps
 from vestige_sql.errors import CheckFailed, TargetError, VestigeError
-from vestige_sql.reembed.apply import phases
 from vestige_sql.reembed.decide import refusal_values
-from vestige_sql.reembed.refusals import ASK, NOTHING_REFUSES, ask
+from vestige_sql.reembed.refusals import ASK, ask
 from vestige_sql.reembed.target import probe
 from vestige_sql.reembed.verbs import apply_staged
 from vestige_sql.resources import resource_dir
+from vestige_sql.steps import plans
 
 SQL = resource_dir("sql")
 DOCUMENTS = Target("documents", content_column="body")
@@ -259,16 +260,11 @@ def by_hand(psql: str) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs the files of a way with psql, as sql/README.md says, in the order of the run."""
 
     def run(conninfo: str, way: str, *folders: str) -> subprocess.CompletedProcess[str]:
-        of_way = {
-            "online": ("lock/exclusive", ASK, NOTHING_REFUSES, "online/prepare"),
-            "back": (
-                *("lock/exclusive", "rollback/open", ASK, NOTHING_REFUSES),
-                *("rollback/column", "registry", "rollback/close"),
-            ),
-        }.get(way) or phases(way, ReembedPlan())  # fmt: skip
+        plan = {"online": ("online", "prepare"), "back": ("rollback-column",)}.get(way, (way,))
         head = ("session/10_set_limits.sql", "variables.psql", "session/claim_run.sql")
-        names = [*head, *(step.name for folder in folders or of_way for step in steps.folder(folder))]
+        names = [*head, *(step.name for folder in folders for step in steps.folder(folder))]
         files = [argument for name in names for argument in ("-f", str(SQL / name))]
+        files += [] if folders else planned(*plan)
         options = ["-v", "ON_ERROR_STOP=1", "-v", "target=public.documents", "-v", f"way={way}"]
         return subprocess.run(
             [psql, "-X", "-1", *options, *files, conninfo], capture_output=True, text=True, check=False
@@ -379,8 +375,7 @@ def test_runner_and_psql_refuse_with_the_same_words(
         for statement in undo:
             do(conn, statement, role)
         # It comes in between: the gate refuses under the lock.
-        lock = "lock/writers" if case.way == "fill" else "lock/exclusive"
-        Points(monkeypatch).before(f"{lock}/03_wait_for_vacuum.sql", lambda: do(conn, case.again or case.does, role))
+        Points(monkeypatch).before("lock/ready/03_wait_for_vacuum.sql", lambda: do(conn, case.again or case.does, role))
         with pytest.raises(CheckFailed) as between:
             carry_out(conninfo, case.way)
         assert (str(between.value), between.value.hint) == (str(refused.value), refused.value.hint)
@@ -486,6 +481,10 @@ def test_tables_that_no_run_can_have_been_begun_with(db: str, conn: Conn, psql: 
 # --- The gate ---
 
 
+BEFORE_APPLYING = plans.load("swap").folders()[: plans.load("swap").folders().index("gate") + 1]
+"""What stands before all that changes a table: its lock, the questions, and the gate."""
+
+
 def gated(conn: Conn) -> FakeEmbedder:
     """A table with vectors of its own dimension staged: nothing but the gate is in the way of any way."""
     make(conn)
@@ -497,12 +496,10 @@ def gated(conn: Conn) -> FakeEmbedder:
 def test_nobody_asked(db: str, conn: Conn, by_hand: Callable[..., Any], dump: Callable[[str], str]) -> None:
     gated(conn)
     before = dump(db)
-    for folders in (
-        ("lock/exclusive", "gate"),
-        # Not all of it.
-        ("lock/exclusive", *(step.name for step in steps.folder(ASK) if "of_the_views" not in step.name), "gate"),
-    ):
-        said = by_hand(db, "swap", *folders)
+    before_asking, after_asking = BEFORE_APPLYING[: BEFORE_APPLYING.index(ASK)], ["gate"]
+    not_all_of_it = [step.name for step in steps.folder(ASK) if "of_the_views" not in step.name]
+    for asking in ([], not_all_of_it):
+        said = by_hand(db, "swap", *before_asking, *asking, *after_asking)
         assert said.returncode != 0
         message = "nobody has asked in this transaction what rules out swap of public.documents.embedding; "
         assert f"ERROR:  {message}the table is as it was\nHINT:  run the files of sql/probe/refusals/" in said.stderr
@@ -510,14 +507,12 @@ def test_nobody_asked(db: str, conn: Conn, by_hand: Callable[..., Any], dump: Ca
 
 
 @pytest.mark.parametrize("let_through", ["rewrite", "swap"])
-@pytest.mark.parametrize(
-    "folder", ["apply/rewrite", "apply/widen", "apply/swap", "apply/fill", "online/prepare", "rollback/column"]
-)
-def test_what_was_let_through_is_what_is_done(staged: str, by_hand: Any, let_through: str, folder: str) -> None:
-    way = {"online/prepare": "online", "rollback/column": "back"}.get(folder, folder.rpartition("/")[2])
+@pytest.mark.parametrize("way", ["rewrite", "widen", "swap", "fill", "online", "back"])
+def test_what_was_let_through_is_what_is_done(staged: str, by_hand: Any, let_through: str, way: str) -> None:
+    folder = {"online": "online/prepare", "back": "rollback/column"}.get(way, f"apply/{way}")
     if way == let_through:
         pytest.skip("that is let through")
-    said = by_hand(staged, let_through, "lock/exclusive", ASK, "gate", folder)
+    said = by_hand(staged, let_through, *BEFORE_APPLYING, folder)
     assert said.returncode != 0
     message = f"the gate has not let {way} of public.documents.embedding through in this transaction"
     assert f"ERROR:  {message}; the table is as it was\nHINT:  " in said.stderr

@@ -618,7 +618,7 @@ def walk(conninfo: str, scenario: Scenario) -> Iterator[Seen]:
         for name in scenario.names:
             if name in before:
                 watcher.execute(before[name])
-            if name.endswith("_copy_column_properties.sql"):
+            if name.endswith(("_copy_column_properties.sql", "second_column/copy_properties.sql")):
                 # A default takes a lock to copy. No earlier, for the gate refuses one of another dimension.
                 watcher.execute(
                     "ALTER TABLE public.knowledge_nodes ALTER embedding SET DEFAULT array_fill(0.5, ARRAY[12])"

@@ -22,6 +22,33 @@ MAX_DIMENSION = 16_000
 """The longest vector or halfvec that pgvector stores (VECTOR_MAX_DIM in its vector.h)."""
 
 
+_OF_THE_TABLE = (
+    "oid",
+    "name",
+    "schema",
+    "table",
+    "id_type",
+    "id_sql_type",
+    "id_schema",
+    "vector_type",
+    "embedding_type",
+    "staging_table",
+    "lookup_function",
+    "new_column",
+    "kept_column",
+    "kept_table",
+    "changed_table",
+    "track_function",
+    "insert_trigger",
+    "update_trigger",
+    "keep_function",
+    "keep_trigger",
+    "storage",
+    "compression",
+)
+"""The columns of ``sql/probe/target.sql`` that are step variables too."""
+
+
 @dataclass(frozen=True)
 class Probed:
     """What the read-only probes said of a target.
@@ -109,33 +136,7 @@ def probe(conn: psycopg.Connection[Any], target: Target, *, needs_package: bool 
     check_any_way(conn, OF_THE_TABLE, named | place)
     assert table is not None
 
-    values: dict[str, Value] = named | {
-        key: table[key]
-        for key in (
-            "oid",
-            "name",
-            "schema",
-            "table",
-            "id_type",
-            "id_sql_type",
-            "id_schema",
-            "vector_type",
-            "embedding_type",
-            "staging_table",
-            "lookup_function",
-            "new_column",
-            "kept_column",
-            "kept_table",
-            "changed_table",
-            "track_function",
-            "insert_trigger",
-            "update_trigger",
-            "keep_function",
-            "keep_trigger",
-            "storage",
-            "compression",
-        )
-    }
+    values: dict[str, Value] = named | {key: table[key] for key in _OF_THE_TABLE}
     values["vector_schema"] = table["embedding_type_schema"]
     values["index_column"] = target.embedding_column
 
