@@ -7,7 +7,7 @@
 -- Variables:    oid
 
 SELECT
-    r.id, r.state, r.to_name AS name, r.variables,
+    r.id, r.state, r.to_name AS name, r.to_dimension AS dimension, r.to_hash AS hash, r.variables,
     pg_catalog.format('%I.%I.%I', r.table_schema, r.table_name, r.column_name) AS "column"
 FROM vestige_sql.run r
 WHERE r.state IN ('staging', 'filling')

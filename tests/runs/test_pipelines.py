@@ -32,7 +32,7 @@ from vestige_sql.errors import (
     VersionMismatch,
 )
 from vestige_sql.look.script import script_staged
-from vestige_sql.reembed.decide import FASTEST_FIRST
+from vestige_sql.reembed.refusals import FASTEST_FIRST
 from vestige_sql.reembed.verbs import abort_reembed
 
 ROOT = Path(__file__).parents[2]

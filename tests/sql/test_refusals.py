@@ -23,8 +23,8 @@ from test_by_hand import files as planned
 
 from vestige_sql import ReembedPlan, Target, register_model, rollback, run_reembed, stage_reembed, steps
 from vestige_sql.errors import CheckFailed, TargetError, VestigeError
-from vestige_sql.reembed.decide import refusal_values
 from vestige_sql.reembed.refusals import ASK, ask
+from vestige_sql.reembed.run import refusal_values
 from vestige_sql.reembed.target import probe
 from vestige_sql.reembed.verbs import apply_staged
 from vestige_sql.resources import resource_dir

@@ -8,8 +8,8 @@ from vestige_sql import steps
 from vestige_sql.database.connection import connect
 from vestige_sql.encode.embedder import Embedder
 from vestige_sql.plan import VESTIGE, ReembedPlan, Target
-from vestige_sql.reembed.audit import step_values
-from vestige_sql.reembed.decide import check_embedder, count_rows, find_way, find_work, index_possible, notes, verb_of
+from vestige_sql.reembed.decide import check_embedder, count_rows, find_work, index_possible, notes, settle_way, verb_of
+from vestige_sql.reembed.run import Run
 from vestige_sql.reembed.target import probe
 from vestige_sql.report import DryRunSummary, fixed_estimate
 
@@ -32,7 +32,9 @@ def dry_run_reembed(
     with steps.translated(), connect(conninfo, read_only=True) as conn:
         probed = probe(conn, target, needs_package=False, verb=verb_of(plan))
         work = find_work(conn, probed, signature, plan)
-        way, reason = find_way(conn, probed, signature, work, plan) if work.scope else (None, None)
+        run = Run(conn, probed, signature, plan, work, conninfo)
+        if work.scope is not None:
+            settle_way(run)
         staged = 0
         if probed.open_run and probed.open_run.staging_exists:
             staged = steps.query(conn, "probe/staged.sql", probed.values)[0]["rows_staged"]
@@ -47,15 +49,12 @@ def dry_run_reembed(
             counts = count_rows(conn, probed)
             blank = counts["rows_total"] - counts["rows_with_text"]
         calibrated = None
-        if calibrate and way is not None:
+        if calibrate and run.way:
             # Here and not above, for no other dry run has a use for it.
             from vestige_sql.predict.job import Job
             from vestige_sql.predict.prediction import predict
 
-            values = step_values(probed, signature, work, plan)
-            pending = max(0, work.rows - staged)
-            job = Job(conninfo, probed, plan, work, way, values, pending, builds_index)
-            calibrated = predict(conn, embedder, job)
+            calibrated = predict(conn, embedder, Job(run, max(0, work.rows - staged), builds_index))
         return DryRunSummary(
             rows_to_update=work.rows,
             embedder_batches=math.ceil(work.rows / plan.batch_size),
@@ -66,8 +65,8 @@ def dry_run_reembed(
             rows_staged=staged,
             rows_blank=blank,
             would_build_index=builds_index,
-            way=way,
-            way_reason=reason,
-            notes=notes(probed, signature, work),
+            way=run.way or None,
+            way_reason=run.reason or None,
+            notes=notes(run),
             calibrated=calibrated,
         )

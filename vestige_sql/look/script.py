@@ -1,4 +1,7 @@
-"""TODO"""
+"""The run of this database as one script, every value filled in: what the runner would do, for people to read.
+
+It is a psql script, or plain SQL for a tool that knows no commands of psql and brings its own transaction.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,8 @@ from vestige_sql.database.connection import connect
 from vestige_sql.errors import UsageError
 from vestige_sql.plan import VESTIGE, ReembedPlan, Target
 from vestige_sql.reembed.apply import phases
-from vestige_sql.reembed.audit import step_values
-from vestige_sql.reembed.decide import find_staged, find_way, notes, verb_of
+from vestige_sql.reembed.decide import find_staged, notes, settle_way, verb_of
+from vestige_sql.reembed.run import Run
 from vestige_sql.reembed.target import Probed, probe
 from vestige_sql.resources import package_version
 from vestige_sql.steps import plans
@@ -47,10 +50,11 @@ def script_staged(
     with steps.translated(), connect(conninfo) as conn:
         probed = probe(conn, target, verb=verb_of(plan))
         signature, work = find_staged(conn, probed, plan)
-        way, reason = find_way(conn, probed, signature, work, plan)
+        run = Run(conn, probed, signature, plan, work)
+        settle_way(run)
         table, server = probed.table, probed.server
         staged = steps.query(conn, "probe/staged.sql", probed.values)[0]["rows_staged"]
-        locked = "no writer" if way == "fill" else "nobody else"
+        locked = "no writer" if run.way == "fill" else "nobody else"
         facts = [
             (
                 "Database",
@@ -61,53 +65,33 @@ def script_staged(
             ("Column", f"{table['embedding_full_type']} becomes {table['vector_type']}({signature.dimension})"),
             ("Model", f"{probed.model or 'none registered'}\nbecomes {signature}"),
             ("Locks", f"from the first step to COMMIT {locked} gets at the table"),
-            *(("Note", note) for note in notes(probed, signature, work)),
+            *(("Note", note) for note in notes(run)),
         ]
-        values = step_values(probed, signature, work, plan) | {
-            "scope": work.scope,
-            "way": way,
-            "package_version": package_version(),
-        }
-        return script(conn, probed, plan, values, (way, reason), facts, plain=plain)
+        run.values |= {"scope": work.scope, "way": run.way, "package_version": package_version()}
+        return script(run, facts, plain=plain)
 
 
 _RULE = "-- " + "=" * 100
 _CREATE_INDEXES = "index/create/20_create_indexes.sql"
 
 
-def script(
-    conn: psycopg.Connection[Any],
-    probed: Probed,
-    plan: ReembedPlan,
-    values: dict[str, Value],
-    way: tuple[str, str],
-    facts: list[tuple[str, str]],
-    *,
-    plain: bool = False,
-) -> str:
+def script(run: Run, facts: list[tuple[str, str]], *, plain: bool = False) -> str:
     """Return the script that applies what is staged, as the runner would, audit included.
 
     ``facts`` are the lines of the preamble, by their names. Nothing of it is run here but the queries whose
     results are statements, so that each can be shown, and in the ``plain`` form stand in their place.
     """
-    return "\n".join(_lines(conn, probed, plan, values, way, facts, plain)) + "\n"
+    return "\n".join(_lines(run, facts, plain)) + "\n"
 
 
-def _lines(
-    conn: psycopg.Connection[Any],
-    probed: Probed,
-    plan: ReembedPlan,
-    values: dict[str, Value],
-    way: tuple[str, str],
-    facts: list[tuple[str, str]],
-    plain: bool,
-) -> Iterator[str]:
-    assert probed.open_run is not None
-    folders = phases(way[0], plan)
+def _lines(run: Run, facts: list[tuple[str, str]], plain: bool) -> Iterator[str]:
+    conn, values, way = run.conn, run.values, (run.way, run.reason)
+    assert run.probed.open_run is not None
+    folders = phases(run.way, run.plan)
     inside = plans.load("inside")
     known, definitions = _generated(conn, [*plans.load("stage").folders("create"), *folders], values)
     facts = [*facts, ("Indexes", "\n".join(f"{_one_line(d)};" for d in definitions) or "none is built")]
-    yield from _preamble(probed, way, facts, plain)
+    yield from _preamble(run.probed, way, facts, plain)
     if plain:
         recorder: _Recorder = _PlainRecorder(conn)
         for step in [*inside.steps("settings"), *inside.steps("begin")]:
@@ -118,7 +102,7 @@ def _lines(
         for step in inside.steps("end"):
             yield from _plain_step(conn, step, values)
         return
-    recorder = _Recorder(conn, str(probed.open_run.id))
+    recorder = _Recorder(conn, str(run.probed.open_run.id))
     yield "\\set ON_ERROR_STOP on"
     yield "\\set QUIET on"
     yield "\\pset tuples_only on"
@@ -130,7 +114,7 @@ def _lines(
     yield from _transaction(conn, folders, values, way, recorder, known, _step)
     yield "COMMIT;"
     yield ""
-    if plan.concurrent_index and way[0] != "fill":
+    if run.plan.concurrent_index and run.way != "fill":
         yield "-- The vectors are in place. The index is built outside any transaction: readers and writers go on."
         for folder in plans.load("concurrent-index").folders():
             for step in steps.folder(folder):

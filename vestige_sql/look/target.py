@@ -13,8 +13,9 @@ from vestige_sql.checks import check_number
 from vestige_sql.database.connection import connect
 from vestige_sql.errors import CheckFailed
 from vestige_sql.plan import VESTIGE, ReembedPlan, Target
-from vestige_sql.reembed.decide import check_goes_on, refusal_values, triggers_fired_online
+from vestige_sql.reembed.decide import check_goes_on, triggers_fired_online
 from vestige_sql.reembed.refusals import ask
+from vestige_sql.reembed.run import refusal_values
 from vestige_sql.reembed.target import MAX_DIMENSION, Probed, probe
 from vestige_sql.steps import plans
 

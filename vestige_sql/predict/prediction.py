@@ -50,7 +50,7 @@ def predict(conn: psycopg.Connection[Any], embedder: Embedder, job: Job) -> Cali
     searched.
     """
     sample = draw_sample(conn, job)
-    encoded = encode_sample(embedder, [row["content"] for row in sample], job.plan.batch_size)
+    encoded = encode_sample(embedder, [row["content"] for row in sample], job.run.plan.batch_size)
     share = sample[0]["texts_read"] / sample[0]["rows_read"] if sample else 0.0
     found = Calibration(
         rows_sampled=len(sample),
@@ -64,11 +64,11 @@ def predict(conn: psycopg.Connection[Any], embedder: Embedder, job: Job) -> Cali
             raise
         except psycopg.Error as error:
             why = f"the run could not be tried on a copy: {error.diag.message_primary or error}"
-    total = job.work.rows_total
+    total = job.run.work.rows_total
     index = fixed_estimate(total, builds_index=job.builds_index) - fixed_estimate(total, builds_index=False)
     return replace(
         found,
-        apply_secs=rows_copied(job) / _ROWS_PER_SEC[job.way] if job.way in _ROWS_PER_SEC else 0.0,
+        apply_secs=rows_copied(job) / _ROWS_PER_SEC[job.run.way] if job.run.way in _ROWS_PER_SEC else 0.0,
         index_secs=index,
         notes=[f"{why}; so everything except the encoding is a rough guess, and disk is not predicted"],
     )
@@ -76,11 +76,11 @@ def predict(conn: psycopg.Connection[Any], embedder: Embedder, job: Job) -> Cali
 
 def _try(found: Calibration, job: Job, vectors: Vectors) -> Calibration:
     """Try the run on copies, each larger than the last one as long as that is worth its time; scale up the largest."""
-    table, rows = job.probed.table, rows_copied(job)
-    row_bytes = (table["table_bytes"] + table["index_bytes"]) / max(1, job.work.rows_total)
+    table, rows = job.run.probed.table, rows_copied(job)
+    row_bytes = (table["table_bytes"] + table["index_bytes"]) / max(1, job.run.work.rows_total)
     most = min(rows, MOST_COPY_ROWS, max(1, int(COPY_BYTES / max(1.0, row_bytes))))
     size = min(COPY_ROWS, most)
-    with connect(job.conninfo) as conn:
+    with connect(job.run.conninfo) as conn:
         while True:
             started = time.monotonic()
             scaled = _scaled(found, job, try_once(conn, job, vectors, size / max(1, rows)))
@@ -105,15 +105,15 @@ def _scaled(found: Calibration, job: Job, tried: Tried) -> Calibration:
     """Scale what the trial took to the target's rows."""
     staged = job.rows_pending / max(1, tried.rows_staged)
     rows = rows_copied(job) / max(1, tried.rows)
-    indexed = job.work.rows_total / max(1, tried.rows) if job.builds_index else 0.0
+    indexed = job.run.work.rows_total / max(1, tried.rows) if job.builds_index else 0.0
     staging = round(tried.staging_bytes * staged)
     kept, index = round(tried.kept_bytes * rows), round(tried.index_bytes * indexed)
     written = round(tried.written_bytes * rows)
     peak = staging + kept + written + index
     memory = round(tried.needed_kb * indexed) << 10 if job.builds_index else None
-    if job.plan.concurrent_index and job.way in ("rewrite", "swap", "widen"):
+    if job.run.plan.concurrent_index and job.run.way in ("rewrite", "swap", "widen"):
         # The old files are deleted once the vectors are in place, which is before the index is built.
-        table = job.probed.table
+        table = job.run.probed.table
         left = round(tried.final_bytes * rows) - table["table_bytes"] - table["index_bytes"]
         peak = max(staging + kept + written, kept + left + index)
     return replace(
@@ -121,7 +121,7 @@ def _scaled(found: Calibration, job: Job, tried: Tried) -> Calibration:
         copying_secs=tried.seconds["copying"] * staged,
         gate_secs=tried.seconds["gate"] * rows,
         apply_secs=tried.seconds["apply"] * rows,
-        index_secs=_index_secs(tried, job.work.rows_total) if job.builds_index else 0.0,
+        index_secs=_index_secs(tried, job.run.work.rows_total) if job.builds_index else 0.0,
         recall_secs=tried.seconds["recall"] * indexed,
         disk_peak_bytes=max(0, peak),
         staging_bytes=staging,
@@ -153,7 +153,7 @@ def _notes(job: Job, needed: int, allowed: int) -> list[str]:
             f"{allowed >> 20:,} MB: what does not fit is built several times slower than predicted here; "
             f"--index-memory {-(-needed >> 20)} gives it enough, if the server has that much"
         )
-    if job.way == "online":
+    if job.run.way == "online":
         notes.append(
             "the second column is predicted as if swap filled it; online it is filled in batches, beside other work"
         )

@@ -37,17 +37,17 @@ class EncodedSample:
 def draw_sample(conn: psycopg.Connection[Any], job: Job) -> list[dict[str, Any]]:
     if not job.rows_pending:
         return []
-    run = job.probed.open_run
-    resumes = run is not None and run.staging_exists
-    staged = ("vestige_sql", job.values["staging_table"], "id") if resumes else (
-        job.values["schema"], job.values["table"], job.values["id_column"])  # fmt: skip
-    values = job.values | {
+    open_run = job.run.probed.open_run
+    resumes = open_run is not None and open_run.staging_exists
+    staged = ("vestige_sql", job.run.values["staging_table"], "id") if resumes else (
+        job.run.values["schema"], job.run.values["table"], job.run.values["id_column"])  # fmt: skip
+    values = job.run.values | {
         "resumes": resumes,
         "staged_schema": staged[0],
         "staged_table": staged[1],
         "staged_id": staged[2],
         "page_rows": PAGE_ROWS,
-        "distance": max(PAGE_ROWS, -(-(job.rows_pending + job.work.rows_blank) // _PAGES)),
+        "distance": max(PAGE_ROWS, -(-(job.rows_pending + job.run.work.rows_blank) // _PAGES)),
         "sample_texts": SAMPLE_TEXTS,
         "page_bytes": _SAMPLE_BYTES,
     }

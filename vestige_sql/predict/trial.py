@@ -89,7 +89,7 @@ class _Stager(Stager):
 
 
 def cannot_try(job: Job) -> str | None:
-    server = job.probed.server
+    server = job.run.probed.server
     if not (server["package_schema_exists"] and server["package_functions_exist"]):
         return "the schema vestige_sql is not there yet (vestige-sql migrate up)"
     if server["in_recovery"]:
@@ -104,19 +104,19 @@ def try_once(conn: psycopg.Connection[Any], job: Job, vectors: Vectors, share: f
         return _try_with(conn, job, _Drawn(vectors), share)
     except psycopg.errors.DiskFull as error:
         # As in a run: parallel workers share memory through /dev/shm, which is small in containers.
-        if "shared memory" not in str(error) or job.values["index_workers"] == 0:
+        if "shared memory" not in str(error) or job.run.values["index_workers"] == 0:
             raise
-        job.values["index_workers"] = 0
+        job.run.values["index_workers"] = 0
         return _try_with(conn, job, _Drawn(vectors), share)
 
 
 def rows_copied(job: Job) -> int:
-    return job.work.rows + job.work.rows_blank if job.work.scope == "missing" else job.work.rows_total
+    return job.run.work.rows + job.run.work.rows_blank if job.run.work.scope == "missing" else job.run.work.rows_total
 
 
 def _try_with(conn: psycopg.Connection[Any], job: Job, drawn: _Drawn, share: float) -> Tried:
-    suffix = str(job.values["staging_table"]).removeprefix("stage_")
-    values = job.values | {
+    suffix = str(job.run.values["staging_table"]).removeprefix("stage_")
+    values = job.run.values | {
         "copy_table": f"try_{suffix}",
         "percent": 100 * share,
         "staging_table": f"try_stage_{suffix}",
@@ -125,7 +125,7 @@ def _try_with(conn: psycopg.Connection[Any], job: Job, drawn: _Drawn, share: flo
     }
     with conn.transaction(force_rollback=True):
         ways = {"index": {"only_index"}, "fill": {"only_missing"}}
-        create, *prepare = plans.load("trial").folders(when=ways.get(job.way, ()))
+        create, *prepare = plans.load("trial").folders(when=ways.get(job.run.way, ()))
         _run(conn, create, values)
         size = steps.query(conn, "calibrate/size.sql", values)[0]
         of_copy = values | {"schema": "vestige_sql", "table": values["copy_table"], "oid": size["oid"]}
@@ -136,8 +136,8 @@ def _try_with(conn: psycopg.Connection[Any], job: Job, drawn: _Drawn, share: flo
             done = _run(conn, folder, values if folder.startswith("calibrate/") else of_copy)
             if folder == "calibrate/fill":
                 tried.rows = done[-1].rows or 0
-        if job.way != "index":
-            stager = _Stager(drawn, of_copy, job.plan.batch_size, job.probed.name)
+        if job.run.way != "index":
+            stager = _Stager(drawn, of_copy, job.run.plan.batch_size, job.run.probed.name)
             started = time.monotonic()
             stager.stage_inside(conn, tried.rows, stager.in_place(conn))
             tried.seconds["copying"] = time.monotonic() - started
@@ -145,9 +145,9 @@ def _try_with(conn: psycopg.Connection[Any], job: Job, drawn: _Drawn, share: flo
             steps.run(conn, steps.load("stage/analyze.sql"), of_copy)
         for folder in _folders(job):
             _try_folder(conn, folder, of_copy, tried)
-        if job.way != "fill":
+        if job.run.way != "fill":
             started = time.monotonic()
-            measure_recall(conn, of_copy, job.plan.recall_sample)
+            measure_recall(conn, of_copy, job.run.plan.recall_sample)
             tried.seconds["recall"] = time.monotonic() - started
         size = steps.query(conn, "calibrate/size.sql", of_copy)[0]
         tried.staging_bytes, tried.kept_bytes = size["staging_bytes"], size["kept_bytes"]
@@ -156,10 +156,10 @@ def _try_with(conn: psycopg.Connection[Any], job: Job, drawn: _Drawn, share: flo
 
 
 def _folders(job: Job) -> list[str]:
-    when = conditions(replace(job.plan, concurrent_index=False))
+    when = conditions(replace(job.run.plan, concurrent_index=False))
     # An online run fills its second column like swap, but in smaller batches.
-    order = ["swap" if job.way == "online" else job.way]
-    if job.way == "fill" and job.builds_index:
+    order = ["swap" if job.run.way == "online" else job.run.way]
+    if job.run.way == "fill" and job.builds_index:
         order.append("index")
     found = [folder for name in order for folder in plans.load(name).folders(when=when)]
     return [folder for folder in found if plans.role(folder) not in _NOT_TRIED]

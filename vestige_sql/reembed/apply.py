@@ -20,12 +20,10 @@ from vestige_sql import steps
 from vestige_sql.errors import LockNotAvailable
 from vestige_sql.plan import ReembedPlan
 from vestige_sql.reembed.audit import Applied, record_report, record_step
-from vestige_sql.reembed.clock import Clock
-from vestige_sql.reembed.progress import Progress
 from vestige_sql.reembed.refusals import ASK, NOTHING_REFUSES
+from vestige_sql.reembed.run import Run
 from vestige_sql.reembed.stage import Stager
 from vestige_sql.steps import plans
-from vestige_sql.steps.files import Value
 from vestige_sql.steps.running import StepRun
 
 log = logging.getLogger("vestige_sql")
@@ -54,22 +52,19 @@ def phases(way: str, plan: ReembedPlan) -> list[str]:
 
 @dataclass
 class Applier:
-    """Runs the folders of a way of applying on ``conn``.
+    """Runs the folders of plans for a run, and records their steps in the audit.
 
-    ``values`` are the step variables, ``run_id`` the row of the audit that the steps are recorded under.
-    ``stager`` encodes the few rows that changed between the last pass and the lock; without one they are an
-    error. ``started`` is when the first row was read (``time.monotonic()``), ``spent`` the clock of the run.
+    ``stager`` encodes the few rows that changed between the last pass and the lock; without one they are an error.
+    ``started`` is when the first row was read (``time.monotonic()``).
     """
 
-    conn: psycopg.Connection[Any]
-    values: dict[str, Value]
-    plan: ReembedPlan
-    run_id: int
-    progress: Progress
-    conninfo: str | None = None
+    run: Run
     stager: Stager | None = None
     started: float = field(default_factory=time.monotonic)
-    spent: Clock = field(default_factory=Clock)
+
+    @property
+    def conn(self) -> psycopg.Connection[Any]:
+        return self.run.conn
 
     def retrying(self, work: Callable[[], Applied], before: Callable[[], None] | None = None) -> Applied:
         """Do ``work`` in a transaction of its own, again and again until the table's lock could be had.
@@ -85,52 +80,52 @@ class Applier:
             if before is not None:
                 before()
             try:
-                with self.spent.on("apply"), self.conn.transaction():
+                with self.run.clock.on("apply"), self.conn.transaction():
                     return work()
             except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
                 sessions = self.sessions() or "sessions that are gone by now"
-                if attempt == self.plan.lock_attempts:
+                if attempt == self.run.plan.lock_attempts:
                     raise LockNotAvailable(
-                        f"{self.values['name']} could not be locked in {attempt} attempts of "
-                        f"{self.plan.lock_wait_secs:g} s; in the way: {sessions}",
+                        f"{self.run.values['name']} could not be locked in {attempt} attempts of "
+                        f"{self.run.plan.lock_wait_secs:g} s; in the way: {sessions}",
                         "the table is as it was and what is staged stays: run again when those sessions are done; "
                         "this tool ends nobody's session",
                     ) from error
                 log.info(
                     "reembed: the table is locked (attempt %d of %d) by %s; trying again in %.0f s",
-                    attempt, self.plan.lock_attempts, sessions, pause,
+                    attempt, self.run.plan.lock_attempts, sessions, pause,
                 )  # fmt: skip
-                with self.spent.on("waiting"):
+                with self.run.clock.on("waiting"):
                     time.sleep(pause)
                 attempt += 1
                 pause = min(2 * pause, _LONGEST_PAUSE_SECS)
             except psycopg.errors.DiskFull as error:
                 # Parallel HNSW builds share maintenance_work_mem through /dev/shm, which containers keep small.
-                if "shared memory" not in str(error) or self.values["index_workers"] == 0:
+                if "shared memory" not in str(error) or self.run.values["index_workers"] == 0:
                     raise
                 log.info("reembed: no shared memory for parallel workers; building the index with none")
-                self.values["index_workers"] = 0
+                self.run.values["index_workers"] = 0
 
     def sessions(self) -> str:
         """The sessions that hold a lock on the target, for people."""
         return "; ".join(
             f"pid {s['pid']} ({s['role']}, {s['application_name'] or 'unnamed'}, {s['state']}, "
             f"{s['transaction_secs'] or 0:.0f} s: {s['query']})"
-            for s in steps.query(self.conn, "probe/sessions.sql", self.values)
+            for s in steps.query(self.conn, "probe/sessions.sql", self.run.values)
             if s["granted"]
         )
 
-    def apply(self, way: str, reason: str) -> Applied:
-        """Run the folders of ``way`` in the transaction that is open on ``conn``, and commit nothing."""
-        applied = Applied(way, reason)
-        self.values["way"] = way
-        self._run(phases(way, self.plan), applied)
+    def apply(self) -> Applied:
+        """Run the folders of the run's way in the transaction that is open, and commit nothing."""
+        applied = Applied(self.run.way, self.run.reason)
+        self.run.values["way"] = self.run.way
+        self._run(phases(self.run.way, self.run.plan), applied)
         return applied
 
-    def build_only(self, *, drop_invalid: bool) -> Applied:
+    def build_only(self) -> Applied:
         """Build the missing indexes in the transaction that is open, with the vectors as they are."""
         applied = Applied("index", "only the index is missing")
-        when = conditions(self.plan) | ({"drop_invalid"} if drop_invalid else set())
+        when = conditions(self.run.plan) | ({"drop_invalid"} if self.run.probed.invalid_indexes else set())
         self._run(plans.load("index").folders(when=when), applied)
         return applied
 
@@ -161,7 +156,7 @@ class Applier:
         except psycopg.Error as error:
             if self.stager is None or error.sqlstate != steps.CHECK_FAILED:
                 raise
-            self.stager.catch_up(self.conn, self.plan.batch_size)
+            self.stager.catch_up(self.conn, self.run.plan.batch_size)
             self.folder(name, applied)
 
     def _put_in_place(self, name: str, applied: Applied) -> None:
@@ -178,7 +173,7 @@ class Applier:
             refused = str(error).partition("\n")[0]
             log.info("reembed: %s is refused (%s); taking %s", applied.way, refused, fallback)
             applied.way_reason = f"{applied.way} was refused by the server: {refused}"
-            applied.way = self.values["way"] = fallback
+            applied.way = self.run.values["way"] = fallback
             # Which may be ruled out by what the other way keeps.
             self.folder(ASK, applied)
             self.folder(NOTHING_REFUSES, applied)
@@ -195,7 +190,7 @@ class Applier:
         started = time.monotonic()
         self.conn.add_notice_handler(notice)
         try:
-            with self.progress.index_build(self.conninfo, self.values):
+            with self.run.progress.index_build(self.run.conninfo or None, self.run.values):
                 for name in names:
                     self.folder(name, applied)
         finally:
@@ -211,7 +206,7 @@ class Applier:
 
     def folder(self, name: str, applied: Applied) -> None:
         """Run the steps of a folder and record each in the audit; what a step returns as one row is kept as facts."""
-        with self.spent.on(_phase(name)):
+        with self.run.clock.on(_phase(name)):
             for step in steps.folder(name):
                 self.record(self._step(step, applied))
 
@@ -220,14 +215,14 @@ class Applier:
 
         They are recorded at its end, in one round trip: with the table locked, each costs everybody its time.
         """
-        with self.spent.on("apply"):
+        with self.run.clock.on("apply"):
             ran = [self._step(step, applied) for name in names for step in steps.folder(name)]
             with self.conn.pipeline():
                 for done in ran:
                     self.record(done)
 
     def _step(self, step: steps.Step, applied: Applied) -> StepRun:
-        done = steps.run(self.conn, step, self.values)
+        done = steps.run(self.conn, step, self.run.values)
         if len(done.result) == 1:
             applied.facts |= done.result[0]
         log.debug("reembed: ran sql/%s in %.3f s", step.name, done.seconds)
@@ -235,13 +230,13 @@ class Applier:
 
     def record(self, done: StepRun) -> None:
         """Keep in the audit that a step ran."""
-        record_step(self.conn, self.run_id, done)
+        record_step(self.conn, self.run.id, done)
 
     def _report(self, applied: Applied) -> None:
         """Keep the way and the durations in the audit, as of the registry update."""
         seconds = time.monotonic() - self.started - applied.index_secs
         applied.facts["duration_secs"] = seconds
-        record_report(self.conn, self.run_id, applied, seconds)
+        record_report(self.conn, self.run.id, applied, seconds)
 
 
 def _phase(folder: str) -> str:

@@ -12,10 +12,8 @@ from typing import Any
 import psycopg
 
 from vestige_sql import steps
-from vestige_sql.encode.embedder import ModelSignature
 from vestige_sql.errors import VestigeError
-from vestige_sql.plan import ReembedPlan
-from vestige_sql.reembed.decide import Work, refusal_values
+from vestige_sql.reembed.run import Run
 from vestige_sql.reembed.target import Probed
 from vestige_sql.resources import package_version
 from vestige_sql.steps import plans
@@ -82,44 +80,24 @@ def finish_open_run(conn: psycopg.Connection[Any], probed: Probed, *, indexed: b
         steps.run(conn, steps.load("run/close.sql"), probed.values)
 
 
-def step_values(probed: Probed, signature: ModelSignature, work: Work, plan: ReembedPlan) -> dict[str, Value]:
-    values = probed.values | refusal_values(probed, signature.dimension, plan)
-    return values | {
-        "model_name": signature.name,
-        "model_hash": signature.hash,
-        "only_missing": work.scope == "missing",
-        "lock_timeout": f"{round(plan.lock_wait_secs * 1000)}ms",
-        "run_state": "applied" if plan.concurrent_index else "done",
-        # Online the processors are for those who search.
-        "index_workers": 0 if plan.online else None,
-        "index_memory_kb": None if plan.index_memory_bytes is None else plan.index_memory_bytes >> 10,
-    }
-
-
 @contextmanager
-def auditing(
-    conn: psycopg.Connection[Any], probed: Probed, signature: ModelSignature, work: Work, plan: ReembedPlan
-) -> Iterator[int]:
+def auditing(run: Run) -> Iterator[None]:
     """Open the run in the audit, or go on with the open one, and keep the error that stops it."""
-    run = probed.open_run
-    goes_on = run is not None and run.goes_on_with(work.scope)
-    if run is not None and not goes_on:
-        # A run whose vectors are in place and whose index this run builds or replaces, or an empty one.
-        finish_open_run(conn, probed)
-    run_id: int = run.id if run is not None and goes_on else begin_run(conn, probed, signature, work, plan)
-    if goes_on:
-        log.info(
-            "reembed: going on with run %d, begun %s",
-            run_id,
-            f"{run.started_at:%Y-%m-%d %H:%M:%S %Z}" if run else "",
-        )
+    open_run = run.probed.open_run
+    if open_run is not None and open_run.goes_on_with(run.work.scope):
+        run.id = open_run.id
+        log.info("reembed: going on with run %d, begun %s", run.id, f"{open_run.started_at:%Y-%m-%d %H:%M:%S %Z}")
+    else:
+        # One whose vectors are in place, and whose index this run builds or replaces, or an empty one.
+        finish_open_run(run.conn, run.probed)
+        begin_run(run)
     try:
-        yield run_id
+        yield
     except (VestigeError, psycopg.Error) as error:
         # The connection may be what broke; then the audit has to do without.
         with suppress(psycopg.OperationalError):
             text = str(error).replace("\0", "").encode(errors="backslashreplace").decode()
-            steps.run(conn, steps.load("run/record_error.sql"), {"run_id": run_id, "error": text})
+            steps.run(run.conn, steps.load("run/record_error.sql"), {"run_id": run.id, "error": text})
         raise
 
 
@@ -128,34 +106,27 @@ def literal(conn: psycopg.Connection[Any], value: str | int | None) -> str:
     return psycopg.sql.Literal(value).as_string(conn)
 
 
-def opening_values(
-    conn: psycopg.Connection[Any], probed: Probed, signature: ModelSignature, *, only_missing: bool = False
-) -> dict[str, Value]:
+def opening_values(run: Run) -> dict[str, Value]:
     """Return the step variables that every run is opened with: the model that it leaves, NULL where none is registered,
     and the variables that sql/variables.psql gives to psql.
     """
-    model = probed.model
+    model = run.probed.model
+    of_psql = run.probed.values | {"dimension": run.model.dimension, "only_missing": run.work.only_missing}
     return {
-        "from_name": literal(conn, model.name if model else None),
-        "from_dimension": literal(conn, model.dimension if model else None),
-        "from_hash": literal(conn, model.hash if model else None),
-        "variables": json.dumps(probed.values | {"dimension": signature.dimension, "only_missing": only_missing}),
+        "from_name": literal(run.conn, model.name if model else None),
+        "from_dimension": literal(run.conn, model.dimension if model else None),
+        "from_hash": literal(run.conn, model.hash if model else None),
+        "variables": json.dumps(of_psql),
         "package_version": package_version(),
     }
 
 
-def begin_run(
-    conn: psycopg.Connection[Any], probed: Probed, signature: ModelSignature, work: Work, plan: ReembedPlan
-) -> int:
-    values = probed.values | opening_values(conn, probed, signature, only_missing=work.scope == "missing")
+def begin_run(run: Run) -> None:
+    """Open the run in the audit."""
+    values = run.values | opening_values(run)
     values |= {
-        "scope": work.scope,
-        "model_name": signature.name,
-        "dimension": signature.dimension,
-        "model_hash": signature.hash,
-        "way": "online" if plan.online else None,
-        "rows_total": work.rows,
+        "scope": run.work.scope,
+        "way": "online" if run.plan.online else None,
+        "rows_total": run.work.rows,
     }
-    done = steps.run(conn, steps.load("run/open.sql"), values)
-    run_id: int = done.result[0]["id"]
-    return run_id
+    run.id = steps.run(run.conn, steps.load("run/open.sql"), values).result[0]["id"]

@@ -14,11 +14,11 @@ from vestige_sql.encode.embedder import ModelSignature
 from vestige_sql.errors import CheckFailed
 from vestige_sql.plan import VESTIGE, ReembedPlan, Target
 from vestige_sql.reembed.apply import Applier, conditions
-from vestige_sql.reembed.audit import Applied, finish_open_run, opening_values, record_report, step_values
-from vestige_sql.reembed.decide import Work, count_rows, find_way, kept_model, refusal_values
+from vestige_sql.reembed.audit import Applied, finish_open_run, opening_values, record_report
+from vestige_sql.reembed.decide import count_rows, kept_model, settle_way
 from vestige_sql.reembed.job import build_pending_indexes, index_failed
-from vestige_sql.reembed.progress import Progress
 from vestige_sql.reembed.refusals import ask
+from vestige_sql.reembed.run import Run, Work
 from vestige_sql.reembed.session import claimed_session
 from vestige_sql.reembed.target import Probed
 from vestige_sql.reembed.verbs import Notice
@@ -45,12 +45,12 @@ def rollback(
     """
     with claimed_session(conninfo, target, "back") as (conn, probed):
         model = _check_kept(conn, probed)
-        run = _Back(conn, conninfo, probed, model, plan)
+        back = _Back(_run(conn, conninfo, probed, model, plan))
         if before_write is not None:
-            before_write(run.warning(_without_vector(conn, probed)))
+            before_write(back.warning(_without_vector(conn, probed)))
         # What a run that has been applied still had to do.
-        finish_open_run(conn, build_pending_indexes(conninfo, conn, probed, run.plan, Progress()))
-        applied, lock_held_secs = run.carry_out()
+        finish_open_run(conn, build_pending_indexes(back.run))
+        applied, lock_held_secs = back.carry_out()
         return RollbackReport(
             model=model,
             previous_model=probed.model,
@@ -83,11 +83,9 @@ def finalize(
                 "There is no way back to them after that."
             )
         plan = replace(plan, online=in_column, apply="auto")
-        values = probed.values | {
-            "second_column": probed.values["kept_column"],
-            "lock_timeout": f"{round(plan.lock_wait_secs * 1000)}ms",
-        }
-        applier = Applier(conn, values, plan, probed.kept.run_id, Progress(), conninfo)
+        run = Run(conn, probed, model, plan, conninfo=conninfo, id=probed.kept.run_id)
+        run.values["second_column"] = run.values["kept_column"]
+        applier = Applier(run)
         applied = Applied("finalize", "")
         order = plans.load(f"finalize-{probed.kept.place}")
         if in_column:
@@ -138,43 +136,44 @@ def _without_vector(conn: psycopg.Connection[Any], probed: Probed) -> int:
     return missing
 
 
-class _Back:
-    """One rollback: the steps' values, and how long the table was locked."""
+def _run(conn: psycopg.Connection[Any], conninfo: str, probed: Probed, model: ModelSignature, plan: ReembedPlan) -> Run:
+    """Return the run that goes back to ``model``, its way settled."""
+    assert probed.kept is not None
+    in_column = probed.kept.in_column
+    # In a column they are switched to as online: with the table's lock waited for no longer than that.
+    plan = replace(plan, online=True, apply="auto") if in_column else replace(plan, online=False, keep_old=False)
+    counts = count_rows(conn, probed)
+    with_text, total = counts["rows_with_text"], counts["rows_total"]
+    run = Run(conn, probed, model, plan, Work("back", with_text, total - with_text, total), conninfo)
+    if in_column:
+        # What has been hung on the live column since would follow it.
+        ask(conn, run.values).check("back")
+        run.way, run.reason = "back", "the former vectors are in a column of the table"
+    else:
+        settle_way(run)
+    run.values |= opening_values(run) | {"way": run.way, "second_column": run.values["kept_column"]}
+    return run
 
-    def __init__(
-        self, conn: psycopg.Connection[Any], conninfo: str, probed: Probed, model: ModelSignature, plan: ReembedPlan
-    ) -> None:
-        assert probed.kept is not None
-        in_column = probed.kept.in_column
-        # In a column they are switched to as online: with the table's lock waited for no longer than that.
-        plan = replace(plan, online=True, apply="auto") if in_column else replace(plan, online=False, keep_old=False)
-        self.conn, self.probed, self.model, self.plan = conn, probed, model, plan
-        counts = count_rows(conn, probed)
-        work = Work(
-            "back", counts["rows_with_text"], counts["rows_total"] - counts["rows_with_text"], counts["rows_total"]
-        )
-        if in_column:
-            # What has been hung on the live column since would follow it.
-            ask(conn, probed.values | refusal_values(probed, model.dimension, plan)).check("back")
-            self.way, self.reason = "back", "the former vectors are in a column of the table"
-            when: set[str] = set()
-        else:
-            self.way, self.reason = find_way(conn, probed, model, work, plan)
-            when = conditions(plan) | {self.way} - {"rewrite"}
-        self.folders = plans.load(f"rollback-{probed.kept.place}").folders(when=when)
-        values = step_values(probed, model, work, plan) | opening_values(conn, probed, model) | {"way": self.way}
-        values["second_column"] = values["kept_column"]
-        self.applier = Applier(conn, values, plan, 0, Progress(), conninfo)
+
+class _Back:
+    """One rollback, and how long the table was locked."""
+
+    def __init__(self, run: Run) -> None:
+        assert run.probed.kept is not None
+        self.run = run
+        when = set() if run.way == "back" else conditions(run.plan) | {run.way} - {"rewrite"}
+        self.folders = plans.load(f"rollback-{run.probed.kept.place}").folders(when=when)
+        self.applier = Applier(run)
         self.locked_at = 0.0
 
     def warning(self, missing: int) -> str:
         how = (
             "The columns change names in one short transaction."
-            if self.way == "back"
-            else f"The table is locked for everybody, until vectors ({self.way}) and index are in place."
+            if self.run.way == "back"
+            else f"The table is locked for everybody, until vectors ({self.run.way}) and index are in place."
         )
         return (
-            f"About to go back from {self.probed.model} to {self.model} on {self.probed.column}. {how} "
+            f"About to go back from {self.run.probed.model} to {self.run.model} on {self.run.probed.column}. {how} "
             f"{missing:,} rows written since have no vector of that model: their embedding will be NULL."
         )
 
@@ -182,29 +181,29 @@ class _Back:
         """Go back, and return what was done and how many seconds the table was locked."""
         applied = self.applier.retrying(self._go)
         lock_held_secs = time.monotonic() - self.locked_at
-        if self.plan.concurrent_index and self.way != "back":
+        if self.run.plan.concurrent_index and self.run.way != "back":
             try:
                 self.applier.build_concurrently(applied)
             except psycopg.Error as error:
-                raise index_failed(error, self.probed) from error
-            steps.run(self.conn, steps.load("run/close.sql"), self.applier.values)
+                raise index_failed(error, self.run.probed) from error
+            steps.run(self.run.conn, steps.load("run/close.sql"), self.run.values)
         # Also for its COMMIT, which waits for the disk, and so for that of lock/briefly/ before it.
-        record_report(self.conn, self.applier.run_id, applied, lock_held_secs)
+        record_report(self.run.conn, self.run.id, applied, lock_held_secs)
         return applied, lock_held_secs
 
     def _go(self) -> Applied:
-        applied = Applied(self.way, self.reason)
+        applied = Applied(self.run.way, self.run.reason)
         locks = [folder for folder in self.folders if plans.role(folder) == "lock"]
         for folder in locks:
             for step in steps.folder(folder):
-                steps.run(self.conn, step, self.applier.values)
+                steps.run(self.run.conn, step, self.run.values)
         self.locked_at = time.monotonic()
         opening, *folders = (folder for folder in self.folders if folder not in locks)
         # Every step is recorded under the run that these open.
-        opened = [steps.run(self.conn, step, self.applier.values) for step in steps.folder(opening)]
-        self.applier.run_id = opened[-1].result[0]["id"]
+        opened = [steps.run(self.run.conn, step, self.run.values) for step in steps.folder(opening)]
+        self.run.id = opened[-1].result[0]["id"]
         for done in opened:
             self.applier.record(done)
         self.applier.folders_briefly(folders, applied)
-        record_report(self.conn, self.applier.run_id, applied, time.monotonic() - self.locked_at)
+        record_report(self.run.conn, self.run.id, applied, time.monotonic() - self.locked_at)
         return applied

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -13,22 +13,12 @@ from vestige_sql.errors import CheckFailed, DimensionMismatch, FilesChanged, Ind
 from vestige_sql.plan import ReembedPlan
 from vestige_sql.reembed.open_run import RenamedRun, find_renamed_run
 from vestige_sql.reembed.refusals import ask
+from vestige_sql.reembed.run import Run, Work
 from vestige_sql.reembed.target import MAX_DIMENSION, VECTOR_TYPES, Probed
-from vestige_sql.steps.files import Value
 from vestige_sql.steps.releases import is_unedited
 
 _HNSW_DIMENSIONS = 2_000
 _HNSW_DIMENSIONS_HALFVEC = 4_000
-
-
-@dataclass(frozen=True)
-class Work:
-    """What there is to do: ``scope`` is "all", "missing", "index" or None for nothing."""
-
-    scope: str | None
-    rows: int
-    rows_blank: int
-    rows_total: int
 
 
 def check_embedder(embedder: Embedder) -> ModelSignature:
@@ -60,8 +50,9 @@ def index_possible(probed: Probed, dimension: int) -> bool:
     return dimension <= (_HNSW_DIMENSIONS_HALFVEC if halfvec else _HNSW_DIMENSIONS)
 
 
-def warning(probed: Probed, signature: ModelSignature, work: Work, plan: ReembedPlan, way: str) -> str:
+def warning(run: Run) -> str:
     """Return what readers and writers of the table will notice, for people."""
+    probed, signature, work, plan, way = run.probed, run.model, run.work, run.plan, run.way
     lines = [f"About to re-embed {work.rows:,} rows of {probed.column} with {signature}."]
     if work.scope == "index":
         lines = [f"About to build the missing index of {probed.column}."]
@@ -99,7 +90,7 @@ def warning(probed: Probed, signature: ModelSignature, work: Work, plan: Reembed
         lines.append("Readers and writers go on.")
     else:
         lines.append("Writers wait while it is built; readers go on.")
-    said = notes(probed, signature, work)
+    said = notes(run)
     if plan.online and probed.table["publications"]:
         column = f"{probed.table['new_column']} {probed.table['vector_type']}({signature.dimension})"
         said.append(
@@ -109,7 +100,9 @@ def warning(probed: Probed, signature: ModelSignature, work: Work, plan: Reembed
     return "\n".join(lines + said)
 
 
-def notes(probed: Probed, signature: ModelSignature, work: Work) -> list[str]:
+def notes(run: Run) -> list[str]:
+    """Return what there is to say of a run before and after it, for people."""
+    probed, signature, work = run.probed, run.model, run.work
     said = []
     if work.scope == "all" and probed.table["publications"]:
         said.append(
@@ -157,7 +150,7 @@ def find_work(conn: psycopg.Connection[Any], probed: Probed, signature: ModelSig
     in_space = probed.model == signature and probed.typmod == signature.dimension
     lacks_index = not probed.index_is_there and (bool(probed.indexes) or index_possible(probed, signature.dimension))
     if in_space and not lacks_index and staged_for(probed) != signature and not _any_missing(conn, probed):
-        return Work(None, 0, 0, 0)
+        return Work(None)
 
     counts = count_rows(conn, probed)
     total, with_text = counts["rows_total"], counts["rows_with_text"]
@@ -321,29 +314,22 @@ def may_suppress_triggers(conn: psycopg.Connection[Any]) -> bool:
     return True
 
 
-def find_way(
-    conn: psycopg.Connection[Any], probed: Probed, signature: ModelSignature, work: Work, plan: ReembedPlan
-) -> tuple[str, str]:
-    """Return the way of applying and why, or raise :class:`TargetError` for what could not be kept."""
-    if work.scope == "index":
+def settle_way(run: Run) -> None:
+    """Settle the run's way of applying and why, or raise :class:`TargetError` for what could not be kept."""
+    run.way, run.reason = _way(run)
+
+
+def _way(run: Run) -> tuple[str, str]:
+    if run.work.scope == "index":
         return "index", "only the index is missing"
-    refusals = ask(conn, probed.values | refusal_values(probed, signature.dimension, plan))
-    if work.scope == "missing":
+    refusals = ask(run.conn, run.values)
+    if run.work.only_missing:
         refusals.check("fill")
         return "fill", "the model is the registered one, and rows lack a vector"
-    if plan.online:
+    if run.plan.online:
         refusals.check("online")
         return "online", "as asked for"
-    return refusals.choose(plan.apply)
-
-
-def refusal_values(probed: Probed, dimension: int, plan: ReembedPlan) -> dict[str, Value]:
-    """Return the variables of ``sql/probe/refusals/`` that the target alone does not give."""
-    return {
-        "dimension": dimension,
-        "from_dimension": probed.model.dimension if probed.model else None,
-        "fire_triggers": plan.fire_triggers,
-    }
+    return refusals.choose(run.plan.apply)
 
 
 def find_staged(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -15,20 +16,19 @@ from vestige_sql.encode.embedder import ModelSignature
 from vestige_sql.errors import UsageError
 from vestige_sql.plan import VESTIGE, ReembedPlan, Target
 from vestige_sql.reembed.apply import Applier
-from vestige_sql.reembed.audit import begin_run, step_values
+from vestige_sql.reembed.audit import begin_run
 from vestige_sql.reembed.clock import Clock
 from vestige_sql.reembed.decide import (
-    Work,
     check_dimension,
     count_rows,
     find_staged,
-    find_way,
     in_space_of,
+    settle_way,
     staged_for,
     verb_of,
 )
 from vestige_sql.reembed.job import Job, nothing_to_do
-from vestige_sql.reembed.progress import Progress
+from vestige_sql.reembed.run import Run, Work
 from vestige_sql.reembed.session import claim
 from vestige_sql.reembed.target import Probed, probe
 from vestige_sql.report import ReembedReport
@@ -62,7 +62,7 @@ def apply_reembed(
         raise UsageError("CREATE INDEX CONCURRENTLY cannot run inside a transaction, and no online run can")
     if connection.autocommit and connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
         raise UsageError("apply_reembed() needs a transaction, and this connection is in autocommit")
-    spent = Clock()
+    clock = Clock()
     with steps.translated(), _inside_transaction(connection):
         if expect is not None:
             _install_if_empty(connection, target)
@@ -74,14 +74,14 @@ def apply_reembed(
             check_dimension(expect)
             if in_space_of(probed, expect):
                 log.info("apply: nothing to do: %s is in the space of %s", probed.column, expect)
-                return nothing_to_do(expect, probed, spent)
+                return nothing_to_do(Run(connection, probed, expect, plan, clock=clock))
             probed = _open_if_empty(connection, probed, expect)
         signature, work = find_staged(connection, probed, plan, expect)
-        way, reason = find_way(connection, probed, signature, work, plan)
         assert probed.open_run is not None
-        job = Job("", connection, probed, signature, plan, work, probed.open_run.id, Progress(), spent)
-        applier = Applier(connection, job.values, plan, job.run_id, job.progress, spent=spent)
-        return job.report(applier.retrying(lambda: applier.apply(way, reason)))
+        run = Run(connection, probed, signature, plan, work, clock=clock, id=probed.open_run.id)
+        settle_way(run)
+        applier = Applier(run)
+        return Job(run).report(applier.retrying(applier.apply))
 
 
 @contextmanager
@@ -114,17 +114,15 @@ def _open_if_empty(conn: psycopg.Connection[Any], probed: Probed, expect: ModelS
     """Where no row has text, open a run for ``expect`` with an empty staging table, for all that there is is staged."""
     if (probed.open_run and probed.open_run.staging_exists) or count_rows(conn, probed)["rows_with_text"]:
         return probed
-    work = Work("all", 0, 0, 0)
+    run = Run(conn, probed, expect, ReembedPlan(), Work("all"))
     if staged_for(probed) is None:
         if probed.saved_indexes and probed.model is not None and probed.open_run is not None:
             # Left by an earlier run, with a definition for the dimension that the column has still.
-            plan, pending = ReembedPlan(), Work("index", 0, 0, 0)
-            values = step_values(probed, probed.model, pending, plan)
-            applier = Applier(conn, values, plan, probed.open_run.id, Progress())
-            applier.retrying(lambda: applier.build_only(drop_invalid=bool(probed.invalid_indexes)))
-            probed = probe(conn, probed.target)
-        steps.run(conn, steps.load("run/close.sql"), probed.values)
-        begin_run(conn, probed, expect, work, ReembedPlan())
+            applier = Applier(Run(conn, probed, probed.model, ReembedPlan(), Work("index"), id=probed.open_run.id))
+            applier.retrying(applier.build_only)
+            run = replace(run, probed=probe(conn, probed.target))
+        steps.run(conn, steps.load("run/close.sql"), run.values)
+        begin_run(run)
     for step in plans.load("stage").steps("create"):
-        steps.run(conn, step, step_values(probed, expect, work, ReembedPlan()))
+        steps.run(conn, step, run.values)
     return probe(conn, probed.target)

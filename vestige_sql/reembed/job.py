@@ -8,23 +8,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import psycopg
 
 from vestige_sql import steps
 from vestige_sql.database.connection import connect
-from vestige_sql.encode.embedder import Embedder, ModelSignature
+from vestige_sql.encode.embedder import Embedder
 from vestige_sql.errors import CheckFailed, IndexInvalid, ServerError, VestigeError
-from vestige_sql.plan import ReembedPlan
 from vestige_sql.reembed.apply import Applier
-from vestige_sql.reembed.audit import Applied, auditing, record_report, record_step, step_values
-from vestige_sql.reembed.clock import Clock
-from vestige_sql.reembed.decide import Work, index_possible, keeps_triggers_quiet, notes, plan_for
-from vestige_sql.reembed.engine import Engine
+from vestige_sql.reembed.audit import Applied, auditing, record_report, record_step
+from vestige_sql.reembed.decide import index_possible, keeps_triggers_quiet, notes, plan_for
 from vestige_sql.reembed.online import Online
-from vestige_sql.reembed.progress import Progress
 from vestige_sql.reembed.recall import measure_recall
+from vestige_sql.reembed.run import Run, Work
 from vestige_sql.reembed.stage import (
     COPY,
     DISCARD,
@@ -48,57 +44,53 @@ log = logging.getLogger("vestige_sql")
 # the last by the ratio of the rates of change and of encoding, so that a handful is enough or none is.
 _ROUNDS = 8
 
-
-def nothing_to_do(signature: ModelSignature, probed: Probed, spent: Clock) -> ReembedReport:
-    return ReembedReport(nothing_to_do=True, model=signature, previous_model=probed.model, spent=spent.so_far())
+_LEFT = "left by an earlier run"
 
 
-def build_pending_indexes(
-    conninfo: str, conn: psycopg.Connection[Any], probed: Probed, plan: ReembedPlan, progress: Progress
-) -> Probed:
-    """Build the indexes that an earlier run has left to build, before another model makes their definitions stale."""
-    run = probed.open_run
-    if not probed.saved_indexes or probed.model is None or (run and run.under_way):
+def nothing_to_do(run: Run) -> ReembedReport:
+    return ReembedReport(nothing_to_do=True, model=run.model, previous_model=run.probed.model, spent=run.clock.so_far())
+
+
+def build_pending_indexes(run: Run) -> Probed:
+    """Build the indexes that an earlier run has left to build, before another model makes their definitions stale.
+
+    Return what the probes say of the target afterwards.
+    """
+    probed = run.probed
+    if not probed.saved_indexes or probed.model is None or (probed.open_run and probed.open_run.under_way):
         return probed
     names = ", ".join(index["name"] for index in probed.saved_indexes)
     log.info("reembed: an earlier run has left %s to build, which comes first", names)
-    pending = Work("index", 0, 0, 0)
-    plan = plan_for(pending, plan)
-    with auditing(conn, probed, probed.model, pending, plan) as run_id:
-        job = Job(conninfo, conn, probed, probed.model, plan, pending, run_id, progress, Clock())
-        job.carry_out("index", "left by an earlier run")
-    return probe(conn, probed.target)
+    pending = Work("index")
+    plan = plan_for(pending, run.plan)
+    earlier = Run(run.conn, probed, probed.model, plan, pending, run.conninfo, run.progress, way="index", reason=_LEFT)
+    with auditing(earlier):
+        Job(earlier).carry_out()
+    return probe(run.conn, probed.target)
 
 
 @dataclass
 class Job:
-    """One run under way: where, on what, for which model, how, and its row in the audit."""
+    """A run that is carried out: stage, apply, build, report."""
 
-    conninfo: str
-    conn: psycopg.Connection[Any]
-    probed: Probed
-    signature: ModelSignature
-    plan: ReembedPlan
-    work: Work
-    run_id: int
-    progress: Progress
-    spent: Clock
-    engine: Engine | None = None
-
-    def __post_init__(self) -> None:
-        self.values = step_values(self.probed, self.signature, self.work, self.plan)
+    run: Run
 
     def stager(self, embedder: Embedder) -> Stager:
         """Make the staging table if it is not there, and the stager for it."""
-        with self.conn.transaction():
+        with self.run.conn.transaction():
             for step in plans.load("stage").steps("create"):
-                record_step(self.conn, self.run_id, steps.run(self.conn, step, self.values))
-            steps.run(self.conn, steps.load(STAGING_FITS), self.values)
+                record_step(self.run.conn, self.run.id, steps.run(self.run.conn, step, self.run.values))
+            steps.run(self.run.conn, steps.load(STAGING_FITS), self.run.values)
             # Who goes on with the run must read and write as these do.
             for name in (EVERY_ROW, EXTENT, FIRST, COPY, SETTLE, DISCARD):
-                record_step(self.conn, self.run_id, StepRun(steps.load(name), None, 0.0, []))
+                record_step(self.run.conn, self.run.id, StepRun(steps.load(name), None, 0.0, []))
         return Stager(
-            embedder, self.values, self.plan.batch_size, self.probed.name, self.progress.advance, spent=self.spent
+            embedder,
+            self.run.values,
+            self.run.plan.batch_size,
+            self.run.probed.name,
+            self.run.progress.advance,
+            spent=self.run.clock,
         )
 
     def stage(self, stager: Stager) -> None:
@@ -108,26 +100,26 @@ class Job:
         staged takes time, and a run that goes on is to encode first what nobody has encoded yet.
         """
         discard = steps.load(DISCARD)
-        staged = steps.query(self.conn, "probe/staged.sql", self.values)[0]["rows_staged"]
+        staged = steps.query(self.run.conn, "probe/staged.sql", self.run.values)[0]["rows_staged"]
         if staged:
             log.info("reembed: %d rows are staged already", staged)
         started, before = time.monotonic(), stager.rows
-        with self._passes(stager) as one_pass, self.progress.rows(self.work.rows, staged):
+        with self._passes(stager) as one_pass, self.run.progress.rows(self.run.work.rows, staged):
             for again in range(_ROUNDS + 1):
-                with self.spent.on("encoding"):
+                with self.run.clock.on("encoding"):
                     met = one_pass(bool(staged) and not again)
                 if again and met <= stager.batch_size:
                     break
-                steps.run(self.conn, steps.load("stage/analyze.sql"), self.values)
+                steps.run(self.run.conn, steps.load("stage/analyze.sql"), self.run.values)
                 if not self._is_left():
                     break
-                steps.run(self.conn, discard, self.values)
+                steps.run(self.run.conn, discard, self.run.values)
         copied = StepRun(steps.load(COPY), stager.rows - before, time.monotonic() - started, [])
-        record_step(self.conn, self.run_id, copied)
+        record_step(self.run.conn, self.run.id, copied)
 
     def _is_left(self) -> bool:
         """Whether anything is pending or stale."""
-        return bool(steps.query(self.conn, "probe/pending.sql", self.values)[0]["is_left"])
+        return bool(steps.query(self.run.conn, "probe/pending.sql", self.run.values)[0]["is_left"])
 
     @contextmanager
     def _passes(self, stager: Stager) -> Iterator[Callable[[bool], int]]:
@@ -135,54 +127,49 @@ class Job:
 
         It is told whether a run goes on: then it need not find what lies before the last row that was staged.
         """
-        if self.engine is None:
-            with connect(self.conninfo) as reader, connect(self.conninfo) as writer:
+        if self.run.engine is None:
+            with connect(self.run.conninfo) as reader, connect(self.run.conninfo) as writer:
                 yield lambda going_on: stager.run(writer, stager.in_place(reader, going_on=going_on))
         else:
-            with self.engine.passes(
-                self.conn, stager, self.signature, self.run_id, self.work.rows_total, self.progress
+            with self.run.engine.passes(
+                self.run.conn, stager, self.run.model, self.run.id, self.run.work.rows_total, self.run.progress
             ) as one_pass:
 
                 def by_ranges(_: bool) -> int:
-                    first = steps.query_one(self.conn, FIRST, self.values)
+                    first = steps.query_one(self.run.conn, FIRST, self.run.values)
                     return 0 if first is None else one_pass(first["after"])
 
                 yield by_ranges
 
-    def carry_out(self, way: str, reason: str, embedder: Embedder | None = None) -> ReembedReport:
+    def carry_out(self, embedder: Embedder | None = None) -> ReembedReport:
         """Stage with ``embedder``, if there is one, and apply. Rows that change meanwhile are an error without one."""
-        applier = Applier(
-            self.conn, self.values, self.plan, self.run_id, self.progress, self.conninfo, spent=self.spent
-        )
-
-        def build_only() -> Applied:
-            return applier.build_only(drop_invalid=bool(self.probed.invalid_indexes))
-
-        if way == "online":
-            applied = self._online(applier, reason, embedder)
-        elif self.work.scope == "index":
-            applied = applier.retrying(build_only)
+        run, applier = self.run, Applier(self.run)
+        scope = run.work.scope
+        if run.way == "online":
+            applied = self._online(applier, embedder)
+        elif scope == "index":
+            applied = applier.retrying(applier.build_only)
         elif embedder is None:
-            applied = applier.retrying(lambda: applier.apply(way, reason))
+            applied = applier.retrying(applier.apply)
         else:
             applier.stager = self.stager(embedder)
-            applied = self._stage_and_apply(applier, applier.stager, way, reason)
-        if self.work.scope == "missing" and self.lacks_index:
-            applied.index_secs += applier.retrying(build_only).index_secs
-        if self.plan.concurrent_index and way != "online" and (self.work.scope != "missing" or self.lacks_index):
+            applied = self._stage_and_apply(applier, applier.stager)
+        if scope == "missing" and self.lacks_index:
+            applied.index_secs += applier.retrying(applier.build_only).index_secs
+        if run.plan.concurrent_index and run.way != "online" and (scope != "missing" or self.lacks_index):
             try:
                 applier.build_concurrently(applied)
             except psycopg.Error as error:
-                raise index_failed(error, self.probed) from error
-        if way not in ("online", "fill"):
-            applied.recall = measure_recall(self.conn, self.values, self.plan.recall_sample)
-        record_report(self.conn, self.run_id, applied, applied.facts.get("duration_secs", 0.0))
-        steps.run(self.conn, steps.load("run/close.sql"), self.values)
+                raise index_failed(error, run.probed) from error
+        if run.way not in ("online", "fill"):
+            applied.recall = measure_recall(run.conn, run.values, run.plan.recall_sample)
+        record_report(run.conn, run.id, applied, applied.facts.get("duration_secs", 0.0))
+        steps.run(run.conn, steps.load("run/close.sql"), run.values)
         return self.report(applied, applier.stager)
 
-    def _online(self, applier: Applier, reason: str, embedder: Embedder | None) -> Applied:
-        run = self.probed.open_run
-        filling = run is not None and run.filling
+    def _online(self, applier: Applier, embedder: Embedder | None) -> Applied:
+        open_run = self.run.probed.open_run
+        filling = open_run is not None and open_run.filling
         stage = None
         if embedder is not None:
             stager = applier.stager = self.stager(embedder)
@@ -190,24 +177,24 @@ class Job:
             if not filling:
                 stage()
         else:
-            steps.run(self.conn, steps.load(STAGING_FITS), self.values)
-        quiet = keeps_triggers_quiet(self.conn, self.probed)
-        return Online(applier, stage, quiet=quiet, filling=filling).carry_out(reason)
+            steps.run(self.run.conn, steps.load(STAGING_FITS), self.run.values)
+        quiet = keeps_triggers_quiet(self.run.conn, self.run.probed)
+        return Online(applier, stage, quiet=quiet, filling=filling).carry_out()
 
     @property
     def lacks_index(self) -> bool:
-        return not self.probed.index_is_there and index_possible(self.probed, self.signature.dimension)
+        return not self.run.probed.index_is_there and index_possible(self.run.probed, self.run.model.dimension)
 
-    def _stage_and_apply(self, applier: Applier, stager: Stager, way: str, reason: str) -> Applied:
+    def _stage_and_apply(self, applier: Applier, stager: Stager) -> Applied:
         for _ in range(_ROUNDS):
             self.stage(stager)
             try:
-                return applier.retrying(lambda: applier.apply(way, reason))
+                return applier.retrying(applier.apply)
             except TooManyPending:
                 log.info("reembed: more rows changed meanwhile than one batch holds; encoding them first")
         raise CheckFailed(
-            f"{self.probed.name} changes faster than its rows are encoded: more than {stager.batch_size} rows were new "
-            f"each of {_ROUNDS} times it was locked",
+            f"{self.run.probed.name} changes faster than its rows are encoded: more than {stager.batch_size} rows were "
+            f"new each of {_ROUNDS} times it was locked",
             "the table is as it was and what is staged stays: run again when it changes less, or raise --batch-size",
         )
 
@@ -220,20 +207,20 @@ class Job:
             rows_encoded=stager.rows if stager else 0,
             way=applied.way,
             way_reason=applied.way_reason,
-            model=self.signature,
-            previous_model=self.probed.model,
-            run_id=self.run_id,
+            model=self.run.model,
+            previous_model=self.run.probed.model,
+            run_id=self.run.id,
             lock_held_secs=applied.facts.get("lock_held_secs"),
             recall=applied.recall,
-            notes=notes(self.probed, self.signature, self.work) + applied.notes,
-            workers=self.engine.reports if self.engine else [],
-            spent=self.spent.so_far(),
+            notes=notes(self.run) + applied.notes,
+            workers=self.run.engine.reports if self.run.engine else [],
+            spent=self.run.clock.so_far(),
             device=self.device(stager) if stager else None,
         )
 
     def device(self, stager: Stager) -> str | None:
         """What the model runs on, as far as it says; where others encode, their lines say it."""
-        encoded = stager.rows and not self.engine
+        encoded = stager.rows and not self.run.engine
         return getattr(stager.embedder, "device", None) if encoded else None
 
 

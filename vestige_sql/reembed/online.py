@@ -60,21 +60,20 @@ class Online:
     lock_held_secs: float = 0.0
 
     def __post_init__(self) -> None:
-        self.conn = self.applier.conn
-        self.values = self.applier.values
-        self.plan = self.applier.plan
+        self.run = self.applier.run
+        self.conn, self.values, self.plan = self.run.conn, self.run.values, self.run.plan
         self.values["way"] = "online"
         self._order = plans.load("online")
         self._when = {"quiet"} if self.quiet else set()
         self._locked_at = 0.0
         self._caught_up = self._switched = False
 
-    def carry_out(self, reason: str) -> Applied:
+    def carry_out(self) -> Applied:
         """Run every phase that is left, the switch included.
 
         Raises :class:`RecallTooLow` and :class:`CheckFailed` with the former vectors live, and what was done kept.
         """
-        applied = Applied("online", reason)
+        applied = Applied("online", self.run.reason)
         if not self.filling:
             self._prepare(applied)
         self.values["index_column"] = self.values["second_column"] = self.values["new_column"]
@@ -127,9 +126,9 @@ class Online:
         filled = run.rows_filled if run else 0
         started, logged = time.monotonic(), time.monotonic()
         rows, slowest = _FIRST_ROWS, 0.0
-        with self.applier.progress.rows(staged, filled, "filling"), self.applier.spent.on("apply"):
+        with self.run.progress.rows(staged, filled, "filling"), self.run.clock.on("apply"):
             while (batch := steps.run(self.conn, step, self.values | {"batch_rows": rows})).result:
-                self.applier.progress.advance(batch.result[0]["rows_filled"] - filled)
+                self.run.progress.advance(batch.result[0]["rows_filled"] - filled)
                 filled = batch.result[0]["rows_filled"]
                 slowest = max(slowest, batch.seconds)
                 if batch.result[0]["fill_passes"] == 0:
@@ -138,7 +137,7 @@ class Online:
                 if time.monotonic() - logged > _LOG_EVERY_SECS:
                     logged = time.monotonic()
                     log.info("reembed: filled %d of %d rows", filled, staged)
-                with self.applier.spent.on("waiting"):
+                with self.run.clock.on("waiting"):
                     self._pause()
         self.applier.record(steps.StepRun(step, filled, time.monotonic() - started, []))
         log.info("reembed: filled %d rows in %.1f s", filled, time.monotonic() - started)
@@ -185,8 +184,7 @@ class Online:
 
         ``beside_lock``: while this run holds writers off. Then they wait for nobody else's lock for long.
         """
-        assert self.applier.conninfo is not None
-        with connect(self.applier.conninfo) as reader, connect(self.applier.conninfo) as writer:
+        with connect(self.run.conninfo) as reader, connect(self.run.conninfo) as writer:
             for name in self._order.folders("catch-up", {"beside_lock"} if beside_lock else ()):
                 for step in steps.folder(name):
                     if plans.role(name) == "lock":
@@ -202,7 +200,7 @@ class Online:
         # What goes before it is set for the session already.
         step = self._order.steps("write", self._when)[-1]
         rows, after = _FIRST_ROWS, 0
-        with self.applier.spent.on("apply"):
+        with self.run.clock.on("apply"):
             while after is not None:
                 batch = steps.run(self.conn, step, self.values | {"batch_rows": rows, "after_change": after})
                 after = batch.result[0]["last_change"]
@@ -323,7 +321,7 @@ class Online:
             except psycopg.errors.LockNotAvailable:
                 if time.monotonic() > deadline:
                     return False
-            with self.applier.spent.on("waiting"):
+            with self.run.clock.on("waiting"):
                 time.sleep(_LOCK_POLL_SECS)
 
     def _write_under_lock(self) -> None:

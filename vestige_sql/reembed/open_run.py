@@ -117,8 +117,15 @@ class RenamedRun:
     id: int
     state: str
     name: str
+    dimension: int
+    hash: str
     variables: dict[str, Value]
     column: str
+
+    @property
+    def model(self) -> ModelSignature:
+        """The model that the run changes to."""
+        return ModelSignature(self.name, self.dimension, self.hash)
 
     @property
     def filling(self) -> bool:

@@ -19,16 +19,17 @@ from vestige_sql.reembed.decide import (
     check_embedder,
     difference,
     find_staged,
-    find_way,
     find_work,
     plan_for,
     renamed_run,
+    settle_way,
     verb_of,
     warning,
 )
 from vestige_sql.reembed.engine import Engine, outlives_restarts
 from vestige_sql.reembed.job import Job, build_pending_indexes, nothing_to_do
 from vestige_sql.reembed.progress import Progress
+from vestige_sql.reembed.run import Run
 from vestige_sql.reembed.session import claimed_session
 from vestige_sql.report import ReembedReport
 from vestige_sql.steps import plans
@@ -58,25 +59,21 @@ def run_reembed(
 
     Raises a :class:`VestigeError` that says what state the data is in.
     """
-    signature, spent = check_embedder(embedder), Clock()
+    signature, clock, progress = check_embedder(embedder), Clock(), progress or Progress()
     with claimed_session(conninfo, target, verb_of(plan)) as (conn, probed):
         work = find_work(conn, probed, signature, plan)
+        run = Run(conn, probed, signature, plan_for(work, plan), work, conninfo, progress, clock, engine)
         if work.scope is None:
             log.info("reembed: nothing to do: %s is in the space of %s", probed.column, signature)
             finish_open_run(conn, probed)
-            return nothing_to_do(signature, probed, spent)
-        plan = plan_for(work, plan)
-        way, reason = find_way(conn, probed, signature, work, plan)
-        if before_write is not None:
-            with spent.on("waiting"):
-                before_write(warning(probed, signature, work, plan, way))
-        now = probed
+            return nothing_to_do(run)
+        settle_way(run)
+        _warn(run, before_write)
         if work.scope == "all":
-            with spent.on("index"):
-                now = build_pending_indexes(conninfo, conn, probed, plan, progress or Progress())
-        with auditing(conn, now, signature, work, plan) as run_id:
-            job = Job(conninfo, conn, now, signature, plan, work, run_id, progress or Progress(), spent, engine)
-            return job.carry_out(way, reason, embedder)
+            with clock.on("index"):
+                run.probed = build_pending_indexes(run)
+        with auditing(run):
+            return Job(run).carry_out(embedder)
 
 
 @outlives_restarts
@@ -90,23 +87,22 @@ def stage_reembed(
     engine: Engine | None = None,
 ) -> ReembedReport:
     """Encode what is pending and stage it; nothing live is touched. The arguments are those of :func:`run_reembed`."""
-    signature, spent = check_embedder(embedder), Clock()
+    signature, clock, progress = check_embedder(embedder), Clock(), progress or Progress()
     with claimed_session(conninfo, target, "stage") as (conn, probed):
         # An online run may be under way: then this stages what changed, and the run's second column is left alone.
         online = bool(probed.open_run and probed.open_run.filling)
         plan = replace(plan, online=online, fire_triggers=True)
         work = find_work(conn, probed, signature, plan)
+        run = Run(conn, probed, signature, plan, work, conninfo, progress, clock, engine)
         if work.scope in (None, "index"):
             log.info("stage: nothing to do: every row of %s has its vector of %s", probed.column, signature)
-            return nothing_to_do(signature, probed, spent)
-        find_way(conn, probed, signature, work, plan)
-        now = probed
+            return nothing_to_do(run)
+        settle_way(run)
         if work.scope == "all":
-            concurrently = replace(plan, concurrent_index=True)
-            with spent.on("index"):
-                now = build_pending_indexes(conninfo, conn, probed, concurrently, progress or Progress())
-        with auditing(conn, now, signature, work, plan) as run_id:
-            job = Job(conninfo, conn, now, signature, plan, work, run_id, progress or Progress(), spent, engine)
+            with clock.on("index"):
+                run.probed = build_pending_indexes(replace(run, plan=replace(plan, concurrent_index=True)))
+        with auditing(run):
+            job = Job(run)
             stager = job.stager(embedder)
             started = time.monotonic()
             job.stage(stager)
@@ -116,9 +112,9 @@ def stage_reembed(
                 rows_encoded=stager.rows,
                 model=signature,
                 previous_model=probed.model,
-                run_id=run_id,
+                run_id=run.id,
                 workers=engine.reports if engine else [],
-                spent=spent.so_far(),
+                spent=clock.so_far(),
                 device=job.device(stager),
             )
 
@@ -132,17 +128,20 @@ def apply_staged(
     before_write: Notice | None = None,
 ) -> ReembedReport:
     """Put in place what is staged, without a model: rows that changed since they were staged are an error."""
-    spent = Clock()
+    clock = Clock()
     with claimed_session(conninfo, target, verb_of(plan)) as (conn, probed):
         signature, work = find_staged(conn, probed, plan)
-        plan = plan_for(work, plan)
-        way, reason = find_way(conn, probed, signature, work, plan)
-        if before_write is not None:
-            with spent.on("waiting"):
-                before_write(warning(probed, signature, work, plan, way))
-        with auditing(conn, probed, signature, work, plan) as run_id:
-            job = Job(conninfo, conn, probed, signature, plan, work, run_id, progress or Progress(), spent)
-            return job.carry_out(way, reason)
+        run = Run(conn, probed, signature, plan_for(work, plan), work, conninfo, progress or Progress(), clock)
+        settle_way(run)
+        _warn(run, before_write)
+        with auditing(run):
+            return Job(run).carry_out()
+
+
+def _warn(run: Run, before_write: Notice | None) -> None:
+    if before_write is not None:
+        with run.clock.on("waiting"):
+            before_write(warning(run))
 
 
 def register_model(conninfo: str, signature: ModelSignature, *, target: Target = VESTIGE) -> bool:
@@ -189,13 +188,11 @@ def abort_reembed(conninfo: str, *, target: Target = VESTIGE) -> bool:
             return False
         plan = ReembedPlan(online=run.filling)
         now = {key: probed.values[key] for key in ("oid", "name", "schema", "table")}
-        values = (
-            named
-            | now
-            | {"second_column": named["new_column"], "lock_timeout": f"{round(plan.lock_wait_secs * 1000)}ms"}
-        )
-        applier = Applier(conn, values, plan, run.id, Progress(), conninfo)
-        of_then = replace(applier, values=values | named)
+        undone = Run(conn, probed, run.model, plan, conninfo=conninfo, id=run.id)
+        undone.values |= named | now | {"second_column": named["new_column"]}
+        applier = Applier(undone)
+        of_then = Applier(replace(undone))
+        of_then.run.values |= undone.values | named
         applied = Applied("abort", "")
         order = plans.load("abort")
         if plan.online:

@@ -1,0 +1,85 @@
+"""A run: all that its parts have to know of each other, in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+
+from vestige_sql.encode.embedder import ModelSignature
+from vestige_sql.plan import ReembedPlan
+from vestige_sql.reembed.clock import Clock
+from vestige_sql.reembed.engine import Engine
+from vestige_sql.reembed.progress import Progress
+from vestige_sql.reembed.target import Probed
+from vestige_sql.steps.files import Value
+
+
+@dataclass(frozen=True)
+class Work:
+    """What there is to do: ``scope`` is "all", "missing", "index", "back" or None for nothing."""
+
+    scope: str | None
+    rows: int = 0
+    rows_blank: int = 0
+    rows_total: int = 0
+
+    @property
+    def only_missing(self) -> bool:
+        """Whether only rows that lack a vector are to get one."""
+        return self.scope == "missing"
+
+
+@dataclass
+class Run:
+    """One run: the connection, the target, the model, what there is to do, how, and the clock.
+
+    ``signature`` is the model that the run changes to, None where its steps name none. ``conninfo`` is for further
+    connections, and empty inside a caller's transaction. ``id`` is its row in the audit, 0 until it is opened. ``way``
+    is how vectors are put in place, and ``reason`` why this way was taken. ``values`` are the step variables.
+    """
+
+    conn: psycopg.Connection[Any]
+    probed: Probed
+    signature: ModelSignature | None
+    plan: ReembedPlan
+    work: Work = Work(None)
+    conninfo: str = ""
+    progress: Progress = field(default_factory=Progress)
+    clock: Clock = field(default_factory=Clock)
+    engine: Engine | None = None
+    id: int = 0
+    way: str = ""
+    reason: str = ""
+    values: dict[str, Value] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.values = self.probed.values | {
+            "lock_timeout": f"{round(self.plan.lock_wait_secs * 1000)}ms",
+            "run_state": "applied" if self.plan.concurrent_index else "done",
+            "only_missing": self.work.only_missing,
+            # Online the processors are for those who search.
+            "index_workers": 0 if self.plan.online else None,
+            "index_memory_kb": None if self.plan.index_memory_bytes is None else self.plan.index_memory_bytes >> 10,
+        }
+        if self.signature is not None:
+            self.values |= refusal_values(self.probed, self.signature.dimension, self.plan) | {
+                "model_name": self.signature.name,
+                "model_hash": self.signature.hash,
+            }
+
+    @property
+    def model(self) -> ModelSignature:
+        """The model that the run changes to, of a run that has one."""
+        assert self.signature is not None
+        return self.signature
+
+
+def refusal_values(probed: Probed, dimension: int, plan: ReembedPlan) -> dict[str, Value]:
+    """Return the variables of ``sql/probe/refusals/`` that the target alone does not give."""
+    return {
+        "dimension": dimension,
+        "from_dimension": probed.model.dimension if probed.model else None,
+        "fire_triggers": plan.fire_triggers,
+    }
