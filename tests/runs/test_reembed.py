@@ -479,7 +479,7 @@ def test_a_bad_embedding_stops_the_run_and_names_the_row(db: str, conn: Conn, sp
         run_reembed(db, Bad(spoil), plan(batch_size=1))
     assert bad in str(stopped.value)
     assert "knowledge_nodes" in str(stopped.value)
-    assert "nothing was put in place" in stopped.value.hint
+    assert "the table is as it was" in stopped.value.hint
     check_space(conn, old)
     assert (rows(conn), catalog(conn)) == (before, described)
     assert bad in last_run(conn)["last_error"]
