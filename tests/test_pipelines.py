@@ -24,7 +24,7 @@ from vestige_sql import ModelSignature, ReembedPlan, Target, apply_reembed, appl
 from vestige_sql.database.migrations import migrate_up
 from vestige_sql.errors import CheckFailed, LockNotAvailable, RunInProgress, StagedForAnother, TargetError, UsageError
 from vestige_sql.look.script import script_staged
-from vestige_sql.reembed.decide import FASTEST_FIRST
+from vestige_sql.reembed.refusals import FASTEST_FIRST
 from vestige_sql.reembed.verbs import abort_reembed
 
 ROOT = Path(__file__).parent.parent
