@@ -797,7 +797,7 @@ CHANGES = {
         "ALTER TABLE documents DROP CONSTRAINT documents_pkey; INSERT INTO documents VALUES (1, 'the same key')",
         "DELETE FROM documents WHERE body = 'the same key'; ALTER TABLE documents ADD PRIMARY KEY (id)",
         r"public\.documents\.id is no key",
-        "1 rows .* have text but no staged vector for it, the first with id = 1",
+        r"public\.documents\.id is no key: it is not unique and NOT NULL",
         r"public\.documents\.id is no key any more",
     ),
     "the key is of another type": Change(

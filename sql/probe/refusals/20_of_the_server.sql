@@ -98,7 +98,7 @@ refusals (place, what, object, message, hint, remove, restore) AS (
         'set it off for the role, the database or this session (PGOPTIONS=''-c default_transaction_read_only=off''); '
             'nothing was written',
         ARRAY['SET default_transaction_read_only = off;'], ARRAY['SET default_transaction_read_only = on;']
-    WHERE NOT :only_asking AND NOT pg_is_in_recovery() AND current_setting('transaction_read_only')::boolean
+    WHERE NOT :only_asking AND NOT pg_is_in_recovery() AND current_setting('default_transaction_read_only')::boolean
     UNION ALL
     SELECT
         15, 'no_package', format('database %I', current_database()),

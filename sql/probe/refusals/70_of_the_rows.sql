@@ -30,11 +30,8 @@ SELECT r.* FROM refusals r CROSS JOIN remembered ORDER BY r.place$ask$,
                 ELSE format('%%s (%%s dimensions, hash %%s)', k.model_name, k.dimension, left(k.model_hash, 12)) END),
         'vestige-sql migrate finalize lets them go, vestige-sql migrate rollback goes back to them; nothing was written',
         '{}', '{}', '{rewrite,widen,swap,online}'
-    FROM (
-        SELECT k.model_name, k.dimension, k.model_hash
-        FROM vestige_sql.kept k
-        WHERE k.table_schema = %2$L AND k.table_name = %3$L AND k.column_name = %4$L
-    ) AS k$kept$,
+    FROM vestige_sql.kept k
+    WHERE k.table_schema = %2$L AND k.table_name = %3$L AND k.column_name = %4$L$kept$,
         e."column", :'schema'::text, :'table'::text, :'embedding_column'::text) END,
     CASE WHEN e.attnotnull AND e.has_text_column AND :'verb' <> 'back' THEN format($blank$
     UNION ALL
