@@ -260,7 +260,7 @@ def test_stopped_after_each_step_it_goes_on(
     for number, boundary in enumerate(boundaries):
         model = new()
         # After its last step a run has no use for its sessions.
-        action = (lambda: terminate(conn)) if number % 3 == 2 and boundary.name != "run/finish.sql" else stop
+        action = (lambda: terminate(conn)) if number % 3 == 2 and boundary.name != "run/close.sql" else stop
         stopped = run_until(db, monkeypatch, boundary.name, model, action)
         encoded += model.texts
         if not stopped:
