@@ -21,7 +21,7 @@ from psycopg import sql
 
 from support import HNSW, FakeEmbedder, literal, seed
 from vestige_sql import VESTIGE, ReembedPlan, run_reembed, stage_reembed, steps
-from vestige_sql.reembed.apply import phases
+from vestige_sql.reembed.apply import folders_of
 from vestige_sql.reembed.pgcopy import staged_rows
 from vestige_sql.reembed.target import probe
 from vestige_sql.resources import resource_dir
@@ -297,14 +297,14 @@ def scenarios() -> list[Scenario]:
             Scenario(
                 way,
                 "missing" if only_missing else "staged",
-                _files(*phases(way, ReembedPlan())),
+                _files(*folders_of(way, ReembedPlan())),
                 (("only_missing", only_missing), ("way", way)),
             )
         )
         # With the index in place the server refuses widen another dimension, and the runner goes on with swap.
         if not only_missing and plans.load(way).falls_back_to is None:
             kept = ReembedPlan(drop_hnsw_first=False)
-            found.append(Scenario(f"{way}, index kept", "staged", _files(*phases(way, kept)), (("way", way),)))
+            found.append(Scenario(f"{way}, index kept", "staged", _files(*folders_of(way, kept)), (("way", way),)))
     return found
 
 

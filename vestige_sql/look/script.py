@@ -16,7 +16,7 @@ from vestige_sql import steps
 from vestige_sql.database.connection import connect
 from vestige_sql.errors import UsageError
 from vestige_sql.plan import VESTIGE, ReembedPlan, Target
-from vestige_sql.reembed.apply import phases
+from vestige_sql.reembed.apply import folders_of
 from vestige_sql.reembed.decide import find_staged, notes, settle_way, verb_of
 from vestige_sql.reembed.run import Run
 from vestige_sql.reembed.target import Probed, probe
@@ -87,7 +87,7 @@ def script(run: Run, facts: list[tuple[str, str]], *, plain: bool = False) -> st
 def _lines(run: Run, facts: list[tuple[str, str]], plain: bool) -> Iterator[str]:
     conn, values, way = run.conn, run.values, (run.way, run.reason)
     assert run.probed.open_run is not None
-    folders = phases(run.way, run.plan)
+    folders = folders_of(run.way, run.plan)
     inside = plans.load("inside")
     known, definitions = _generated(conn, [*plans.load("stage").folders("create"), *folders], values)
     facts = [*facts, ("Indexes", "\n".join(f"{_one_line(d)};" for d in definitions) or "none is built")]

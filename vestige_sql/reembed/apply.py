@@ -45,7 +45,7 @@ def conditions(plan: ReembedPlan) -> set[str]:
     return {condition for condition, holds in said.items() if holds}
 
 
-def phases(way: str, plan: ReembedPlan) -> list[str]:
+def folders_of(way: str, plan: ReembedPlan) -> list[str]:
     """Return the folders under ``sql/`` that apply by ``way``, in order, all in one transaction."""
     return plans.load(way).folders(when=conditions(plan))
 
@@ -119,7 +119,7 @@ class Applier:
         """Run the folders of the run's way in the transaction that is open, and commit nothing."""
         applied = Applied(self.run.way, self.run.reason)
         self.run.values["way"] = self.run.way
-        self._run(phases(self.run.way, self.run.plan), applied)
+        self._run(folders_of(self.run.way, self.run.plan), applied)
         return applied
 
     def build_only(self) -> Applied:
@@ -206,7 +206,7 @@ class Applier:
 
     def folder(self, name: str, applied: Applied) -> None:
         """Run the steps of a folder and record each in the audit; what a step returns as one row is kept as facts."""
-        with self.run.clock.on(_phase(name)):
+        with self.run.clock.on(_activity(name)):
             for step in steps.folder(name):
                 self.record(self._step(step, applied))
 
@@ -239,7 +239,7 @@ class Applier:
         record_report(self.conn, self.run.id, applied, seconds)
 
 
-def _phase(folder: str) -> str:
+def _activity(folder: str) -> str:
     """What the time of a folder of steps counts as."""
     role = plans.role(folder)
     if role == "lock":

@@ -86,7 +86,8 @@ def auditing(run: Run) -> Iterator[None]:
     open_run = run.probed.open_run
     if open_run is not None and open_run.goes_on_with(run.work.scope):
         run.id = open_run.id
-        log.info("reembed: going on with run %d, begun %s", run.id, f"{open_run.started_at:%Y-%m-%d %H:%M:%S %Z}")
+        begun = f"{open_run.started_at:%Y-%m-%d %H:%M:%S %Z}"
+        log.info("%s: going on with run %d, begun %s", run.verb, run.id, begun)
     else:
         # One whose vectors are in place, and whose index this run builds or replaces, or an empty one.
         finish_open_run(run.conn, run.probed)

@@ -60,10 +60,21 @@ def build_pending_indexes(run: Run) -> Probed:
     if not probed.saved_indexes or probed.model is None or (probed.open_run and probed.open_run.under_way):
         return probed
     names = ", ".join(index["name"] for index in probed.saved_indexes)
-    log.info("reembed: an earlier run has left %s to build, which comes first", names)
+    log.info("%s: an earlier run has left %s to build, which comes first", run.verb, names)
     pending = Work("index")
     plan = plan_for(pending, run.plan)
-    earlier = Run(run.conn, probed, probed.model, plan, pending, run.conninfo, run.progress, way="index", reason=_LEFT)
+    earlier = Run(
+        run.conn,
+        probed,
+        probed.model,
+        plan,
+        pending,
+        run.conninfo,
+        run.progress,
+        way="index",
+        reason=_LEFT,
+        verb=run.verb,
+    )
     with auditing(earlier):
         Job(earlier).carry_out()
     return probe(run.conn, probed.target)
@@ -102,7 +113,7 @@ class Job:
         discard = steps.load(DISCARD)
         staged = steps.query(self.run.conn, "probe/staged.sql", self.run.values)[0]["rows_staged"]
         if staged:
-            log.info("reembed: %d rows are staged already", staged)
+            log.info("%s: %d rows are staged already", self.run.verb, staged)
         started, before = time.monotonic(), stager.rows
         with self._passes(stager) as one_pass, self.run.progress.rows(self.run.work.rows, staged):
             for again in range(_ROUNDS + 1):

@@ -36,8 +36,9 @@ class Run:
     """One run: the connection, the target, the model, what there is to do, how, and the clock.
 
     ``signature`` is the model that the run changes to, None where its steps name none. ``conninfo`` is for further
-    connections, and empty inside a caller's transaction. ``id`` is its row in the audit, 0 until it is opened. ``way``
-    is how vectors are put in place, and ``reason`` why this way was taken. ``values`` are the step variables.
+    connections, and empty inside a caller's transaction. ``id`` is its row in the audit, 0 until it is opened. ``verb``
+    is what its lines in the log begin with. ``way`` is how vectors are put in place, and ``reason`` why this way was
+    taken. ``values`` are the step variables.
     """
 
     conn: psycopg.Connection[Any]
@@ -50,6 +51,7 @@ class Run:
     clock: Clock = field(default_factory=Clock)
     engine: Engine | None = None
     id: int = 0
+    verb: str = "reembed"
     way: str = ""
     reason: str = ""
     values: dict[str, Value] = field(init=False)

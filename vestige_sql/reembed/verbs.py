@@ -1,4 +1,4 @@
-"""Orders the phases of a run: probe, stage, gate, apply, report."""
+"""The verbs that a caller has: run, stage, apply, register, abort."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def stage_reembed(
         online = bool(probed.open_run and probed.open_run.filling)
         plan = replace(plan, online=online, fire_triggers=True)
         work = find_work(conn, probed, signature, plan)
-        run = Run(conn, probed, signature, plan, work, conninfo, progress, clock, engine)
+        run = Run(conn, probed, signature, plan, work, conninfo, progress, clock, engine, verb="stage")
         if work.scope in (None, "index"):
             log.info("stage: nothing to do: every row of %s has its vector of %s", probed.column, signature)
             return nothing_to_do(run)
