@@ -230,6 +230,13 @@ def test_every_class_is_there_with_its_exit_code() -> None:
     assert listed == {name: str(found.exit_code) for name, found in CLASSES.items()}
 
 
+def test_there_is_something_to_look_at() -> None:
+    """A search that finds no file would find no message that is missing either."""
+    assert len(list(PACKAGE.rglob("*.py"))) > 50
+    assert len(list(resource_dir("sql").rglob("*.sql"))) > 200
+    assert len(list(resource_dir("migrations").rglob("*.sql"))) > 5
+
+
 def test_every_message_is_there() -> None:
     there = {(name, message) for name in CLASSES for message in messages(name)}
     wanted = raised_in_python() | {("TargetError", message) for message in refused()}
