@@ -67,7 +67,7 @@ LEFT JOIN LATERAL (
         AS to_build
     FROM vestige_sql.saved_index s
     WHERE s.table_schema = t.table_schema AND s.table_name = t.table_name AND s.column_name = t.column_name
-      -- An online run builds its indexes beside the former ones.
+      -- The indexes of an online run are left out: it builds them beside the former ones.
       AND s.built_as = s.index_name
 ) s ON true
 LEFT JOIN LATERAL (
