@@ -1,10 +1,12 @@
--- A sample of the texts that are to be encoded: pages of pending rows at even distances along the key, as a run reads them, and of
--- the different texts in each page some that a hash picks.
+-- Draw a sample of the texts that are to be encoded.
 --
--- A run encodes equal texts of a page once, so whole pages are looked at: texts_read of rows_read is the share of rows whose text costs
--- anything. Even distances, for lengths often follow the key. No chance is in it: the same table gives the same sample. At most
--- sample_texts texts and about page_bytes bytes come back. Where a run is to be gone on with, resumes leaves out what is staged already;
--- where nothing is staged, staged_table may be any table.
+-- Its pages of pending rows lie at even distances along the key, and are read as a run reads them. Of the different texts in
+-- each page, a hash picks some.
+--
+-- A run encodes equal texts of a page once, so whole pages are looked at. texts_read of rows_read is the share of rows whose
+-- text costs anything. The distances are even because lengths often follow the key. No chance is in it: the same table gives
+-- the same sample. At most sample_texts texts and about page_bytes bytes come back. Where a run is to be gone on with, resumes
+-- leaves out what is staged already. Where nothing is staged, staged_table may be any table.
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  either
@@ -26,7 +28,7 @@ read AS MATERIALIZED (
     SELECT p.page, p.id, pg_catalog.hashtextextended(t.:"content_column"::text, 0) AS hash
     FROM paged p
     JOIN :"schema".:"table" t ON t.:"id_column" OPERATOR(:"id_schema".=) p.id
-    -- as vestige_sql.has_text() says it, which may not be there yet
+    -- This is what vestige_sql.has_text() says; that function may not be there yet.
     WHERE t.:"content_column" IS NOT NULL AND octet_length(pg_catalog.btrim(
         t.:"content_column"::text,
         E' \t\n\u000b\f\r\u001c\u001d\u001e\u001f\u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000'

@@ -1,4 +1,6 @@
--- What the copy, what is staged for it and what is kept of it take on disk, and the file that the copy lies in.
+-- Measure what the copy, what is staged for it and what is kept of it take on disk.
+--
+-- The file that the copy lies in is shown too.
 --
 -- Locks:        none on the target
 -- Transaction:  either

@@ -1,8 +1,8 @@
--- Every column that has a registered model or had a run: its model, type and indexes, and what asks for attention.
+-- Show every column that has a registered model or had a run: its model, type and indexes, and what asks for attention.
 --
--- In order is a column of the registered model's dimension, with valid vector indexes and no run that stands still. kept is
--- the model whose former vectors are kept, which take room until they are finalized.
--- Whether every row has its vector is not asked here, for that reads the whole table: probe/rows.sql.
+-- A column is in order if it has the registered model's dimension, valid vector indexes and no run that stands still. kept is
+-- the model whose former vectors are kept. They take room until they are finalized. Whether every row has its vector is not
+-- asked here, because that reads the whole table: probe/rows.sql asks it.
 --
 -- Locks:        none on the target, ACCESS SHARE on embedding_model
 -- Transaction:  either
@@ -44,7 +44,7 @@ SELECT
         CASE WHEN m.model_name IS NULL THEN 'no model is registered' END,
         CASE WHEN m.dimension <> t.atttypmod THEN 'the registered model has ' || m.dimension || ' dimensions' END,
         i.invalid,
-        -- online the index that is to be built is the second column's, and the live one stands
+        -- In an online run the index that is to be built is the second column's, and the live one stands.
         CASE WHEN r.state IS DISTINCT FROM 'filling' THEN s.to_build END,
         CASE WHEN i.indexes IS NULL AND s.to_build IS NULL AND t.atttypmod BETWEEN 1 AND t.longest_indexed
             THEN 'there is no vector index, searches scan the table' END,
@@ -67,14 +67,14 @@ LEFT JOIN LATERAL (
         AS to_build
     FROM vestige_sql.saved_index s
     WHERE s.table_schema = t.table_schema AND s.table_name = t.table_name AND s.column_name = t.column_name
-      -- those of an online run are built beside the former ones
+      -- The indexes of an online run are left out: it builds them beside the former ones.
       AND s.built_as = s.index_name
 ) s ON true
 LEFT JOIN LATERAL (
     SELECT
         r.state,
         pg_catalog.format('run %s to %s is open (%s)', r.id, r.to_name, r.state) AS run,
-        -- the lock of session/claim_run.sql
+        -- This is the lock that session/claim_run.sql takes.
         NOT EXISTS (
             SELECT FROM pg_catalog.pg_locks l
             WHERE l.locktype = 'advisory' AND l.objsubid = 2 AND l.granted

@@ -1,8 +1,10 @@
--- How far every run that is open has come: vectors staged, and the index build that is going on. No row without one.
+-- Show how far every open run has come: the vectors staged, and the index build that is going on.
 --
--- share_staged is of the rows that there were when the run began, rows_filled those of an online run's second column.
--- HNSW counts the tuples that are in the graph; the blocks are those of the table. pid is the session that has claimed
--- the run, NULL where it stands still.
+-- There is no row without an open run.
+--
+-- share_staged is of the rows that there were when the run began. rows_filled is of an online run's second column. HNSW counts
+-- the tuples that are in the graph, and the blocks are those of the table. pid is the session that has claimed the run, NULL
+-- where the run stands still.
 --
 -- Locks:        none on the target
 -- Transaction:  either

@@ -1,6 +1,9 @@
--- What is staged, row by row of the target: for the text as it is, for another text, for a row that is gone; or not yet.
+-- Compare what is staged with the target, row by row: count what is staged, changed, gone and pending.
 --
--- The next run encodes what has changed and what is pending, and drops what is gone. variables.psql has the open run's.
+-- staged is for the text as it is, changed for another text, gone for a row that is gone. pending is not staged yet.
+--
+-- The next run encodes what has changed and what is pending, and drops what is gone. variables.psql has the open run's
+-- variables.
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  either

@@ -1,9 +1,11 @@
--- How much the two models' nearest neighbours overlap, with rows as the questions: no model is asked.
+-- Measure how much the two models' nearest neighbours overlap, with rows as the questions.
 --
--- A sample of rows, always the same ones, is taken by the hash of the key. Of each, the nearest rows by the old vectors are
--- held against the nearest by the staged ones, among the rows that have both. overlap is the share that is in both, and
--- mean_overlap its mean over the sample. The rows that moved most come first. Every row is compared for every row of the
--- sample, with no index in between: it takes as long as two scans each.
+-- No model is asked.
+--
+-- The hash of the key picks a sample of rows, always the same ones. For each of these, the nearest rows by the old vectors are
+-- compared with the nearest by the staged ones. Only rows that have both vectors count. overlap is the share that is in both,
+-- and mean_overlap its mean over the sample. The rows that moved most come first. Each row of the sample is compared with
+-- every row, with no index in between. That takes as long as two scans for each row of the sample.
 --
 -- Locks:        ACCESS SHARE on the target, ACCESS SHARE on the staging table
 -- Transaction:  either
@@ -22,7 +24,7 @@ WITH picked AS MATERIALIZED (
     ORDER BY pg_catalog.sha256(pg_catalog.convert_to(t.:"id_column"::text, 'UTF8')), t.:"id_column"
     LIMIT :sample
 ),
--- Through text, so that a vector that is stored out of line is fetched here, once, and not for each comparison.
+-- This goes through text, so that a vector that is stored out of line is fetched here once, and not for each comparison.
 sample AS MATERIALIZED (
     SELECT
         p.id, p.text,

@@ -1,8 +1,8 @@
--- What a question finds in the old space and in the new one that is staged, side by side, before anything is switched.
+-- Show what a question finds in the old space and in the staged new one, side by side, before anything is switched.
 --
--- Each space is asked with the question's vector of its own model. Where there is none of the old model (old_vector is
--- empty), a row stands in for the question: the nearest one in the new space, with its old vector. Every row is compared,
--- with no index in between, so that what differs is the models' doing.
+-- Each space is asked with the question's vector of its own model. Where there is none of the old model (old_vector is empty),
+-- a row stands in for the question. It is the nearest row in the new space, with its old vector. Every row is compared, with
+-- no index in between, so that what differs is the models' doing.
 --
 -- Locks:        ACCESS SHARE on the target, ACCESS SHARE on the staging table
 -- Transaction:  either
@@ -25,7 +25,7 @@ stand_in AS MATERIALIZED (
     LIMIT 1
 ),
 asked AS MATERIALIZED (
-    -- through text, so that a vector that is stored out of line is fetched once, and not for each comparison
+    -- This goes through text, so that a vector that is stored out of line is fetched once, and not for each comparison.
     SELECT coalesce(q.old_vector, CAST(i.old_vector::text AS :vector_type)) AS old_vector, q.new_vector, i.id AS stand_in
     FROM question q
     LEFT JOIN stand_in i ON true

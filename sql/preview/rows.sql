@@ -1,5 +1,6 @@
--- How far staging has come: the rows with text, those whose vector of that very text is staged, and those of them that
--- have an old vector too. Reads the whole table.
+-- Count the rows with text, those whose vector of that very text is staged, and those of them with an old vector too.
+--
+-- The counts say how far staging has come. The step reads the whole table.
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  either

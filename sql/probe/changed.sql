@@ -1,4 +1,4 @@
--- How many changes are noted and not yet in the second column.
+-- Count the changes that are noted and not yet in the second column.
 --
 -- Locks:        none on the target
 -- Transaction:  either

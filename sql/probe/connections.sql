@@ -1,4 +1,6 @@
--- How many more connections the server lets this role have to this database, besides those kept for superusers.
+-- Count the connections that the server still lets this role have to this database.
+--
+-- Connections kept for superusers do not count.
 --
 -- Locks:        none on the target
 -- Transaction:  either
@@ -11,7 +13,7 @@ SELECT
     least(
         current_setting('max_connections')::integer
             - current_setting('superuser_reserved_connections')::integer
-            -- since PostgreSQL 16
+            -- This setting exists since PostgreSQL 16.
             - coalesce(current_setting('reserved_connections', true)::integer, 0)
             - (SELECT coalesce(sum(d.numbackends), 0) FROM pg_catalog.pg_stat_database d),
         (SELECT nullif(d.datconnlimit, -1) - s.numbackends

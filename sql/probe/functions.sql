@@ -1,6 +1,7 @@
--- Which functions are not what their files make: those that are new, have another text than the database remembers, or are gone.
+-- Find the functions that are not what their files make.
 --
--- function_files is what sha256sum prints of the files of sql/functions.
+-- Such a function is new, has another text than the database remembers, or is gone. function_files is the output of sha256sum
+-- over the files of sql/functions.
 --
 -- Locks:        none on the target
 -- Transaction:  either

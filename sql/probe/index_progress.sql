@@ -1,6 +1,6 @@
--- How far an index build on the target has come, from the server's own view.
+-- Show how far an index build on the target has come, from the server's own view.
 --
--- HNSW counts the tuples it has put in the graph; where the view has none yet, the blocks scanned stand in.
+-- HNSW counts the tuples that it has put in the graph. Where the view has none yet, the scanned blocks stand in.
 --
 -- Locks:        none on the target
 -- Transaction:  either

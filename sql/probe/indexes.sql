@@ -1,4 +1,4 @@
--- The HNSW and IVFFlat indexes that depend on the embedding column, valid or not.
+-- List the HNSW and IVFFlat indexes that depend on the embedding column, valid or not.
 --
 -- Locks:        none on the target
 -- Transaction:  either

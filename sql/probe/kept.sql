@@ -1,4 +1,6 @@
--- The former vectors that are kept of the target, of which model, where, and how much space they take. Reads the whole table.
+-- Show where the target's former vectors are kept, of which model they are, and since when.
+--
+-- kept_column_size.sql and kept_table_size.sql measure the space that they take.
 --
 -- Locks:        none on the target
 -- Transaction:  either

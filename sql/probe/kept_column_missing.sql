@@ -1,4 +1,6 @@
--- How many rows have text and no vector in the kept column. Reads the whole table.
+-- Count the rows that have text and no vector in the kept column.
+--
+-- It reads the whole table.
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  either

@@ -1,4 +1,6 @@
--- How many vectors are kept in the second column, and the bytes of these and of their indexes. Reads the whole table.
+-- Count the vectors that are kept in the second column, and the bytes of them and of their indexes.
+--
+-- It reads the whole table.
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  either

@@ -1,4 +1,4 @@
--- How many vectors are kept in the package's own table, and its bytes.
+-- Count the vectors that are kept in the package's own table, and the bytes of that table.
 --
 -- Locks:        none on the target
 -- Transaction:  either

@@ -1,4 +1,6 @@
--- Whether any row has text and no vector. It stops at the first, and looks at no other row's text.
+-- Ask whether any row has text and no vector.
+--
+-- It stops at the first such row. It looks at the text of no row that has a vector.
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  either
@@ -10,7 +12,7 @@ SELECT EXISTS (
     SELECT
     FROM :"schema".:"table" t
     WHERE t.:"embedding_column" IS NULL
-      -- as vestige_sql.has_text() says it, which may not be there yet
+      -- This is what vestige_sql.has_text() says; that function may not be there yet.
       AND octet_length(pg_catalog.btrim(
           t.:"content_column"::text,
           E' \t\n\u000b\f\r\u001c\u001d\u001e\u001f\u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000'

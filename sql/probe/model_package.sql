@@ -1,4 +1,6 @@
--- The model that the package's own registry names for the target's column. No row where none is registered.
+-- Show the model that the package's own registry names for the target's column.
+--
+-- There is no row where none is registered.
 --
 -- Locks:        none on the target
 -- Transaction:  either

@@ -1,6 +1,8 @@
--- The model that Vestige's registry names. No row, or NULL fields, where none is registered.
+-- Show the model that Vestige's registry names.
 --
--- Read through JSON because databases made by Vestige's own migrations call the columns name and hash.
+-- There is no row, or its fields are NULL, where none is registered.
+--
+-- The registry is read through JSON, because databases made by Vestige's own migrations call the columns name and hash.
 --
 -- Locks:        none on the target, ACCESS SHARE on embedding_model
 -- Transaction:  either

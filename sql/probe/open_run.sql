@@ -1,4 +1,4 @@
--- The run that is not finished, if there is one, with what is staged for it.
+-- Show the run that is not finished, if there is one, and whether its staging table is there.
 --
 -- Locks:        none on the target
 -- Transaction:  either
@@ -9,11 +9,11 @@
 SELECT
     r.id, r.scope, r.state, r.to_name AS name, r.to_dimension AS dimension, r.to_hash AS hash,
     r.way, r.rows_total, r.rows_written, r.rows_blank, r.rows_filled, r.verified_at, r.duration_secs,
-    -- unless the table was written anew since
+    -- A table that was written anew since is not verified any more.
     coalesce(r.verified_file = pg_catalog.pg_relation_filenode(
         pg_catalog.to_regclass(pg_catalog.format('%I.%I', r.table_schema, r.table_name))), false) AS verified,
     r.started_at, r.applied_at, r.last_error, r.package_version,
-    -- NULL where the run was begun by a plain script
+    -- NULL where a plain script began the run
     r.variables ->> 'id_column' AS id_column, r.variables ->> 'content_column' AS content_column,
     pg_catalog.to_regclass(pg_catalog.format('vestige_sql.%I', :'staging_table'::text)) IS NOT NULL AS staging_exists
 FROM vestige_sql.run r

@@ -1,8 +1,10 @@
--- Whether anything is still to be staged, a row that has text and no staged vector for that very text, or to be dropped from
--- staging: a vector whose row is gone or has another text by now.
+-- Ask whether anything is still to be staged, or to be dropped from staging.
 --
--- The questions of stage/page.sql and stage/discard_stale.sql in one, asked of the whole table and without bringing texts. Each
--- row is looked at once, and workers may share in it.
+-- A row is still to be staged if it has text and no staged vector for that very text. A staged vector is to be dropped if its
+-- row is gone or has another text by now.
+--
+-- These are the questions of stage/page.sql and stage/discard_stale.sql in one. They are asked of the whole table, and bring
+-- no texts. Each row is looked at once, and workers may share in it.
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  either

@@ -1,5 +1,6 @@
--- The recall@10 of each HNSW and IVFFlat index on a column, against exact search on a sample of its rows, with the session's
--- ef_search. Each row of the sample takes one scan of the table.
+-- Measure the recall@10 of each HNSW and IVFFlat index on a column, against exact search on a sample of its rows.
+--
+-- The session's ef_search applies. Each row of the sample takes one scan of the table.
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  either

@@ -1,4 +1,6 @@
--- The run under way on this table that was begun under another name of it, of its schema or of its embedding column. That name is gone.
+-- Find the run under way on this table that was begun under a name that is gone.
+--
+-- That name is the former one of the table, of its schema or of its embedding column.
 --
 -- Locks:        none on the target
 -- Transaction:  either

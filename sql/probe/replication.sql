@@ -1,6 +1,6 @@
--- How far the server's replicas and logical subscribers are behind, in bytes of WAL: the one that is furthest.
+-- Measure how far the server's replicas and logical subscribers are behind, in bytes of WAL.
 --
--- Replicas are seen by roles with pg_monitor, slots by everybody.
+-- The one that is furthest behind counts. Roles with pg_monitor see replicas, and everybody sees slots.
 --
 -- Locks:        none on the target
 -- Transaction:  either

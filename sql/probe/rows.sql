@@ -1,4 +1,6 @@
--- How many rows there are, how many have text, and how many of those lack a vector. Reads the whole table.
+-- Count the rows, those that have text, and those that have text and no vector.
+--
+-- It reads the whole table.
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  either
@@ -12,9 +14,9 @@ SELECT
     count(*) FILTER (WHERE r.has_text AND r.embedding_is_null) AS rows_missing
 FROM (
     SELECT
-        -- as vestige_sql.has_text() says it, which may not be there yet
+        -- This is what vestige_sql.has_text() says; that function may not be there yet.
         t.:"content_column" IS NOT NULL AND (
-            -- most texts begin with a printing character of ASCII, which says it at once
+            -- Most texts begin with a printing ASCII character, which tells at once that they are not blank.
             t.:"content_column"::text ~>=~ '!' AND t.:"content_column"::text ~<~ E'\x7f'
             OR octet_length(pg_catalog.btrim(
                 t.:"content_column"::text,

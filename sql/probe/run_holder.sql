@@ -1,4 +1,4 @@
--- Which session has claimed the target for a run.
+-- Show which session has claimed the target for a run.
 --
 -- Locks:        none on the target
 -- Transaction:  either

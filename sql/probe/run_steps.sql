@@ -1,4 +1,4 @@
--- The step files that a run has run, each with the SHA-256 that it had the last time.
+-- List the step files that a run has run, each with the SHA-256 that it had the last time.
 --
 -- Locks:        none on the target
 -- Transaction:  either

@@ -1,4 +1,4 @@
--- The last runs on any target, the newest first.
+-- List the last runs on any target, the newest first.
 --
 -- Locks:        none on the target
 -- Transaction:  either

@@ -1,4 +1,6 @@
--- Vector indexes that a run dropped and has still to build. What an online run builds beside the former ones is not listed.
+-- List the vector indexes that a run dropped and has still to build.
+--
+-- Indexes that an online run builds beside the former ones are not listed.
 --
 -- Locks:        none on the target
 -- Transaction:  either

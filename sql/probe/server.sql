@@ -1,4 +1,4 @@
--- What the server is: versions, encoding, whether pgvector and the package's own schema are there, and who is asking.
+-- Show the server's versions and encoding, whether pgvector and the package's own schema are there, and who is asking.
 --
 -- Locks:        none on the target
 -- Transaction:  either
@@ -22,7 +22,7 @@ SELECT
     EXISTS (
         SELECT FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
         WHERE n.nspname = 'vestige_sql' AND p.proname = 'require') AS package_functions_exist,
-    -- what probe/version.sql reads, which databases of version 0.1.0 lack
+    -- probe/version.sql reads these tables. Databases of version 0.1.0 lack them.
     v.tables = 2 AS version_table_exists,
     v.tables = 2 AND v.readable AS version_is_readable
 FROM (

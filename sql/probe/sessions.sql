@@ -1,4 +1,6 @@
--- The sessions that hold or await a lock on the target, the oldest transaction first. None is ended by this package.
+-- List the sessions that hold or await a lock on the target, the oldest transaction first.
+--
+-- This package ends none of them.
 --
 -- Locks:        none on the target
 -- Transaction:  either

@@ -1,4 +1,4 @@
--- How many rows are staged.
+-- Count the staged rows.
 --
 -- Locks:        none on the target
 -- Transaction:  either

@@ -1,8 +1,8 @@
--- The target table: what it is, whose it is, its key, its text and its embedding column.
+-- Show the target table: what it is, whose it is, its key, its text and its embedding column.
 --
--- One row, or none where there is no such table. The name is read as SQL reads a qualified name: without quotes it
--- is folded to lower case, and without a schema it is looked for along the search_path. The columns' names are taken
--- literally, and one that is too long is none, not its beginning. A column that does not exist leaves NULL in its type.
+-- There is one row, or none where there is no such table. The name is read as SQL reads a qualified name. Without quotes it is
+-- folded to lower case. Without a schema it is looked for along the search_path. The columns' names are taken literally, and
+-- one that is too long is not cut: it names no column. A column that does not exist leaves NULL in its type.
 --
 -- Locks:        none on the target
 -- Transaction:  either
@@ -17,7 +17,7 @@ WITH role AS MATERIALIZED (
             nullif(pg_catalog.current_setting('vestige_sql.search_path', true), ''),
             pg_catalog.current_setting('search_path')), true) AS path
 ),
--- the name is read along the role's own search_path, and nothing else is
+-- Only the name is read along the role's own search_path.
 named AS MATERIALIZED (
     SELECT pg_catalog.to_regclass(:'target') AS oid, r.was FROM role r
 ),
@@ -83,9 +83,9 @@ SELECT
         SELECT FROM pg_catalog.pg_index i
         WHERE i.indrelid = target.oid AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL
           AND i.indnkeyatts = 1 AND i.indkey[0] = k.attnum
-          -- two keys that the index tells apart may be equal to a column that ignores case
+          -- The index may tell two keys apart that are equal to a column that ignores case.
           AND (i.indcollation[0] = k.attcollation OR NOT k.compares_loosely)) AS id_is_unique,
-    -- where the operators are that its index compares it by: those of citext and the like are not PostgreSQL's own
+    -- The schema of the operators by which its index compares it. Those of citext and the like are not PostgreSQL's own.
     (SELECT n.nspname
      FROM pg_catalog.pg_index i
      JOIN pg_catalog.pg_opclass oc ON oc.oid = i.indclass[0]
@@ -121,7 +121,7 @@ SELECT
     EXISTS (
         SELECT FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
         WHERE t.typname = 'halfvec' AND n.nspname = e.type_schema) AS halfvec_exists,
-    -- names made from the target, the same in every run, so that what a dead run left is found again
+    -- The names are made from the target and are the same in every run, so that what a dead run left is found again.
     'stage_' || names.suffix AS staging_table,
     'staged_embedding_' || names.suffix AS lookup_function,
     'embedding_' || names.suffix AS new_column,
@@ -134,7 +134,7 @@ SELECT
     'vestige_sql_note_inserted_' || names.suffix AS insert_trigger,
     'vestige_sql_note_updated_' || names.suffix AS update_trigger,
     'forget_stale_' || names.suffix AS keep_function,
-    -- behind the names of other triggers, in whose order they fire
+    -- Triggers fire in the order of their names, and this name comes after the others.
     'zz_vestige_sql_forget_stale_' || names.suffix AS keep_trigger,
     -- where the signature is kept
     CASE

@@ -1,5 +1,7 @@
--- The target's own triggers that an UPDATE of the second column would fire: "O" in a usual session, "R" in one whose
--- session_replication_role is replica, "A" in both.
+-- List the target's own triggers that an UPDATE of the second column would fire.
+--
+-- enabled is "O" for a trigger that fires in a usual session. It is "R" where session_replication_role has to be replica, and
+-- "A" for both.
 --
 -- Locks:        none on the target
 -- Transaction:  either
@@ -12,7 +14,7 @@ FROM pg_catalog.pg_trigger t
 WHERE t.tgrelid = :oid::oid
   AND NOT t.tgisinternal
   AND t.tgenabled <> 'D'
-  -- bit 4 of tgtype is UPDATE; with a list of columns, the second is not on it
+  -- Bit 4 of tgtype is UPDATE. A trigger's list of columns never has the second column on it.
   AND t.tgtype::integer & 16 <> 0
   AND t.tgattr = ''::int2vector
   AND t.tgname NOT IN (:'insert_trigger', :'update_trigger', :'keep_trigger')

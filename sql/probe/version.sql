@@ -1,8 +1,10 @@
--- The version of the package that the database is at, and whether that of the runner fits it: place is same, older or newer, the
--- database's against the runner's.
+-- Show the version of the package that the database is at, and whether the runner's version fits it.
 --
--- Versions that differ in their last number alone fit each other where migrations and functions are the same. function_files is
--- what sha256sum prints of the files of sql/functions. version is NULL where the migrations were applied and nothing else.
+-- place is same, older or newer: the database's version against the runner's.
+--
+-- Versions that differ in their last number alone fit each other where migrations and functions are the same. function_files
+-- is the output of sha256sum over the files of sql/functions. version is NULL where the migrations were applied and nothing
+-- else.
 --
 -- Locks:        none on the target
 -- Transaction:  either

@@ -1,4 +1,4 @@
--- Close a run whose indexes are built: it is done.
+-- Close a run whose indexes are built, as done.
 --
 -- Locks:        none on the target
 -- Transaction:  either

@@ -1,4 +1,6 @@
--- Begin the audit of a run: one row in vestige_sql.run, with the signatures from and to. way is online where it is meant to be.
+-- Begin the audit of a run: one row in vestige_sql.run, with the signatures from and to.
+--
+-- way is online where the run is meant to be online.
 --
 -- Locks:        none on the target
 -- Transaction:  either

@@ -1,4 +1,6 @@
--- Close the run as aborted. A worker that is still at a chunk ends it first, and is kept from the next.
+-- Close the run as aborted.
+--
+-- A worker that is still at a chunk ends it first, and is kept from the next.
 --
 -- Locks:        none on the target
 -- Transaction:  either

@@ -1,6 +1,8 @@
--- Write into the audit what was put in place. run_state is done, or applied where the index is still to be built.
+-- Write into the audit what was put in place.
 --
--- A run over all rows leaves none of the vectors that were there before: whatever has one now got it from this run.
+-- run_state is done, or applied where the index is still to be built.
+--
+-- A run over all rows leaves none of the vectors that were there before. Whatever has a vector now got it from this run.
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  required

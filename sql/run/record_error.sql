@@ -1,6 +1,9 @@
--- Keep why a run stopped. It stays open and goes on with the next call.
+-- Keep in the audit why a run stopped.
 --
--- Where a worker that nobody waits for any more is at a chunk, and so has the run's row, the audit does without.
+-- The run stays open and goes on with the next call.
+--
+-- A worker that nobody waits for any more may still be at a chunk, and so hold the run's row. The audit then does without the
+-- reason.
 --
 -- Locks:        none on the target
 -- Transaction:  either

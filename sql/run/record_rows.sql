@@ -1,4 +1,6 @@
--- Keep in the audit how many rows there are, have text, and got their vector. Reads the whole table.
+-- Keep in the audit how many rows there are, how many have text, and how many got their vector.
+--
+-- It reads the whole table.
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  either

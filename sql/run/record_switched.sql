@@ -1,5 +1,6 @@
--- Keep in the audit that the columns have changed names. A run that goes back is done; what another one made for itself is still
--- to be cleared away.
+-- Keep in the audit that the columns have changed names.
+--
+-- A run that goes back is done. What another run made for itself is still to be cleared away.
 --
 -- Locks:        none on the target
 -- Transaction:  required

@@ -1,8 +1,8 @@
--- Let names without a schema mean what PostgreSQL brings, whatever the search_path of the role is.
+-- Let names without a schema mean PostgreSQL's own objects, whatever the search_path of the role is.
 --
--- Functions, operators and tables of the same names in other schemas are then nobody's: a name without a schema is
--- PostgreSQL's own (CVE-2018-1058). The search_path that was is kept in vestige_sql.search_path: by it the target's name is
--- read, and with it triggers of the table's own run, where any fires.
+-- Functions, operators and tables of the same names in other schemas are then never meant (CVE-2018-1058).
+-- vestige_sql.search_path keeps the former search_path. The target's name is read by it, and the table's own triggers run with
+-- it, where any fires.
 --
 -- Locks:        none on the target
 -- Transaction:  either

@@ -1,11 +1,12 @@
 -- Lift the session's time limits and let no row security filter what is read.
 --
--- A statement_timeout or an idle timeout of the role would end a run that is meant to take hours, and its lock_timeout
--- would leave an INVALID index behind CREATE INDEX CONCURRENTLY; the steps of lock/ set their own. With row_security off
--- a query that a policy would filter fails instead of skipping rows. Indexes go where their definition says, and
--- transactions see every row that is committed, whatever the role's default is. Keys that are written as text in one
--- session are read as the same keys in another, on whichever machine. Strings and names are read and written as the steps
--- expect them, backslashes and quotes above all.
+-- A statement_timeout or an idle timeout of the role would end a run that is meant to take hours. The role's lock_timeout
+-- would leave an INVALID index behind CREATE INDEX CONCURRENTLY. The steps of lock/ set their own. With row_security off, a
+-- query that a policy would filter fails instead of skipping rows.
+--
+-- Whatever the role's default is, indexes go where their definition says, and transactions see every row that is committed.
+-- Keys that one session writes as text are read as the same keys in another, on whichever machine. Strings and names are read
+-- and written as the steps expect them, backslashes and quotes above all.
 --
 -- Locks:        none on the target
 -- Transaction:  either
@@ -29,5 +30,5 @@ FROM (VALUES
     ('standard_conforming_strings', 'on'),
     ('quote_all_identifiers', 'off')
 ) AS w (name, value)
--- not every server has each of them
+-- Not every server has each of them.
 JOIN pg_catalog.pg_settings s ON s.name OPERATOR(pg_catalog.=) w.name;

@@ -1,6 +1,7 @@
--- Claim the target for one run: an advisory lock, held as long as this session lives, and never waited for.
+-- Claim the target for one run with an advisory lock, which is held as long as this session lives.
 --
--- CREATE INDEX CONCURRENTLY would deadlock with a session that waits inside pg_advisory_lock(), so it is tried.
+-- The lock is tried and never waited for. CREATE INDEX CONCURRENTLY would deadlock with a session that waits inside
+-- pg_advisory_lock().
 --
 -- Locks:        none on the target, one advisory lock
 -- Transaction:  either

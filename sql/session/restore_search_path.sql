@@ -1,6 +1,6 @@
 -- Give the caller's transaction back the search_path that it had before transaction/05_pin_search_path.sql.
 --
--- What follows in the same transaction may be another tool's, which finds its own tables by it.
+-- What follows in the same transaction may be another tool's. That tool finds its own tables by this search_path.
 --
 -- Locks:        none on the target
 -- Transaction:  required

@@ -1,5 +1,6 @@
--- Give a setting its former value back, inside the caller's transaction. With that it ends, so that the session's own
--- value is untouched.
+-- Give a setting its former value back, inside the caller's transaction.
+--
+-- The value ends with that transaction, so that the session's own value is untouched.
 --
 -- Locks:        none on the target
 -- Transaction:  required

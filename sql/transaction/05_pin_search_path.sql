@@ -1,6 +1,6 @@
--- Let names without a schema mean what PostgreSQL brings, to the end of the caller's transaction.
+-- Let names without a schema mean PostgreSQL's own objects, to the end of the caller's transaction.
 --
--- As session/05_pin_search_path.sql, for a connection that goes on with its own search_path afterwards;
+-- This is session/05_pin_search_path.sql for a connection that goes on with its own search_path afterwards.
 -- session/restore_search_path.sql ends it before the transaction does.
 --
 -- Locks:        none on the target

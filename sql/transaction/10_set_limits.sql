@@ -1,7 +1,6 @@
--- Lift the time limits, let no row security filter what is read, and read strings as the steps do, to the end of the
--- caller's transaction.
+-- Lift time limits, let no row security filter, and read strings as the steps do, to the end of the caller's transaction.
 --
--- As session/10_set_limits.sql, for a migration tool's connection, which goes on with its own settings afterwards.
+-- This is session/10_set_limits.sql for a migration tool's connection, which goes on with its own settings afterwards.
 --
 -- Locks:        none on the target
 -- Transaction:  required
@@ -19,5 +18,5 @@ FROM (VALUES
     ('standard_conforming_strings', 'on'),
     ('quote_all_identifiers', 'off')
 ) AS w (name, value)
--- not every server has each of them
+-- Not every server has each of them.
 JOIN pg_catalog.pg_settings s ON s.name OPERATOR(pg_catalog.=) w.name;

@@ -1,4 +1,6 @@
--- Claim the target for one run: an advisory lock, held to the end of the caller's transaction, and never waited for.
+-- Claim the target for one run with an advisory lock, which is held to the end of the caller's transaction.
+--
+-- The lock is never waited for.
 --
 -- Locks:        none on the target, one advisory lock
 -- Transaction:  required

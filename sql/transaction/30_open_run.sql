@@ -1,6 +1,7 @@
--- Begin the audit of a run where none is open: a table without text needs no staging to change its model.
+-- Begin the audit of a run where none is open.
 --
--- Where rows have text and nothing is staged, the gate stops the transaction, and this is undone with it.
+-- A table without text needs no staging to change its model. Where rows have text and nothing is staged, the gate stops the
+-- transaction, and this step is undone with it.
 --
 -- Locks:        none on the target
 -- Transaction:  required

@@ -1,4 +1,4 @@
--- The open run is for the model that this is about, so that nobody's other vectors are put in place.
+-- Check that the open run is for the given model, so that no other model's vectors are put in place.
 --
 -- Locks:        none on the target
 -- Transaction:  either

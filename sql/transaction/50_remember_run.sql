@@ -1,4 +1,4 @@
--- Remember, for this transaction, the open run, under which the audit keeps the steps.
+-- Remember, for this transaction, the open run under which the audit keeps the steps.
 --
 -- Locks:        none on the target
 -- Transaction:  required

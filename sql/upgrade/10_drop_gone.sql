@@ -1,7 +1,7 @@
--- Drop the functions that an earlier version had a file for, and this one has not.
+-- Drop the functions that an earlier version had a file for and this version has not.
 --
--- function_files is what sha256sum prints of the files of sql/functions. A function with something of yours that depends on it
--- stops this with the name of that.
+-- function_files is the output of sha256sum over the files of sql/functions. A function that something of yours depends on
+-- stops the step, which then names what depends on it.
 --
 -- Locks:        none on the target
 -- Transaction:  required
@@ -9,8 +9,8 @@
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    function_files
 
--- squawk-ignore-file ban-drop-function -- that is what it is for, and nothing of this version calls them
--- squawk-ignore-file require-lock-timeout -- functions are dropped without waiting for anybody
+-- squawk-ignore-file ban-drop-function -- the step is there to drop functions, and nothing of this version calls them
+-- squawk-ignore-file require-lock-timeout -- functions are dropped without a wait for anybody
 SELECT pg_catalog.format('DROP FUNCTION IF EXISTS vestige_sql.%I', f.name)
 FROM vestige_sql.function_file f
 WHERE f.name NOT IN (

@@ -1,6 +1,6 @@
 -- Forget the functions that have no file any more.
 --
--- function_files is what sha256sum prints of the files of sql/functions.
+-- function_files is the output of sha256sum over the files of sql/functions.
 --
 -- Locks:        none on the target
 -- Transaction:  required

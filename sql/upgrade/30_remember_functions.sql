@@ -1,6 +1,6 @@
 -- Remember the text of each function, by the SHA-256 of its file.
 --
--- function_files is what sha256sum prints of the files of sql/functions.
+-- function_files is the output of sha256sum over the files of sql/functions.
 --
 -- Locks:        none on the target
 -- Transaction:  required

@@ -1,7 +1,9 @@
--- Make an empty table like the target, with its indexes, to try a run on. The transaction that makes it is never committed.
+-- Make an empty table like the target, with its indexes, to try a run on.
 --
--- It is not logged, so that archives and replicas get nothing of it, and no temporary table, for indexes of those are not built in
--- parallel.
+-- The transaction that makes it is never committed.
+--
+-- The table is not logged, so that archives and replicas get nothing of it. It is no temporary table, because indexes of those
+-- are not built in parallel.
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  required

@@ -1,4 +1,6 @@
--- Copy some rows into the copy, drawn at random from all over the target, the same ones each time.
+-- Copy some rows into the copy, drawn at random from all over the target.
+--
+-- They are the same rows each time.
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  required

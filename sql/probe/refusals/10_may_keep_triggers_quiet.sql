@@ -1,4 +1,6 @@
--- Remember, for this transaction, whether this role may keep the target's own triggers from firing, which is found out by trying.
+-- Remember, for this transaction, whether this role may keep the target's own triggers from firing.
+--
+-- The step finds it out by trying.
 --
 -- Locks:        none on the target
 -- Transaction:  required

@@ -1,7 +1,8 @@
--- What this server, this database and this role refuse, whatever the table and the way, with the way out.
+-- List what this server, this database and this role refuse, whatever the table and the way, with the way out.
 --
--- The first row only says who was asked. remove are statements that take the reason away, restore those that bring back
--- what they took. The rows are remembered for this transaction, for 80_by_way.sql. only_asking: nothing is to be written.
+-- The first row only says who was asked. remove holds statements that take the reason away. restore holds statements that
+-- bring back what those took. The rows are remembered for this transaction, for 80_by_way.sql. only_asking says that nothing
+-- is to be written.
 --
 -- Locks:        none on the target
 -- Transaction:  required
@@ -10,7 +11,7 @@
 -- Variables:    verb, only_asking
 
 WITH grants AS (
-    -- what the verb does in the package's own schema, and this role may not
+    -- what the verb has to do in the package's own schema and this role may not do
     SELECT g.place, format('GRANT %s TO %I', g.lacking, current_user) AS lacking
     FROM (
         SELECT 1, format('%s ON SCHEMA vestige_sql', string_agg(r.name, ', ' ORDER BY r.place))
@@ -52,7 +53,7 @@ WITH grants AS (
         WHERE :'verb' <> 'look' AND EXISTS (
             SELECT FROM pg_catalog.pg_proc p
             JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace AND n.nspname = 'vestige_sql'
-            -- a trigger's is called by nobody
+            -- Nobody calls a trigger's function.
             WHERE p.prorettype <> 'pg_catalog.trigger'::regtype AND NOT has_function_privilege(p.oid, 'EXECUTE'))
     ) AS g (place, lacking)
 ),

@@ -1,8 +1,10 @@
--- What the table refuses, whatever the way: what it is, whose it is, its columns and its key, with the way out.
+-- List what the table refuses, whatever the way, with the way out.
 --
--- The first row only says which table was asked. remove are statements that take the reason away, restore those that bring
--- back what they took. The rows are remembered for this transaction, for 80_by_way.sql. The columns' names are taken
--- literally, and one that is too long is none, not its beginning.
+-- It refuses for what it is, whose it is, its columns and its key.
+--
+-- The first row only says which table was asked. remove holds statements that take the reason away. restore holds statements
+-- that bring back what those took. The rows are remembered for this transaction, for 80_by_way.sql. The columns' names are
+-- taken literally, and one that is too long is not cut: it names no column.
 --
 -- Locks:        none on the target
 -- Transaction:  required
@@ -78,7 +80,7 @@ grants AS (
           AND x.is_needed AND NOT has_table_privilege(r.oid, x.name)
         GROUP BY p.nspname, r.relname
         UNION
-        -- who looks need not be who owns it, nor who staged
+        -- The role that looks need not own the table, nor have staged.
         SELECT format('SELECT ON %I.%I', n.nspname, r.relname)
         FROM plain p
         JOIN pg_catalog.pg_class r ON r.oid = p.oid OR r.relname IN ('stage_' || p.suffix, 'changed_' || p.suffix, 'kept_' || p.suffix)
@@ -205,7 +207,7 @@ refusals (place, what, object, message, hint, remove, restore) AS (
         SELECT FROM pg_catalog.pg_index i
         WHERE i.indrelid = p.oid AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL
           AND i.indnkeyatts = 1 AND i.indkey[0] = k.attnum
-          -- two keys that the index tells apart may be equal to a column that ignores case
+          -- The index may tell two keys apart that are equal to a column that ignores case.
           AND (i.indcollation[0] = k.attcollation OR NOT k.compares_loosely))
     UNION ALL
     SELECT

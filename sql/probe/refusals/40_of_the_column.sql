@@ -1,14 +1,14 @@
--- What hangs on the embedding column and cannot be kept, with the ways of applying that it rules out, and the way out.
+-- List what hangs on the embedding column and cannot be kept, the ways of applying that it rules out, and the way out.
 --
--- ALTER COLUMN TYPE (rewrite, widen) keeps indexes, constraints, statistics and comments, and refuses rules, policies,
--- generated columns, triggers on the column, functions with an SQL body and, in other tables, columns of the table's row
--- type. DROP COLUMN (swap) drops every index and constraint that mentions the column, and the renames of online and back
--- leave them on the other column. What can be kept but is about the old dimension, or has no room for the new one, is
--- listed too. Views are listed by 50_of_the_views.sql.
+-- ALTER COLUMN TYPE (rewrite, widen) keeps indexes, constraints, statistics and comments. It refuses rules, policies,
+-- generated columns, triggers on the column and functions with an SQL body. It also refuses columns of the table's row type in
+-- other tables. DROP COLUMN (swap) drops every index and constraint that mentions the column. The renames of online and back
+-- leave them on the other column. What can be kept is listed too if it is about the old dimension, or has no room for the new
+-- one. 50_of_the_views.sql lists the views.
 --
--- The first row only says which column was asked. remove are statements that take the reason away, restore those that make
--- again what they took; one that cannot be made again as it was stands in a comment. The rows are remembered for this
--- transaction, for 80_by_way.sql.
+-- The first row only says which column was asked. remove holds statements that take the reason away. restore holds statements
+-- that make again what those took. One that cannot be made again as it was stands in a comment. The rows are remembered for
+-- this transaction, for 80_by_way.sql.
 --
 -- Locks:        none on the target
 -- Transaction:  required
@@ -22,7 +22,7 @@ WITH RECURSIVE embedding AS (
         format('%I.%I.%I', n.nspname, c.relname, a.attname) AS "column",
         coalesce(nullif(a.atttypmod, -1), :from_dimension::integer) AS old_dimension,
         coalesce(nullif(a.atttypmod, -1), :from_dimension::integer) IS DISTINCT FROM :dimension::integer AS dimension_changes,
-        -- a header of 8 bytes, then 4 bytes a dimension, halfvec 2
+        -- a header of 8 bytes, then 4 bytes a dimension, or 2 for halfvec
         8 + :dimension * CASE t.typname WHEN 'halfvec' THEN 2 ELSE 4 END AS bytes
     FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -35,7 +35,7 @@ dependents AS (
     FROM embedding e
     JOIN pg_catalog.pg_depend d
         ON d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = e.target AND d.refobjsubid = e.attnum
-    -- the column's own default comes along, and PostgreSQL 18 keeps NOT NULL as a constraint that does too
+    -- The column's own default comes along. So does NOT NULL, which PostgreSQL 18 keeps as a constraint.
     WHERE NOT (d.classid = 'pg_catalog.pg_attrdef'::regclass AND EXISTS (
               SELECT FROM pg_catalog.pg_attrdef ad WHERE ad.oid = d.objid AND ad.adnum = e.attnum))
       AND NOT (d.classid = 'pg_catalog.pg_constraint'::regclass AND EXISTS (
@@ -56,12 +56,12 @@ described AS (
     SELECT
         d.*, e."column", e.old_dimension, e.dimension_changes, c.relkind, am.amname,
         pg_describe_object(d.classid, d.objid, d.objsubid) AS name,
-        -- of an index on a part of the vector, or on all of it
+        -- the dimension of an index on a part of the vector, or on all of it
         CASE WHEN i.indkey[0] = 0
                 AND i.indexprs::text ~ (':varattno ' || e.attnum || '\M')
             THEN k.atttypmod END AS key_dimension,
         coalesce(e.attnum = ANY (i.indkey::smallint[]) AND am.amname = 'btree' AND e.bytes + 8 > 2704, false) AS too_large,
-        -- what is said of the column's vectors, their dimension perhaps
+        -- what the object says of the column's vectors, perhaps their dimension
         CASE d.classid
             WHEN 'pg_catalog.pg_constraint'::regclass THEN pg_get_constraintdef(d.objid)
             ELSE concat_ws(' ', pg_get_expr(i.indexprs, i.indrelid), pg_get_expr(i.indpred, i.indrelid))
@@ -82,7 +82,7 @@ judged AS (
         d.*,
         coalesce(d.amname IN ('hnsw', 'ivfflat'), false) AS is_vector_index,
         coalesce(CASE
-            -- brought along, but for one on a part of the vector that the new ones are too short for
+            -- Vector indexes are brought along. One on a part of the vector is not, where the new vectors are too short for it.
             WHEN d.amname IN ('hnsw', 'ivfflat') THEN
                 d.key_dimension <> d.old_dimension AND d.key_dimension > :dimension
             WHEN d.old_dimension IS NOT NULL THEN

@@ -1,8 +1,10 @@
--- The views that read the embedding column, views on these views included, each with statements that drop it and that
--- make it again: options, owner, grants, comments, defaults, rules, triggers and indexes. The first to be made comes first.
+-- List the views that read the embedding column, and the views on these views.
 --
--- No way keeps them: ALTER COLUMN TYPE and DROP COLUMN are refused, and after RENAME they follow the old column. The first row
--- only says which column was asked. The rows are remembered for this transaction, for 80_by_way.sql.
+-- Each comes with statements that drop it and that make it again. What is made again has its options, owner, grants, comments,
+-- defaults, rules, triggers and indexes. The first view to be made comes first.
+--
+-- No way keeps the views. ALTER COLUMN TYPE and DROP COLUMN are refused, and after RENAME the views follow the old column. The
+-- first row only says which column was asked. The rows are remembered for this transaction, for 80_by_way.sql.
 --
 -- Locks:        none on the target
 -- Transaction:  required

@@ -1,8 +1,11 @@
--- What a second column beside the embedding column cannot be: of a name that is taken, of a column that is NOT NULL, or filled
--- without firing triggers. widen and swap, which widen falls back to, rename one too.
+-- List what keeps a second column from standing beside the embedding column.
 --
--- The first row only says which column was asked. remove are statements that take the reason away, restore those that bring
--- back what they took. The rows are remembered for this transaction, for 80_by_way.sql. fire_triggers: they may fire.
+-- Its name may be taken, the embedding column may be NOT NULL, or triggers may fire while it is filled. widen renames one too,
+-- and so does swap, which widen falls back to.
+--
+-- The first row only says which column was asked. remove holds statements that take the reason away. restore holds statements
+-- that bring back what those took. The rows are remembered for this transaction, for 80_by_way.sql. fire_triggers says that
+-- triggers may fire.
 --
 -- Locks:        none on the target
 -- Transaction:  required
@@ -14,7 +17,7 @@ WITH embedding AS (
     SELECT x.*,
         'embedding_' || x.suffix AS new_column,
         'former_embedding_' || x.suffix AS kept_column,
-        -- changes are noted: the second column is the run's own, which adds them together
+        -- Where changes are noted, the second column is the run's own: the run adds both together.
         to_regclass('vestige_sql.changed_' || x.suffix) IS NOT NULL AS is_filling,
         ARRAY['vestige_sql_note_inserted_' || x.suffix, 'vestige_sql_note_updated_' || x.suffix,
             'zz_vestige_sql_forget_stale_' || x.suffix] AS own_triggers
@@ -30,17 +33,17 @@ WITH embedding AS (
     ) AS x
 ),
 triggers AS (
-    -- those that an UPDATE of the second column fires: "O" in a usual session, "R" in one of a replica, "A" in both
+    -- The triggers that an UPDATE of the second column fires: "O" in a usual session, "R" in one of a replica, "A" in both.
     SELECT t.tgname AS name, t.tgenabled AS enabled
     FROM embedding e
     JOIN pg_catalog.pg_trigger t ON t.tgrelid = e.target AND NOT t.tgisinternal AND t.tgenabled <> 'D'
-    -- bit 4 of tgtype is UPDATE; with a list of columns, the second is not on it
+    -- Bit 4 of tgtype is UPDATE. A trigger's list of columns never has the second column on it.
     WHERE t.tgtype::integer & 16 <> 0 AND t.tgattr = ''::int2vector AND t.tgname <> ALL (e.own_triggers)
 ),
 role AS (
     SELECT
         x.may,
-        -- also where there is none: one may come while the second column is filled
+        -- This holds without any trigger too, because one may come while the second column is filled.
         x.may AND (EXISTS (SELECT FROM triggers t WHERE t.enabled = 'O')
             OR NOT EXISTS (SELECT FROM triggers t WHERE t.enabled = 'R')) AS is_quiet
     FROM (SELECT coalesce(nullif(current_setting('vestige_sql.triggers_quiet', true), ''), 'false')::boolean AS may) AS x

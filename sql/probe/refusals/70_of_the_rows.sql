@@ -1,9 +1,12 @@
--- What rows and former vectors refuse: no text where the column is NOT NULL, or vectors of an earlier run that are kept.
+-- List what the rows and the former vectors refuse.
 --
--- It writes the question, which psql then asks: the rows are looked at only where the column is NOT NULL, and the columns and
--- the package's tables need not be there. The first row only says which column was asked. remove are statements that take
--- the reason away, restore those that bring back what they took. The rows are remembered for this transaction, for
--- 80_by_way.sql. verb back is the way back to the former vectors, for which rows without one of these are the question.
+-- Rows without text are refused where the column is NOT NULL. Vectors of an earlier run are refused while they are kept.
+--
+-- The step writes the question, which psql then asks. The rows are looked at only where the column is NOT NULL. The columns
+-- and the package's tables need not be there. The first row only says which column was asked. remove holds statements that
+-- take the reason away. restore holds statements that bring back what those took. The rows are remembered for this
+-- transaction, for 80_by_way.sql. The verb back is the way back to the former vectors. Its question is about rows that have
+-- none of these.
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  required

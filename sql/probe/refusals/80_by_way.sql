@@ -1,7 +1,8 @@
--- Which way may be taken, and what is said where it may not: the rows that the files before this one have remembered.
+-- Show which way may be taken, and why each other way may not.
 --
--- What comes first in a way's order is said, all of its kind at once; not_at_all: no way may be taken. It is remembered for
--- this transaction, for gate/03_nothing_refuses.sql, once every file before this one was run.
+-- The reasons are the rows that the files before this one have remembered. What comes first in a way's order is said, all of
+-- its kind at once. not_at_all says that no way may be taken. The result is remembered for this transaction, for
+-- gate/03_nothing_refuses.sql, once every file before this one was run.
 --
 -- Locks:        none on the target
 -- Transaction:  required
