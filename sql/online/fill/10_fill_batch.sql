@@ -25,7 +25,7 @@ WITH run AS MATERIALIZED (
       AND r.state = 'filling'
       -- so that no trigger notes a row because it is filled
       AND pg_catalog.set_config('vestige_sql.filling', 'on', true) = 'on'
-      -- the search_path of any of the table's own triggers that fire; the names in this statement are resolved already
+      -- the table's own triggers run with this search_path, where any fires; this statement's names are read already
       AND pg_catalog.set_config('search_path', coalesce(
           nullif(pg_catalog.current_setting('vestige_sql.search_path', true), ''), pg_catalog.current_setting('search_path')), true) IS NOT NULL
 ),

@@ -1,8 +1,8 @@
--- Keep this session's writes from firing the target's own triggers, as a replica's writes do not fire them.
+-- Keep this session's writes from firing the target's own triggers, as on a replica.
 --
--- The role must be a superuser. From PostgreSQL 15 on, GRANT SET ON PARAMETER session_replication_role TO the role is
--- enough. Triggers that are enabled as ALWAYS or REPLICA still fire; probe/triggers.sql lists them. The triggers that note
--- changed rows are ALWAYS.
+-- This needs a superuser, or from PostgreSQL 15 on GRANT SET ON PARAMETER session_replication_role TO the role. Triggers
+-- that are enabled as ALWAYS or REPLICA still fire; probe/triggers.sql lists them. The triggers that note changed rows are
+-- ALWAYS.
 --
 -- Locks:        none on the target
 -- Transaction:  either

@@ -1,6 +1,6 @@
 -- Remember that every row was looked at, in which file of the table, and when.
 --
--- From here on, nothing can be missing except what the notes of changed rows say.
+-- From here on, only noted changes can still be missing.
 --
 -- Locks:        none on the target
 -- Transaction:  required

@@ -18,7 +18,7 @@ WITH batch AS MATERIALIZED (
     FROM vestige_sql.:"changed_table" c
     -- so that no trigger notes a row again because it is written
     WHERE (SELECT pg_catalog.set_config('vestige_sql.filling', 'on', true)) = 'on'
-      -- the search_path of any of the table's own triggers that fire; the names in this statement are resolved already
+      -- the table's own triggers run with this search_path, where any fires; this statement's names are read already
       AND (SELECT pg_catalog.set_config('search_path', coalesce(
           nullif(pg_catalog.current_setting('vestige_sql.search_path', true), ''), pg_catalog.current_setting('search_path')), true)) IS NOT NULL
       AND c.change > :after_change
