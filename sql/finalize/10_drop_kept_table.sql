@@ -1,4 +1,4 @@
--- Drop the table in which the former vectors are kept, if they are in one.
+-- Drop the table of the former vectors, if a table keeps them.
 --
 -- Locks:        none on the target
 -- Transaction:  required

@@ -1,4 +1,4 @@
--- Nothing is kept any more.
+-- Record that no former vectors are kept any more.
 --
 -- Locks:        none on the target
 -- Transaction:  required

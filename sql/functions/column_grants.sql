@@ -1,4 +1,4 @@
--- The statements that give one column the very grants of another.
+-- Return the statements that give one column exactly the grants of another.
 --
 -- Locks:        none on the target
 -- Transaction:  either

@@ -1,6 +1,8 @@
--- The statements that move to one column what another has: default, NOT NULL, storage, statistics target, options, comment,
--- labels. The other column is left without them: a kept column with a default or NOT NULL would get vectors that are not of its
--- rows' texts, or refuse rows. Grants are given to both, for SELECT * by a role that has no more than these.
+-- Return the statements that move a column's properties to another column.
+--
+-- The properties are default, NOT NULL, storage, statistics target, options, comment and labels. The first column is left
+-- without them. A kept column with a default would get vectors that are not of its rows' texts, and one with NOT NULL would
+-- refuse rows. Both columns get the grants, since a role with no more than these needs them on both for SELECT *.
 --
 -- Locks:        none on the target
 -- Transaction:  either

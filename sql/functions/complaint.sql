@@ -1,4 +1,4 @@
--- What is wrong with a value, for people.
+-- Say for people what is wrong with a value.
 --
 -- Locks:        none on the target
 -- Transaction:  either

@@ -1,4 +1,6 @@
--- What a staged vector remembers of the text that it was made from: SHA-256 (md5 fails on FIPS builds).
+-- Return what a staged vector remembers of its text: the SHA-256 of the text.
+--
+-- md5 fails on FIPS builds.
 --
 -- Locks:        none on the target
 -- Transaction:  either

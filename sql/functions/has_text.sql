@@ -1,9 +1,12 @@
--- Whether a text can be embedded: it is not NULL, not empty, and not only white space, which is Unicode's and the four
--- separators of ASCII: what Python's str.isspace() says, so that an application can ask the same.
+-- Say whether a text can be embedded: it is not NULL, not empty, and not only white space.
 --
--- This and content_hash() are asked for every row. A function that sets a search_path is called for each, which takes 5 us more
--- (PostgreSQL 18 on the machine of docs/benchmarks.md); these bodies stand in the query itself. Most texts begin with a printing
--- character of ASCII, which says it at once; the operators compare bytes, whatever the collation.
+-- White space is Unicode's and the four separators of ASCII. Python's str.isspace() says the same, so an application can ask
+-- the same question.
+--
+-- The package asks this and content_hash() for every row. A function that sets a search_path is called for each row, which
+-- takes 5 us more (PostgreSQL 18 on the machine of docs/benchmarks.md). The bodies of these two stand in the query itself.
+-- Most texts begin with a printing character of ASCII, which answers the question at once. The operators compare bytes,
+-- whatever the collation.
 --
 -- Locks:        none on the target
 -- Transaction:  either

@@ -1,11 +1,15 @@
--- The HNSW and IVFFlat indexes that depend on a column, each as the statement that builds it again for a new
--- dimension: same name, method, opclass, parameters, predicate and tablespace. NULL for the dimension is the old one.
+-- Return a column's HNSW and IVFFlat indexes, each as the statement that builds it again for a new dimension.
 --
--- Where an expression or predicate says the old dimension, as in (embedding::halfvec(768)) or
--- vector_dims(embedding) = 768, the new one takes its place; one on a part of the vector stays as it is. pgvector
--- indexes vector up to 2,000 dimensions, halfvec up to 4,000 and bit up to 64,000: above 2,000 a vector is indexed as
--- halfvec, and where no index can be built definition is NULL. With p_new_column the statement is about that column, and
--- builds the index under the name in built_as.
+-- These are the indexes that depend on the column. Name, method, opclass, parameters, predicate and tablespace stay the
+-- same. NULL for the dimension means the old one.
+--
+-- Where an expression or predicate says the old dimension, the new one takes its place. Examples are
+-- (embedding::halfvec(768)) and vector_dims(embedding) = 768. An expression on a part of the vector stays as it is.
+--
+-- pgvector indexes vector up to 2,000 dimensions, halfvec up to 4,000 and bit up to 64,000. Above 2,000, a vector is indexed
+-- as halfvec. Where no index can be built, definition is NULL.
+--
+-- With p_new_column, the statement is about that column, and it builds the index under the name in built_as.
 --
 -- Locks:        none on the target
 -- Transaction:  either

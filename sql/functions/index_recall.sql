@@ -1,8 +1,11 @@
--- How much of what an exact search finds an HNSW or IVFFlat index finds, with the session's ef_search or probes: the mean
--- share over p_sample rows whose vectors stand in as questions, each without the row itself (recall@k).
+-- Measure how much of what an exact search finds an HNSW or IVFFlat index finds (recall@k).
+--
+-- The index is used with the session's ef_search or probes. The measure is the mean share over p_sample rows. Their vectors
+-- stand in as questions, each without the row itself.
 --
 -- Neighbours count by their distance, as in the field's benchmarks (Aumueller, Bernhardsson, Faithfull: ANN-Benchmarks,
--- 2020), so that one of several that are equally far does as well as another. recall is NULL where there is nothing to ask.
+-- 2020). So one of several neighbours at the same distance counts as much as another. recall is NULL where there is nothing
+-- to ask.
 --
 -- Locks:        none on the target
 -- Transaction:  either

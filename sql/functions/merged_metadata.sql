@@ -1,5 +1,6 @@
--- A row's metadata: its own, and under their names the columns that have no place. What would be overwritten by a column,
--- or is no object, is kept under the name metadata.
+-- Return a row's metadata: its own, and the columns that have no place, under their names.
+--
+-- The name metadata keeps what a column would overwrite, and metadata that is no object.
 --
 -- Locks:        none on the target
 -- Transaction:  either

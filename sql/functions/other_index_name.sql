@@ -1,5 +1,6 @@
--- What an index is called while its name belongs to the other column: before an online switch the new one, after it the
--- former one.
+-- Return what an index is called while its name belongs to the other column's index.
+--
+-- Before an online switch that is the new index, and after it the former one.
 --
 -- Locks:        none on the target
 -- Transaction:  either

@@ -1,9 +1,11 @@
--- JSON that SQLite keeps as text.
+-- Read JSON that SQLite keeps as text.
 --
--- NULL for what it cannot read, for a cast would stop the batch, and pg_input_is_valid() is there from PostgreSQL 16 on only.
+-- The result is NULL for what the function cannot read. A cast would stop the batch, and pg_input_is_valid() exists only
+-- from PostgreSQL 16 on.
 --
--- Called some forty times a row, so time counts: PL/pgSQL, for a call of a function in SQL that is not inlined takes several times
--- as long, and names in full, for a search_path that is set costs as much as the cast.
+-- A row calls these functions some forty times, so time counts. The function is in PL/pgSQL, since a call of an SQL function
+-- that is not inlined takes several times as long. Names are written in full, since setting a search_path costs as much as
+-- the cast.
 --
 -- Locks:        none on the target
 -- Transaction:  either

@@ -1,6 +1,7 @@
--- A JSON object that SQLite keeps as text.
+-- Read a JSON object that SQLite keeps as text.
 --
--- NULL for what it cannot read, for a cast would stop the batch, and pg_input_is_valid() is there from PostgreSQL 16 on only.
+-- The result is NULL for what the function cannot read. A cast would stop the batch, and pg_input_is_valid() exists only
+-- from PostgreSQL 16 on.
 --
 -- Locks:        none on the target
 -- Transaction:  either

@@ -1,9 +1,13 @@
--- A UUID that SQLite keeps as text, in the usual form alone: uuid's own input takes braces and missing hyphens too.
+-- Read a UUID that SQLite keeps as text, in the usual form alone.
 --
--- NULL for what it cannot read, for a cast would stop the batch, and pg_input_is_valid() is there from PostgreSQL 16 on only.
+-- The input of type uuid also takes braces and missing hyphens.
 --
--- Called some forty times a row, so time counts: PL/pgSQL, for a call of a function in SQL that is not inlined takes several times
--- as long, and names in full, for a search_path that is set costs as much as the cast.
+-- The result is NULL for what the function cannot read. A cast would stop the batch, and pg_input_is_valid() exists only
+-- from PostgreSQL 16 on.
+--
+-- A row calls these functions some forty times, so time counts. The function is in PL/pgSQL, since a call of an SQL function
+-- that is not inlined takes several times as long. Names are written in full, since setting a search_path costs as much as
+-- the cast.
 --
 -- Locks:        none on the target
 -- Transaction:  either

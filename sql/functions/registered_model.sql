@@ -1,4 +1,6 @@
--- Which model the vectors of a column are of, from the registry that set_model() writes. No row where none is registered.
+-- Return which model a column's vectors are of, from the registry that set_model() writes.
+--
+-- There is no row where no model is registered.
 --
 -- Locks:        none on the target
 -- Transaction:  either

@@ -1,5 +1,6 @@
--- The table embedding_model in which a column's model is registered: Vestige's own table has one beside it. NULL for any
--- other column, whose model is in vestige_sql.model.
+-- Return the table embedding_model that registers a column's model.
+--
+-- Vestige's own table has one beside it. The result is NULL for any other column, whose model is in vestige_sql.model.
 --
 -- Locks:        none on the target
 -- Transaction:  either

@@ -1,5 +1,7 @@
--- An expression as pg_get_expr() prints it, with one column's name in place of another's. What stands in strings stays, and the
--- names of types, functions, schemas and collations, which may be the same.
+-- Return an expression as pg_get_expr() prints it, with one column's name in place of another's.
+--
+-- Strings stay as they are. So do the names of types, functions, schemas and collations, which may be the same as the
+-- column's.
 --
 -- Locks:        none on the target
 -- Transaction:  either

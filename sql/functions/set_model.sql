@@ -1,8 +1,8 @@
--- Write which model the vectors of a column are of.
+-- Write which model a column's vectors are of.
 --
--- Vestige's own table keeps it in the table embedding_model beside it, whose columns are called model_name and
--- model_hash or, in databases made by Vestige itself, name and hash, without updated_at. Any other column has its
--- row in vestige_sql.model.
+-- For Vestige's own table, the model stands in the table embedding_model beside it. Its columns are called model_name and
+-- model_hash. In databases made by Vestige itself they are called name and hash, and there is no updated_at. Any other
+-- column has its row in vestige_sql.model.
 --
 -- Locks:        none on the target
 -- Transaction:  either

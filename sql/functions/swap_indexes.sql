@@ -1,5 +1,7 @@
--- The statements that let the vector indexes of two columns change names: those that the live column has by name are in
--- vestige_sql.kept. The index of the column that is coming takes its name, and that of the one that goes the other name.
+-- Return the statements that make the vector indexes of two columns change names.
+--
+-- vestige_sql.kept has the names of the live column's indexes. The index of the column that comes takes such a name. The
+-- index of the column that goes takes the other name.
 --
 -- Locks:        none on the target
 -- Transaction:  either

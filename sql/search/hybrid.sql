@@ -1,9 +1,9 @@
--- Text search and vector search in one, by reciprocal rank fusion.
+-- Search by text and by vector at once, and fuse both by reciprocal rank fusion.
 --
--- Each of the two brings three times the limit. A memory's score is the sum of 1 / (60 + rank) over those that brought it:
--- Cormack, Clarke, Buettcher, "Reciprocal Rank Fusion outperforms Condorcet and individual Rank Learning Methods", SIGIR
--- 2009, with its k = 60. Where the text or the vector is empty it is a search by the other one, and where both are it
--- finds nothing. All else is as in text.sql and vector.sql.
+-- Each of the two searches brings three times the limit. A memory's score is the sum of 1 / (60 + rank) over the searches
+-- that brought it. The source is Cormack, Clarke, Buettcher, "Reciprocal Rank Fusion outperforms Condorcet and individual
+-- Rank Learning Methods", SIGIR 2009, with its k = 60. Where the text or the vector is empty, the other one alone is
+-- searched for. Where both are empty, nothing is found. All else is as in text.sql and vector.sql.
 --
 -- Locks:        ACCESS SHARE on the target, ACCESS SHARE on embedding_model, ACCESS SHARE on scheduling
 -- Transaction:  either
@@ -14,8 +14,8 @@
 WITH question AS MATERIALIZED (
     SELECT CAST(nullif(:'vector', '') AS :search_type(:dimension)) AS vector
 ),
--- Read in the snapshot of the search, so that no change of the model can come between the two. Through JSON because
--- databases made by Vestige's own migrations call the columns name and hash.
+-- This reads in the snapshot of the search, so that no change of the model can come between the two. It reads through
+-- JSON because databases made by Vestige's own migrations call the columns name and hash.
 registered AS (
     SELECT
         coalesce(r.j ->> 'model_name', r.j ->> 'name') AS name,
@@ -38,7 +38,7 @@ checked AS MATERIALIZED (
     CROSS JOIN question q
     WHERE q.vector IS NOT NULL
 ),
--- As if its text stood where it is used.
+-- The planner treats this as if its text stood where it is used.
 allowed AS NOT MATERIALIZED (
     SELECT
         n.id, n.embedding, n.search_vec,
@@ -58,7 +58,7 @@ by_index AS MATERIALIZED (
     ORDER BY a.distance
     LIMIT 3 * :limit
 ),
--- Run only where the index brought too few. Adding 0 keeps the index out of it.
+-- This runs only where the index brought too few rows. Adding 0 keeps the index out of it.
 by_scan AS (
     SELECT a.id, a.distance
     FROM allowed a

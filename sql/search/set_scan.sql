@@ -1,9 +1,9 @@
--- Let the searches of this transaction find enough: settings of the index scan, where the server has them.
+-- Set the index scan so that the searches of this transaction find enough, where the server has the settings.
 --
--- An HNSW scan brings hnsw.ef_search rows at most, 1,000 being the most that it takes, and filters only afterwards. From
--- pgvector 0.8 on it can go on until enough pass (relaxed_order; the searches sort what it brings once more). An older
--- one gets the longest list for a filtered search. Neither is a promise: what the index does not bring, the searches
--- look for without it, so JIT is off, which would compile that plan at length and seldom run it.
+-- An HNSW scan brings at most hnsw.ef_search rows, which can be at most 1,000, and filters only afterwards. From pgvector
+-- 0.8 on, it can go on until enough rows pass (relaxed_order; the searches sort what it brings once more). On an older
+-- pgvector, a filtered search gets the longest list. Neither is a promise. The searches look without the index for what it
+-- does not bring. JIT would compile that plan at length, and the plan seldom runs, so JIT is off.
 --
 -- Locks:        none on the target
 -- Transaction:  required
@@ -23,5 +23,5 @@ SELECT
         END, true) AS value
 FROM pg_catalog.pg_settings s
 WHERE s.name IN ('hnsw.ef_search', 'hnsw.iterative_scan', 'jit')
-  -- reading a vector loads pgvector, without which a session does not know its settings
+  -- reading a vector loads pgvector; a session does not know pgvector's settings before that
   AND CAST('[1]' AS :"vector_schema".vector) IS NOT NULL;

@@ -1,8 +1,8 @@
--- What a search has to know of Vestige's table: its schema, and the type in which its vectors are compared.
+-- Return what a search must know of Vestige's table: its schema, and the type in which its vectors are compared.
 --
--- One row, or none where there is no such table. The name is read as SQL reads a qualified name. Vectors are compared
--- as the HNSW index has them, for a search by any other expression scans the table: above 2,000 dimensions that is
--- halfvec. Without such an index they are compared as the column has them.
+-- The result is one row, or none where there is no such table. The name is read as SQL reads a qualified name. Vectors are
+-- compared as the HNSW index has them, since a search by any other expression scans the table. Above 2,000 dimensions that
+-- is halfvec. Without such an index, they are compared as the column has them.
 --
 -- Locks:        none on the target
 -- Transaction:  either
@@ -17,7 +17,7 @@ WITH role AS MATERIALIZED (
             nullif(pg_catalog.current_setting('vestige_sql.search_path', true), ''),
             pg_catalog.current_setting('search_path')), true) AS path
 ),
--- the name is read along the role's own search_path, and nothing else is
+-- only the name is read along the role's own search_path
 named AS MATERIALIZED (
     SELECT pg_catalog.to_regclass(:'target') AS oid, r.was FROM role r
 ),
@@ -37,7 +37,7 @@ SELECT
         JOIN pg_catalog.pg_namespace pn ON pn.oid = p.pronamespace
         WHERE pn.nspname = 'vestige_sql' AND p.proname = 'require') AS package_functions_exist,
     current_user AS role,
-    -- what a search does, and this role may not
+    -- the rights that a search needs and this role lacks
     (SELECT pg_catalog.array_agg(pg_catalog.format('GRANT %s TO %I', g.lacking, current_user) ORDER BY g.lacking)
      FROM (
          SELECT pg_catalog.format('SELECT ON %I.%I', n.nspname, r.relname)

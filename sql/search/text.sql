@@ -1,9 +1,9 @@
--- The memories that match a text, the best first: PostgreSQL's full-text search.
+-- Return the memories that match a text, best first, by PostgreSQL's full-text search.
 --
--- The text is read as people write to search engines: all of the words, "words in a row", or, -without. score is
--- ts_rank_cd, for which a word in the content counts more than one in the type or the tags. Filters are literals, or NULL
--- for none: any of the domains, of the node types, of the tags, and a least retrievability, which a memory without a
--- schedule does not have. Equal scores come in the order of their ids.
+-- The text is read as people write to search engines: all of the words, "words in a row", or, -without. score is ts_rank_cd,
+-- which counts a word in the content more than one in the type or the tags. Filters are literals, or NULL for none: any of
+-- the domains, of the node types, of the tags, and a least retrievability. A memory without a schedule has no
+-- retrievability. Equal scores come in the order of their ids.
 --
 -- Locks:        ACCESS SHARE on the target, ACCESS SHARE on scheduling
 -- Transaction:  either

@@ -1,9 +1,9 @@
--- The memories nearest to a vector by cosine distance, the nearest first, through the HNSW index.
+-- Return the memories nearest to a vector by cosine distance, nearest first, through the HNSW index.
 --
--- The vector is of the model that is named. If that is not the registered one at the moment of the search, it is
--- refused, for the order would mean nothing. search_type is the type that the index has: see table.sql. Where the filters
--- leave too few of the rows that the index brings, all rows are compared. score is the cosine similarity; filters are as
--- in text.sql. Equal distances come in the order of their ids, and of more than three times the limit of those any.
+-- The vector is of the model that is named. If another model is registered at the moment of the search, the search is
+-- refused, for the order would mean nothing. search_type is the type that the index has: see table.sql. If the filters leave
+-- too few of the rows that the index brings, all rows are compared. score is the cosine similarity, and filters are as in
+-- text.sql. Equal distances come in the order of their ids. Of more than three times the limit of them, any may come.
 --
 -- Locks:        ACCESS SHARE on the target, ACCESS SHARE on embedding_model, ACCESS SHARE on scheduling
 -- Transaction:  either
@@ -14,8 +14,8 @@
 WITH question AS MATERIALIZED (
     SELECT CAST(nullif(:'vector', '') AS :search_type(:dimension)) AS vector
 ),
--- Read in the snapshot of the search, so that no change of the model can come between the two. Through JSON because
--- databases made by Vestige's own migrations call the columns name and hash.
+-- This reads in the snapshot of the search, so that no change of the model can come between the two. It reads through
+-- JSON because databases made by Vestige's own migrations call the columns name and hash.
 registered AS (
     SELECT
         coalesce(r.j ->> 'model_name', r.j ->> 'name') AS name,
@@ -38,7 +38,7 @@ checked AS MATERIALIZED (
     CROSS JOIN question q
     WHERE q.vector IS NOT NULL
 ),
--- As if its text stood where it is used.
+-- The planner treats this as if its text stood where it is used.
 allowed AS NOT MATERIALIZED (
     SELECT
         n.id, n.embedding,
@@ -58,7 +58,7 @@ by_index AS MATERIALIZED (
     ORDER BY a.distance
     LIMIT 3 * :limit
 ),
--- Run only where the index brought too few. Adding 0 keeps the index out of it.
+-- This runs only where the index brought too few rows. Adding 0 keeps the index out of it.
 by_scan AS (
     SELECT a.id, a.distance
     FROM allowed a

@@ -1,4 +1,4 @@
--- Drop the trigger that lets no kept vector outlive its text.
+-- Drop the trigger that clears a row's kept vector when the row's text changes.
 --
 -- Locks:        ACCESS EXCLUSIVE on the target, to the end of the transaction
 -- Transaction:  required

@@ -1,4 +1,4 @@
--- Drop the function that took kept vectors from rows.
+-- Drop the function that cleared kept vectors.
 --
 -- Locks:        none on the target
 -- Transaction:  required

@@ -1,4 +1,4 @@
--- Empty a staging table of the batch before.
+-- Remove the previous batch from a staging table.
 --
 -- Locks:        none on the target, ACCESS EXCLUSIVE on the staging table
 -- Transaction:  either

@@ -1,7 +1,9 @@
--- Bring a batch of rows into its staging table. The runner streams them in PostgreSQL's binary COPY format.
+-- Copy a batch of rows into its staging table.
 --
--- place numbers the rows of the batch, key is the row's id for people, and problem what the runner found that no text or
--- vector of PostgreSQL could hold: a NUL character, bytes that are not UTF-8.
+-- The runner streams them in PostgreSQL's binary COPY format.
+--
+-- place numbers the rows of the batch. key is the row's id for people. problem is what the runner found that no text or
+-- vector of PostgreSQL could hold: a NUL character, or bytes that are not UTF-8.
 --
 -- Locks:        none on the target
 -- Transaction:  either

@@ -1,4 +1,4 @@
--- Make the table that a batch of memberships is staged in, as SQLite has them.
+-- Make the staging table for a batch of memberships, with their values as SQLite has them.
 --
 -- Locks:        none on the target
 -- Transaction:  either

@@ -1,4 +1,4 @@
--- What a copy does in Vestige's tables, and this role may not: a GRANT each.
+-- List the GRANT statements that this role still needs for a copy into Vestige's tables, one for each right.
 --
 -- Locks:        none on the target
 -- Transaction:  either

@@ -1,4 +1,4 @@
--- What a copy needs in this database and does not find: tables of Vestige beside the target, functions of the package.
+-- List what a copy needs and this database lacks: Vestige's tables beside the target, and the package's functions.
 --
 -- Locks:        none on the target
 -- Transaction:  either

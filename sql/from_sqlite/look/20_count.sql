@@ -1,4 +1,6 @@
--- How many rows there are in the tables that a copy goes to, and how many memories have a vector. Reads all of them.
+-- Count the rows in the tables that a copy goes to, and the memories that have a vector.
+--
+-- The step reads all of these rows.
 --
 -- Locks:        ACCESS SHARE on the target, ACCESS SHARE on users, ACCESS SHARE on groups, ACCESS SHARE on group_memberships, ACCESS SHARE on domains, ACCESS SHARE on edges, ACCESS SHARE on review_events
 -- Transaction:  either

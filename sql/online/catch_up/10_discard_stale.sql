@@ -1,4 +1,6 @@
--- Drop the staged vectors of changed rows whose text is another by now. Their rows become pending again.
+-- Drop the staged vectors of changed rows whose text has changed since.
+--
+-- These rows become pending again.
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  either

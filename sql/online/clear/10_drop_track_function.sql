@@ -1,4 +1,6 @@
--- Drop the function that noted changed rows. Nothing calls it any more.
+-- Drop the function that noted changed rows.
+--
+-- Nothing calls it any more.
 --
 -- Locks:        none on the target
 -- Transaction:  either

@@ -1,4 +1,4 @@
--- Drop the notes of changed rows.
+-- Drop the table that holds the notes of changed rows.
 --
 -- Locks:        none on the target
 -- Transaction:  either

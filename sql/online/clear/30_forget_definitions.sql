@@ -1,4 +1,4 @@
--- Forget the definitions of the indexes that were built for the switch, or were to be.
+-- Forget the definitions of the indexes that were built, or were to be built, for the switch.
 --
 -- Locks:        none on the target
 -- Transaction:  either

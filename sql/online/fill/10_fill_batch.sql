@@ -1,13 +1,15 @@
--- Write the staged vectors of the next rows into the second column: one batch, one short transaction. No row comes back once
--- all is filled.
+-- Write the staged vectors of the next rows into the second column: one batch, one short transaction.
 --
--- Keys are taken in spans of 16 times batch_rows, and each span in 16 passes, which a hash of the key tells apart: so each batch
--- changes few rows of a page, and a row's new version finds room there that an earlier batch has left. Such an update is HOT
--- and leaves the indexes alone, among them the HNSW index that searches go on in; with whole pages at once hardly any is.
+-- The statement returns no row once all is filled.
 --
--- A vector is written only into a row whose text is still the one that it was made from. A row that another session has locked
--- is not waited for, so that nobody can be in a deadlock with the filling: it is noted as changed, and so is every other row of
--- the batch that was not written.
+-- Keys are taken in spans of 16 times batch_rows. Each span takes 16 passes, and a hash of the key says which pass a key
+-- belongs to. So each batch changes few rows of a page. A row's new version finds room on that page, left there by an
+-- earlier batch. Such an update is HOT: it leaves the indexes alone, among them the HNSW index that searches still use. If a
+-- batch took whole pages at once, hardly any update would be HOT.
+--
+-- A vector is written only into a row that still has the text that the vector was made from. The filling does not wait for a
+-- row that another session has locked, so it can never be part of a deadlock. It notes such a row as changed, and likewise
+-- every other row of the batch that it did not write.
 --
 -- Locks:        ROW EXCLUSIVE on the target
 -- Transaction:  alone
@@ -21,9 +23,9 @@ WITH run AS MATERIALIZED (
     FROM vestige_sql.run r
     WHERE r.table_schema = :'schema' AND r.table_name = :'table' AND r.column_name = :'embedding_column'
       AND r.state = 'filling'
-      -- so that no row is noted for being filled
+      -- so that no trigger notes a row because it is filled
       AND pg_catalog.set_config('vestige_sql.filling', 'on', true) = 'on'
-      -- with which the table's own triggers run, where any fires; the names here have been read before
+      -- the table's own triggers run with this search_path, where any fires; this statement's names are read already
       AND pg_catalog.set_config('search_path', coalesce(
           nullif(pg_catalog.current_setting('vestige_sql.search_path', true), ''), pg_catalog.current_setting('search_path')), true) IS NOT NULL
 ),

@@ -1,4 +1,6 @@
--- Drop what an earlier build of this run left INVALID. It has a name that nothing but this run gives.
+-- Drop the indexes that an earlier build of this run left INVALID.
+--
+-- Nothing but this run gives an index such a name.
 --
 -- Locks:        SHARE UPDATE EXCLUSIVE on the target
 -- Transaction:  forbidden

@@ -1,7 +1,7 @@
--- Make the table in which every change of the target's texts is noted from now on, one row a change.
+-- Make the table that notes every change of the target's texts from now on, one row for each change.
 --
--- Rows are only ever added by writers, and no key is unique but the row's own number, so that no writer waits for another
--- here, nor for the run.
+-- Writers only ever add rows, and no key is unique except the row's own number. So no writer waits here for another writer,
+-- nor for the run.
 --
 -- Locks:        none on the target
 -- Transaction:  required

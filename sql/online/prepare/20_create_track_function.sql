@@ -1,4 +1,6 @@
--- Make the function that notes a changed row. It runs with the rights of the run's role, for writers have none here.
+-- Make the function that notes a changed row.
+--
+-- It runs with the rights of the run's role, since writers have no rights here.
 --
 -- Locks:        none on the target
 -- Transaction:  required

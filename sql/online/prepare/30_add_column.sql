@@ -1,4 +1,6 @@
--- Add the column that the new vectors go into, stored as the old one. It is NULL in every row, so none is written.
+-- Add the column for the new vectors, stored as the old one.
+--
+-- It is NULL in every row, so no row is written.
 --
 -- Locks:        ACCESS EXCLUSIVE on the target, to the end of the transaction
 -- Transaction:  required

@@ -1,4 +1,6 @@
--- Give the second column the grants of the live one, for SELECT * by a role that may read its columns one by one.
+-- Give the second column the grants of the live one.
+--
+-- A role with rights on single columns needs them for SELECT *.
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  required

@@ -1,4 +1,4 @@
--- Note from now on every row that comes.
+-- Note every new row from now on.
 --
 -- Locks:        SHARE ROW EXCLUSIVE on the target, to the end of the transaction
 -- Transaction:  required

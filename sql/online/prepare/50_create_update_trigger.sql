@@ -1,8 +1,9 @@
--- Note from now on every row that gets another text or another key, or another vector in the second column from anybody but the
--- run, whose own statements say so in vestige_sql.filling.
+-- Note from now on every row that gets another text or key, or another vector in the second column from outside the run.
 --
--- Texts are compared byte by byte, whatever the column's collation takes for equal. An UPDATE that leaves the text alone, as
--- the filling does, calls no function.
+-- The run's own statements set vestige_sql.filling, so that the trigger knows them.
+--
+-- Texts are compared byte by byte, even where the column's collation takes them for equal. An UPDATE that leaves the text
+-- alone, as the filling does, calls no function.
 --
 -- Locks:        SHARE ROW EXCLUSIVE on the target, to the end of the transaction
 -- Transaction:  required

@@ -1,4 +1,6 @@
--- Let both notes be taken whoever writes: in sessions whose session_replication_role is replica too, such as a subscription's.
+-- Let both triggers note changes whoever writes.
+--
+-- They also fire in sessions whose session_replication_role is replica, such as a subscription's.
 --
 -- Locks:        SHARE ROW EXCLUSIVE on the target, to the end of the transaction
 -- Transaction:  required

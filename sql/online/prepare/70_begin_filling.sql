@@ -1,4 +1,4 @@
--- Keep in the audit that the second column is there and changes are noted.
+-- Record in the audit that the second column exists and that changes are noted.
 --
 -- Locks:        none on the target
 -- Transaction:  required

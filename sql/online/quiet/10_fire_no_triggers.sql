@@ -1,7 +1,8 @@
--- Let this session's writes fire none of the target's own triggers, as the writes of a replica do not.
+-- Keep this session's writes from firing the target's own triggers, as on a replica.
 --
--- It needs a superuser, or from PostgreSQL 15 on GRANT SET ON PARAMETER session_replication_role TO the role. Triggers that are
--- enabled as ALWAYS or REPLICA fire all the same: probe/triggers.sql lists them. Those that note changed rows are ALWAYS.
+-- This needs a superuser, or from PostgreSQL 15 on GRANT SET ON PARAMETER session_replication_role TO the role. Triggers
+-- that are enabled as ALWAYS or REPLICA still fire; probe/triggers.sql lists them. The triggers that note changed rows are
+-- ALWAYS.
 --
 -- Locks:        none on the target
 -- Transaction:  either

@@ -1,6 +1,6 @@
--- Nothing is missing: every row was verified, every change since then was noted, none is left, and the indexes are built.
+-- Check that every row is verified, every later change noted, no note left, and every index built.
 --
--- It looks at the catalog and at the notes, not at the rows, for everybody is waiting.
+-- Everybody is waiting, so the step looks at the catalog and at the notes, not at the rows.
 --
 -- Locks:        none on the target
 -- Transaction:  required

@@ -1,6 +1,7 @@
--- The table is as it was when the second column was made: the live column and the key are there, and nothing was hung on the
--- live column that would stay with the former vectors, no view, constraint or the like, and no vector index that is not built
--- on the new vectors too.
+-- Check that the table is as it was when the second column was made.
+--
+-- The live column and the key must be there. Nothing may have come to the live column that would stay with the former
+-- vectors, such as a view or a constraint. Each of its vector indexes must be built on the new vectors too.
 --
 -- Locks:        none on the target
 -- Transaction:  required
@@ -45,7 +46,7 @@ FROM (
          LEFT JOIN pg_catalog.pg_constraint c ON p.classid = 'pg_catalog.pg_constraint'::regclass AND c.oid = p.objid
          WHERE p.refclassid = 'pg_catalog.pg_class'::regclass AND p.refobjid = t.target AND p.refobjsubid = e.attnum
            AND m.amname IS DISTINCT FROM 'hnsw' AND m.amname IS DISTINCT FROM 'ivfflat'
-           -- its own default and NOT NULL come along
+           -- the column's own default and NOT NULL move with the switch
            AND o.adnum IS DISTINCT FROM e.attnum AND c.contype IS DISTINCT FROM 'n') AS others,
         (SELECT pg_catalog.string_agg(d.index_name, ', ')
          FROM vestige_sql.index_definitions(t.target, e.attname, :dimension, :'new_column') AS d

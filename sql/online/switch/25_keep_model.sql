@@ -1,4 +1,4 @@
--- Remember of which model the kept vectors are, and what the live column's vector indexes are called.
+-- Remember which model the kept vectors are of, and the names of the live column's vector indexes.
 --
 -- Locks:        none on the target
 -- Transaction:  required

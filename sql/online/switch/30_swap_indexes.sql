@@ -1,4 +1,4 @@
--- Give the new indexes the names of the former ones, which get others.
+-- Give the new indexes the names of the former ones, and give the former ones other names.
 --
 -- Locks:        none on the target
 -- Transaction:  required

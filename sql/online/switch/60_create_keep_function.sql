@@ -1,4 +1,4 @@
--- Make the function that takes from a row its kept vector, because it is of a text that the row no longer has.
+-- Make the function that clears a row's kept vector, because the row no longer has the text of that vector.
 --
 -- Locks:        none on the target
 -- Transaction:  required

@@ -1,6 +1,6 @@
--- Let no kept vector outlive the text that it was made from, so that a rollback brings nothing stale back.
+-- Let no kept vector outlive the text that it was made from, so that a rollback brings back nothing stale.
 --
--- Its name sorts behind those of other triggers, for it has to see what they made of the text.
+-- The trigger must see what other triggers made of the text, so its name sorts behind theirs.
 --
 -- Locks:        SHARE ROW EXCLUSIVE on the target, to the end of the transaction
 -- Transaction:  required

@@ -1,4 +1,6 @@
--- Let it fire whoever writes, in sessions whose session_replication_role is replica too.
+-- Let the trigger that clears kept vectors fire whoever writes.
+--
+-- It also fires in sessions whose session_replication_role is replica.
 --
 -- Locks:        SHARE ROW EXCLUSIVE on the target, to the end of the transaction
 -- Transaction:  required

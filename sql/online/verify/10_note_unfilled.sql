@@ -1,8 +1,9 @@
--- Note as changed every row that does not have the staged vector of its very text in the second column, or NULL where it has no
--- text. Such a row was missed, or written by hand.
+-- Note as changed every row whose second column lacks the staged vector of its very text, or is not NULL without text.
 --
--- Rows and notes are seen as of one moment, for a writer's row and its note are committed as one. Reads the whole table and
--- what is staged, and locks nobody out.
+-- Such a row was missed, or somebody wrote it by hand.
+--
+-- Rows and notes are seen as of one moment, since a writer's row and its note are committed together. The step reads the
+-- whole table and everything that is staged, and locks nobody out.
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  either

@@ -1,5 +1,6 @@
--- Remember that every row was looked at, in which file of the table, and when. From here on the notes of changed rows are
--- all that can be missing.
+-- Remember that every row was looked at, in which file of the table, and when.
+--
+-- From here on, only noted changes can still be missing.
 --
 -- Locks:        none on the target
 -- Transaction:  required

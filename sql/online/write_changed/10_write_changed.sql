@@ -1,8 +1,10 @@
--- Bring the second column up to date with the changed rows that are noted first behind after_change, and forget those that are:
--- one batch, one short transaction. Counts the notes that are left behind, and says which one was the last looked at.
+-- Bring the second column up to date with the next changed rows: one batch, one short transaction.
 --
--- A row that has no text gets NULL, one that is gone is forgotten. One that is locked by another session, or whose text has
--- no staged vector yet, stays noted, once.
+-- The batch is the first notes behind after_change. The notes of rows that are up to date are forgotten. The step counts the
+-- notes that it leaves behind, and returns the last one that it looked at.
+--
+-- A row without text gets NULL, and a row that is gone is forgotten. A row stays noted, once, if another session has locked
+-- it or if its text has no staged vector yet.
 --
 -- Locks:        ROW EXCLUSIVE on the target
 -- Transaction:  alone
@@ -14,9 +16,9 @@
 WITH batch AS MATERIALIZED (
     SELECT c.change, c.id
     FROM vestige_sql.:"changed_table" c
-    -- so that no row is noted again for being written
+    -- so that no trigger notes a row again because it is written
     WHERE (SELECT pg_catalog.set_config('vestige_sql.filling', 'on', true)) = 'on'
-      -- with which the table's own triggers run, where any fires; the names here have been read before
+      -- the table's own triggers run with this search_path, where any fires; this statement's names are read already
       AND (SELECT pg_catalog.set_config('search_path', coalesce(
           nullif(pg_catalog.current_setting('vestige_sql.search_path', true), ''), pg_catalog.current_setting('search_path')), true)) IS NOT NULL
       AND c.change > :after_change

@@ -1,8 +1,8 @@
--- Remember of which model the kept vectors are now, and what the live column's vector indexes are called.
+-- Remember which model the kept vectors are of now, and the names of the live column's vector indexes.
 --
 -- Locks:        none on the target
 -- Transaction:  required
--- Run again:    safe, remembers the same
+-- Run again:    safe, it remembers the same
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    schema, table, embedding_column
 

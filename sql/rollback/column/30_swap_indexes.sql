@@ -1,4 +1,4 @@
--- Give the kept indexes the names of the live ones, which get others.
+-- Give the kept indexes the names of the live ones, and give the live ones other names.
 --
 -- Locks:        none on the target
 -- Transaction:  required

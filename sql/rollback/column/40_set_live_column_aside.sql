@@ -1,4 +1,4 @@
--- Take the name from the live column.
+-- Take its name from the live column, so that the kept column can have it.
 --
 -- Locks:        ACCESS EXCLUSIVE on the target, to the end of the transaction
 -- Transaction:  required

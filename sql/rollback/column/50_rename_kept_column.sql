@@ -1,4 +1,4 @@
--- Let the kept column be the live one.
+-- Give the kept column the live column's name.
 --
 -- Locks:        ACCESS EXCLUSIVE on the target, to the end of the transaction
 -- Transaction:  required

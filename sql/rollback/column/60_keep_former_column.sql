@@ -1,4 +1,4 @@
--- Keep what was live until now.
+-- Keep the column that was live until now, under the kept column's name.
 --
 -- Locks:        ACCESS EXCLUSIVE on the target, to the end of the transaction
 -- Transaction:  required

@@ -1,4 +1,6 @@
--- Vectors of a registered model are kept, and no run is open: the steps that follow would take it for the one that goes back.
+-- Check that vectors of a registered model are kept, and that no run is open.
+--
+-- The steps that follow would take an open run for the one that goes back.
 --
 -- Locks:        none on the target
 -- Transaction:  either

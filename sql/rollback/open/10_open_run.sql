@@ -1,4 +1,6 @@
--- Begin the audit of going back: one row in vestige_sql.run, from the registered model to the one whose vectors are kept.
+-- Begin the audit of going back with one row in vestige_sql.run.
+--
+-- Its run goes from the registered model to the model whose vectors are kept.
 --
 -- Locks:        none on the target
 -- Transaction:  required

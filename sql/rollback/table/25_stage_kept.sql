@@ -1,4 +1,4 @@
--- Let the kept vectors be the staged ones.
+-- Turn the table of kept vectors into the staging table.
 --
 -- Locks:        none on the target
 -- Transaction:  required

@@ -1,4 +1,4 @@
--- Let the server check each of them for its dimension.
+-- Let the server check the dimension of each kept vector.
 --
 -- Locks:        none on the target, ACCESS EXCLUSIVE on the staging table
 -- Transaction:  required

@@ -1,4 +1,4 @@
--- Nothing is kept any more: it is staged.
+-- Record that no vectors are kept any more, since they are staged now.
 --
 -- Locks:        none on the target
 -- Transaction:  required

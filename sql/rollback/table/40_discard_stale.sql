@@ -1,4 +1,6 @@
--- Leave out the kept vectors whose row is gone or has another text by now. Such a row has NULL afterwards.
+-- Leave out each kept vector whose row is gone or has another text by now.
+--
+-- A row with another text has NULL afterwards.
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  required

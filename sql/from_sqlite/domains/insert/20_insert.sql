@@ -1,4 +1,6 @@
--- Insert the staged domains that are not there. A row that is there stays as it is.
+-- Insert the staged domains that are missing from PostgreSQL.
+--
+-- A row that is there stays as it is.
 --
 -- Locks:        none on the target, ROW EXCLUSIVE on domains
 -- Transaction:  required

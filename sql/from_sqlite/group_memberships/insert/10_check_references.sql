@@ -1,8 +1,10 @@
--- What each staged membership refers to and is not in PostgreSQL, such as a row that was reported before. Such rows stay behind.
+-- Find the rows that each staged membership refers to and that are missing from PostgreSQL.
+--
+-- A row may be missing because it was reported before, for example. The staged memberships that refer to it stay behind.
 --
 -- Locks:        none on the target, ACCESS SHARE on users, ACCESS SHARE on groups
 -- Transaction:  either
--- Run again:    safe, finds the same
+-- Run again:    safe, it finds the same
 -- Undo:         nothing to undo
 -- Variables:    schema
 

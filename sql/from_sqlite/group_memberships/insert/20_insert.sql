@@ -1,4 +1,6 @@
--- Insert the staged memberships that are not there. A row that is there stays as it is.
+-- Insert the staged memberships that are missing from PostgreSQL.
+--
+-- A row that is there stays as it is.
 --
 -- Locks:        none on the target, ROW EXCLUSIVE on group_memberships, ROW SHARE on users, ROW SHARE on groups
 -- Transaction:  required

@@ -1,8 +1,10 @@
--- What is wrong with each staged memory, taken by itself. Rows with a problem stay behind and are reported.
+-- Find what is wrong with each staged memory, taken by itself.
+--
+-- Rows with a problem stay behind and are reported.
 --
 -- Locks:        none on the target
 -- Transaction:  either
--- Run again:    safe, finds the same
+-- Run again:    safe, it finds the same
 -- Undo:         nothing to undo
 -- Variables:    none
 

@@ -1,7 +1,9 @@
--- Insert the staged memories that are not there. A row that is there stays as it is, its vector too.
+-- Insert the staged memories that are missing from PostgreSQL.
 --
--- codebase is taken from the metadata where only that has it. No timestamp is touched: the trigger that sets updated_at
--- is for updates alone.
+-- A row that is there stays as it is, and so does its vector.
+--
+-- codebase comes from the metadata where only the metadata has it. No timestamp is touched, since the trigger that sets
+-- updated_at is for updates alone.
 --
 -- Locks:        ROW EXCLUSIVE on the target, ROW SHARE on users
 -- Transaction:  required

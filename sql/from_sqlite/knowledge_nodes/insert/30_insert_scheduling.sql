@@ -1,5 +1,6 @@
--- Insert the scheduling of the staged memories, where it is not there: retrievability is their retrieval_strength, and
--- last_review when they were last accessed.
+-- Insert the scheduling of the staged memories where it is missing.
+--
+-- retrievability comes from retrieval_strength, and last_review is when the memory was last accessed.
 --
 -- Locks:        ROW SHARE on the target, ROW EXCLUSIVE on scheduling
 -- Transaction:  required

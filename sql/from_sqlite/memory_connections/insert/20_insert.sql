@@ -1,4 +1,6 @@
--- Insert the staged connections that are not there as edges. A row that is there stays as it is.
+-- Insert the staged connections that are missing from PostgreSQL, as edges.
+--
+-- A row that is there stays as it is.
 --
 -- Locks:        ROW SHARE on the target, ROW EXCLUSIVE on edges
 -- Transaction:  required

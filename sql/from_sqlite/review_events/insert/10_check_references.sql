@@ -1,8 +1,10 @@
--- What each staged review refers to and is not in PostgreSQL, such as a row that was reported before. Such rows stay behind.
+-- Find the rows that each staged review refers to and that are missing from PostgreSQL.
+--
+-- A row may be missing because it was reported before, for example. The staged reviews that refer to it stay behind.
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  either
--- Run again:    safe, finds the same
+-- Run again:    safe, it finds the same
 -- Undo:         nothing to undo
 -- Variables:    schema
 

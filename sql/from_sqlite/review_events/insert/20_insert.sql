@@ -1,6 +1,6 @@
--- Insert the staged reviews that are not there, under new ids: those that are there may have the old ones by now.
+-- Insert the staged reviews that are missing from PostgreSQL, under new ids.
 --
--- A review is there if one of the same memory, time, rating and states is.
+-- Reviews that are there may have the old ids by now. A review is there if one has the same memory, time, rating and states.
 --
 -- Locks:        ROW SHARE on the target, ROW EXCLUSIVE on review_events
 -- Transaction:  required

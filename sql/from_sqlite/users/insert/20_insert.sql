@@ -1,4 +1,6 @@
--- Insert the staged users that are not there. A row that is there stays as it is.
+-- Insert the staged users that are missing from PostgreSQL.
+--
+-- A row that is there stays as it is.
 --
 -- Locks:        none on the target, ROW EXCLUSIVE on users
 -- Transaction:  required
