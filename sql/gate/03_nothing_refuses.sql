@@ -1,6 +1,6 @@
 -- Check that nothing rules the way out, and remember the way for apply/ and online/.
 --
--- In this very transaction, probe/refusals/ has found what rules ways out.
+-- probe/refusals/ has looked for what rules it out, in this very transaction.
 --
 -- Locks:        none on the target
 -- Transaction:  required

@@ -1,7 +1,7 @@
 -- Create the staging table, which collects the new vectors beside the live data.
 --
--- It is logged: a server crash empties an unlogged table, and with it hours of encoding. The column's typmod makes the
--- server check every vector's dimension as it comes in.
+-- It is logged, because a server crash empties an unlogged table, and hours of encoding would be lost. The column's typmod
+-- makes the server check every vector's dimension as it comes in.
 --
 -- A row that fits into half a page stays in the table itself. A vector of up to about 990 dimensions fits, and a halfvec of
 -- twice that. This takes less disk and WAL than pieces out of line, and gate/ and apply/ find the vector with its key. A
