@@ -1,4 +1,6 @@
--- Give the column the dimension of its model. The server checks every vector that is there against it.
+-- Give the column the dimension of its model.
+--
+-- The server checks every vector that is there against it.
 --
 -- Locks:        ACCESS EXCLUSIVE on the target, to the end of the transaction
 -- Transaction:  required

@@ -1,4 +1,4 @@
--- Let the registry name the model whose vectors are in the column.
+-- Register the model whose vectors are in the column.
 --
 -- Locks:        none on the target, ROW EXCLUSIVE on embedding_model
 -- Transaction:  required

@@ -1,4 +1,6 @@
--- Nothing rules the way out, as probe/refusals/ has found in this very transaction. The way is remembered, for apply/ and online/.
+-- Check that nothing rules the way out, and remember the way for apply/ and online/.
+--
+-- probe/refusals/ has looked for what rules it out, in this very transaction.
 --
 -- Locks:        none on the target
 -- Transaction:  required

@@ -1,7 +1,7 @@
--- The transaction is READ COMMITTED: each statement sees the rows that were committed before it began.
+-- Check that the transaction is READ COMMITTED, so that each statement sees the rows committed before it began.
 --
--- Under REPEATABLE READ and SERIALIZABLE the gate would not see a row that came between the transaction's first statement
--- and the lock, and the row would be left without its vector.
+-- Under REPEATABLE READ and SERIALIZABLE the gate would miss a row that came between the transaction's first statement and
+-- the lock. That row would be left without its vector.
 --
 -- Locks:        none on the target
 -- Transaction:  either

@@ -1,4 +1,4 @@
--- What is staged is for the dimension that is to be applied, and for a run that is open.
+-- Check that what is staged is for the dimension to be applied, and for an open run.
 --
 -- Locks:        none on the target
 -- Transaction:  either

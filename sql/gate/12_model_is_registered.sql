@@ -1,4 +1,4 @@
--- Where only rows that lack a vector are to get one, the model that is registered is still the one whose vectors these are.
+-- Check that the staged vectors are still the registered model's, where only rows that lack a vector get one.
 --
 -- Locks:        none on the target, ACCESS SHARE on embedding_model
 -- Transaction:  either

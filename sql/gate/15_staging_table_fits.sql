@@ -1,7 +1,10 @@
--- The staging table is as it was made, the target's columns are there, and its key and vectors are of the types of then.
+-- Check that the staging table and the target's columns still have the types they had when staging began.
 --
--- Somebody may have altered either since: without its primary key the one may hold two vectors of a row, and without its
--- column's typmod vectors of any dimension.
+-- The staging table must be as it was made, with its primary key. The target's three columns must be there, and its key and
+-- vectors must have the same types.
+--
+-- Somebody may have altered either since. Without its primary key the staging table may hold two vectors of a row. Without
+-- its column's typmod it may hold vectors of any dimension.
 --
 -- Locks:        none on the target
 -- Transaction:  either

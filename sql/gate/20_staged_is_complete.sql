@@ -1,6 +1,6 @@
--- Every row that has text has a staged vector for that very text, and no row has one for a text that it no longer has.
+-- Check that every row with text has a staged vector for it, and that no row has one for a text it no longer has.
 --
--- One look at each row says both.
+-- One look at each row checks both.
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  either

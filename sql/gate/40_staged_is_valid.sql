@@ -1,6 +1,7 @@
--- Every staged vector has the right dimension and is not zero. pgvector lets no NaN and no infinity into a column.
+-- Check that every staged vector has the right dimension and is not zero.
 --
--- The inner product of a vector with itself is the square of its length; pgvector's operator for it has the sign changed.
+-- pgvector lets no NaN and no infinity into a column. The inner product of a vector with itself is the square of its length.
+-- pgvector's operator gives it with the sign changed.
 --
 -- Locks:        none on the target
 -- Transaction:  either

@@ -1,6 +1,6 @@
--- Make the table that the former vectors are kept in, each with the hash of the text that it is of.
+-- Create the table that keeps the former vectors, each with the hash of its text.
 --
--- Short rows stay in line, as in stage/create.
+-- Short rows stay in line, as in stage/create/.
 --
 -- Locks:        none on the target
 -- Transaction:  required

@@ -1,4 +1,4 @@
--- Remember of which model the kept vectors are.
+-- Remember the model of the kept vectors.
 --
 -- Locks:        none on the target
 -- Transaction:  required

@@ -1,4 +1,4 @@
--- Let the registry name the model whose vectors are now in the column, as the open run has it.
+-- Register the model whose vectors are now in the column, as the open run names it.
 --
 -- Locks:        none on the target, ROW EXCLUSIVE on embedding_model
 -- Transaction:  required

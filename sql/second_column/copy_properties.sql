@@ -1,5 +1,6 @@
--- Give the second column what the live one has: default, NOT NULL, storage, statistics target, options, comment,
--- grants. The other is left without them, but for the grants.
+-- Give the second column what the live one has: default, NOT NULL, storage, statistics target, options, comment and grants.
+--
+-- The live column is left without them, except for the grants.
 --
 -- Locks:        ACCESS EXCLUSIVE on the target, to the end of the transaction
 -- Transaction:  required

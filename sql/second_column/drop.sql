@@ -1,4 +1,6 @@
--- Drop the second column. Its bytes stay in the rows until they are next rewritten.
+-- Drop the second column.
+--
+-- Its bytes stay in the rows until they are next rewritten.
 --
 -- Locks:        ACCESS EXCLUSIVE on the target, to the end of the transaction
 -- Transaction:  required

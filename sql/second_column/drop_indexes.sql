@@ -1,4 +1,4 @@
--- Drop the vector indexes on the second column, INVALID ones too, with readers and writers going on.
+-- Drop the vector indexes on the second column, INVALID ones too, while readers and writers go on.
 --
 -- Locks:        SHARE UPDATE EXCLUSIVE on the target
 -- Transaction:  forbidden

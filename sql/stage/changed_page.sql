@@ -1,8 +1,9 @@
--- The next rows by key of those that are noted as changed, and which of them are pending: as page.sql, for a table that is
--- mostly staged.
+-- Read the next rows noted as changed, by key, and say which of them are pending.
 --
--- What is staged for another text was discarded before. A row that changed since then waits for the next time: two vectors of
--- one row cannot be staged, and its chunk would be lost.
+-- This is page.sql for a table that is mostly staged.
+--
+-- What was staged for another text was discarded before. A row that has changed since then waits for the next time: a row
+-- cannot have two staged vectors, and its chunk would be lost.
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  either
@@ -35,7 +36,7 @@ FROM measured m
 CROSS JOIN LATERAL (
     SELECT vestige_sql.has_text(m.content)
        AND NOT EXISTS (SELECT FROM vestige_sql.:"staging_table" s WHERE s.id OPERATOR(:"id_schema".=) m.id)
-    -- asked once a row: a long text is fetched and decompressed each time that it is looked at
+    -- asked once per row, because each look at a long text fetches and decompresses it
     OFFSET 0
 ) AS q (pending)
 WHERE coalesce(m.bytes_before, 0) < :page_bytes

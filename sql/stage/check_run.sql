@@ -1,7 +1,7 @@
--- The run that a worker stages for is still the open one and for the worker's model.
+-- Check that the worker's run is still open and still for the worker's model.
 --
--- Asked in the transaction of each chunk: the run's row stays locked until the chunk is committed, so that a run is not
--- closed, and the next one's staging table not written, by a worker that nobody waits for any more.
+-- The transaction of each chunk asks this, and the run's row stays locked until the chunk is committed. So nobody closes the
+-- run during a chunk. A worker that nobody waits for any more cannot write into the next run's staging table.
 --
 -- Locks:        none on the target
 -- Transaction:  either

@@ -1,5 +1,6 @@
--- Take one of the places for chunks that are copied at the same time, until the transaction ends. No row where all are
--- taken: then it is asked again, and not waited for.
+-- Take one of the places for chunks that are copied at the same time, until the transaction ends.
+--
+-- No row comes back where all are taken. The runner then asks again; this step does not wait for a place.
 --
 -- Locks:        none on the target, one advisory lock
 -- Transaction:  required
@@ -9,7 +10,7 @@
 
 SELECT s.slot
 FROM (
-    -- each session begins elsewhere, so that most find a free place at once
+    -- each session begins at another place, so that most find a free one at once
     SELECT (pg_catalog.pg_backend_pid() + g) % :copies AS slot FROM pg_catalog.generate_series(1, :copies) g
     OFFSET 0
 ) AS s

@@ -1,8 +1,10 @@
--- Drop the staged vectors whose row is gone or whose text is another by now. Their rows become pending again.
+-- Delete the staged vectors whose row is gone or whose text has changed.
+--
+-- Their rows become pending again.
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  either
--- Run again:    safe, there is nothing left to drop
+-- Run again:    safe, there is nothing left to delete
 -- Undo:         nothing to undo, the vectors are of no use
 -- Variables:    staging_table, schema, table, id_column, id_schema, content_column
 

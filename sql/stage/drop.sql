@@ -1,4 +1,6 @@
--- Drop the staging table: its vectors are in place, or they are given up. The target is not touched.
+-- Drop the staging table, once its vectors are in place or given up.
+--
+-- The target is not touched.
 --
 -- Locks:        none on the target, ACCESS EXCLUSIVE on the staging table
 -- Transaction:  either

@@ -1,8 +1,10 @@
--- Where a pass over the table as it lies on disk begins, and how many blocks it has to go.
+-- Find where a pass over the table in disk order begins, and how many blocks the table has.
 --
--- A run that goes on begins behind the row that was staged last, for what lies before it is staged too: it does not page
--- through all of that first. This is a guess, from the last blocks of the staging table, and may be one: a run ends only
--- when nothing is pending anywhere, and other passes begin at the beginning. after is NULL where nothing is staged, or its row is gone.
+-- A run that goes on begins behind the row that was staged last. What lies before that row is staged too, so the run does
+-- not page through all of it first.
+--
+-- The place is a guess from the last blocks of the staging table. A guess is enough: a run ends only when nothing is pending
+-- anywhere, and other passes begin at the beginning. after is NULL where nothing is staged, or where that row is gone.
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  either

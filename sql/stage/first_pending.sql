@@ -1,7 +1,9 @@
--- The last key before the first row that may be pending: a pass over the table begins after it. No row where none is pending.
+-- Find the last key before the first row that may be pending, because a pass over the table begins after it.
 --
--- Rows of which none is staged are found in the two keys' indexes, in order, and of those alone the text is looked at: a run
--- that goes on does not page through all that is staged already. after is NULL where the first row of all is pending.
+-- No row comes back where no row is pending. after is NULL where the table's very first row is pending.
+--
+-- The two keys' indexes give the rows without a staged vector, in order. Only their text is looked at, so a run that goes on
+-- does not page through all that is staged already.
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  either
@@ -23,7 +25,7 @@ FROM (
         FROM :"schema".:"table" t
         WHERE NOT EXISTS (SELECT FROM vestige_sql.:"staging_table" s WHERE s.id OPERATOR(:"id_schema".=) t.:"id_column")
         ORDER BY t.:"id_column"
-        -- before any text is looked at
+        -- done before any text is looked at
         OFFSET 0
     ) AS u
     WHERE EXISTS (
@@ -32,7 +34,7 @@ FROM (
         WHERE p.:"id_column" OPERATOR(:"id_schema".=) u.id
           AND vestige_sql.has_text(p.:"content_column"::text)
           AND (p.:"embedding_column" IS NULL OR NOT :only_missing)
-        -- one after another, up to the first
+        -- asked of one row after another, up to the first that is pending
         OFFSET 0
     )
     ORDER BY u.id

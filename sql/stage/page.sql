@@ -1,17 +1,18 @@
--- The next rows of a pass, and which of them are pending: they have text, and no staged vector.
+-- Read the next rows of a pass, and say which are pending: those with text and no staged vector.
 --
--- One that is staged for a text that is another by now is left to the next pass, before which discard_stale.sql runs: in this
--- one it would collide with what is staged, and with it all that is copied in the same chunk.
+-- A row whose vector is staged for an older text is left to the next pass; discard_stale.sql runs before that. In this pass
+-- its new vector would collide with the staged one. Everything copied in the same chunk would be lost with it.
 --
--- order_column is ctid, and with it order_schema pg_catalog and order_type tid, where a pass goes over the table as it lies on
--- disk: then what is staged lies in the same order, and neither this nor the rewrite jumps to and fro, whatever the keys are. It is the
--- key where ranges of keys are handed out to several workers. after and until are its literals, or NULL for no bound; by
--- ctid both are given, for without them the whole table would be sorted. A row that moves while a pass is under way is met by
--- the next one.
+-- A pass in disk order has ctid as order_column, pg_catalog as order_schema and tid as order_type. Staged rows then lie in
+-- the same order. Neither this step nor the rewrite jumps to and fro, whatever the keys are. Where several workers get
+-- ranges of keys, order_column is the key.
 --
--- At most page_rows rows and about page_bytes bytes of text come back, one row at least. A row that is not pending comes
--- without its text, so that the last place of the page is always there: the next page goes on after it. Each page is a
--- short transaction of its own, for a transaction that is open for hours would stop vacuum for the whole database.
+-- after and until are literals of order_column, or NULL for no bound. By ctid both are given, because without them the whole
+-- table would be sorted. The next pass meets a row that moves during this one.
+--
+-- At most page_rows rows and about page_bytes bytes of text come back, and at least one row. A row that is not pending comes
+-- without its text. So the last place of the page is always there, and the next page goes on after it. Each page is a short
+-- transaction of its own: one that is open for hours would stop vacuum for the whole database.
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  either
@@ -48,7 +49,7 @@ CROSS JOIN LATERAL (
     SELECT vestige_sql.has_text(m.content)
        AND (m.embedding_is_null OR NOT :only_missing)
        AND NOT EXISTS (SELECT FROM vestige_sql.:"staging_table" s WHERE s.id OPERATOR(:"id_schema".=) m.id)
-    -- asked once a row: a long text is fetched and decompressed each time that it is looked at
+    -- asked once per row, because each look at a long text fetches and decompresses it
     OFFSET 0
 ) AS q (pending)
 WHERE coalesce(m.bytes_before, 0) < :page_bytes

@@ -1,7 +1,9 @@
--- The last key of the next range_rows rows by key: where one worker's range ends. No row where fewer are left.
+-- Find where one worker's range ends: the last key of the next range_rows rows by key.
 --
--- after is a literal of the key, or NULL for the first range. It reads range_rows entries of the key's index and no
--- more, in a short transaction, so that cutting the whole table costs one index scan in all, and none of it beforehand.
+-- No row comes back where fewer rows are left. after is a literal of the key, or NULL for the first range.
+--
+-- This step reads range_rows entries of the key's index and no more, in a short transaction. So cutting the whole table
+-- costs one index scan in all, and none of it beforehand.
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  either

@@ -1,10 +1,10 @@
--- Look at the rows of a chunk once it is committed, while they are in memory.
+-- Read the rows of a chunk once it is committed, while they are in memory.
 --
--- Whoever is the first to look at a row after its transaction notes in it that it is committed. Under data checksums, which
--- PostgreSQL 18 has on by default, or wal_log_hints, that logs the whole block, unless it was written since the last checkpoint. Hours
--- later, when the gate is prepared, it would log all that is staged a second time.
+-- The first reader of a row after its transaction notes in the row that it is committed. Under data checksums, which
+-- PostgreSQL 18 has on by default, or wal_log_hints, the note logs the whole block. Only a block written since the last
+-- checkpoint is spared. Hours later, when the gate is prepared, the notes would log all that is staged a second time.
 --
--- pages is how many of the last blocks are looked at.
+-- pages is how many of the last blocks are read.
 --
 -- Locks:        none on the target
 -- Transaction:  either

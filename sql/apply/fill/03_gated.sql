@@ -1,4 +1,4 @@
--- The gate has let this way through in this very transaction, and no other way.
+-- Check that the gate has let this way through in this very transaction, and no other way.
 --
 -- Locks:        none on the target
 -- Transaction:  required

@@ -1,8 +1,10 @@
--- Drop the staged vectors of rows that another session has filled meanwhile, so that what is left is what is written.
+-- Delete the staged vectors of rows that another session has filled meanwhile.
+--
+-- What is left is then what is written.
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  required
--- Run again:    safe, there is nothing left to drop
+-- Run again:    safe, there is nothing left to delete
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    staging_table, schema, table, id_column, id_schema, embedding_column
 

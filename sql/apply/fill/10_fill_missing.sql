@@ -1,4 +1,6 @@
--- Write the staged vectors into the rows that lack one. The model is the registered one, so nothing is mixed.
+-- Write the staged vectors into the rows that lack one.
+--
+-- The model is the registered one, so nothing is mixed.
 --
 -- Locks:        ROW EXCLUSIVE on the target
 -- Transaction:  required

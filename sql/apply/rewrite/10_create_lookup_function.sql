@@ -1,4 +1,6 @@
--- Make the function that the rewrite looks a row's staged vector up with: USING takes no subquery, but a function.
+-- Create the function with which the rewrite looks up a row's staged vector.
+--
+-- USING takes no subquery, but it takes a function.
 --
 -- Locks:        none on the target
 -- Transaction:  required

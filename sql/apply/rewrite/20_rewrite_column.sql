@@ -1,7 +1,9 @@
--- Replace every vector in one pass and give the column its new dimension. A row with nothing staged gets NULL.
+-- Replace every vector in one pass and give the column its new dimension.
 --
--- There are no dead rows afterwards. A transaction with an older snapshot that reads the table only now sees it empty.
--- A change of type gives the column the type's own storage and compression, so they are set again.
+-- A row with nothing staged gets NULL. There are no dead rows afterwards. A transaction with an older snapshot that reads
+-- the table only now sees it empty.
+--
+-- A change of type gives the column the type's own storage and compression, so this step sets them again.
 --
 -- Locks:        ACCESS EXCLUSIVE on the target, to the end of the transaction
 -- Transaction:  required

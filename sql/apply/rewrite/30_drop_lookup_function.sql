@@ -1,4 +1,4 @@
--- Drop the function again, it has done its work.
+-- Drop the lookup function, which has done its work.
 --
 -- Locks:        none on the target
 -- Transaction:  required

@@ -1,4 +1,4 @@
--- Add the column that the new vectors go into, stored as the old one.
+-- Add a column for the new vectors, stored as the old one is.
 --
 -- Locks:        ACCESS EXCLUSIVE on the target, to the end of the transaction
 -- Transaction:  required

@@ -1,5 +1,6 @@
--- Give the new column what the old one has: default, NOT NULL, storage, statistics target, options, comment,
--- grants. The other is left without them, but for the grants.
+-- Give the new column what the old one has: default, NOT NULL, storage, statistics target, options, comment and grants.
+--
+-- The old column is left without them, except for the grants.
 --
 -- Locks:        ACCESS EXCLUSIVE on the target, to the end of the transaction
 -- Transaction:  required

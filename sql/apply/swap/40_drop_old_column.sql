@@ -1,4 +1,6 @@
--- Drop the old column, and with it every index on it. The old bytes stay in the rows until the table is rewritten.
+-- Drop the old column and every index on it.
+--
+-- The old bytes stay in the rows until the table is rewritten.
 --
 -- Locks:        ACCESS EXCLUSIVE on the target, to the end of the transaction
 -- Transaction:  required

@@ -1,4 +1,6 @@
--- Give the new column the old one's name. It stands last in the table now.
+-- Give the new column the old one's name.
+--
+-- It now stands last in the table.
 --
 -- Locks:        ACCESS EXCLUSIVE on the target, to the end of the transaction
 -- Transaction:  required

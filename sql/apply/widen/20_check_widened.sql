@@ -1,4 +1,6 @@
--- The typmod is gone: the catalog says so. If not, the runner undoes this way and takes apply/swap/.
+-- Check that the catalog has no typmod for the column any more.
+--
+-- If it has one, the runner undoes this way and takes apply/swap/.
 --
 -- Locks:        none on the target
 -- Transaction:  required

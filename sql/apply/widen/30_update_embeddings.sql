@@ -1,4 +1,6 @@
--- Write the staged vectors into their rows. Each row leaves a dead one behind until the table is vacuumed.
+-- Write the staged vectors into their rows.
+--
+-- Each row leaves a dead one behind until the table is vacuumed.
 --
 -- Locks:        ROW EXCLUSIVE on the target
 -- Transaction:  required

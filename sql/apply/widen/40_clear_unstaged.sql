@@ -1,4 +1,4 @@
--- Take the old vector from the rows that have no text to embed.
+-- Remove the old vector from the rows that have no text to embed.
 --
 -- Locks:        ROW EXCLUSIVE on the target
 -- Transaction:  required

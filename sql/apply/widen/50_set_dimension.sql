@@ -1,4 +1,6 @@
--- Give the column its new dimension. The server checks every vector against it.
+-- Give the column its new dimension.
+--
+-- The server checks every vector against it.
 --
 -- Locks:        ACCESS EXCLUSIVE on the target, to the end of the transaction
 -- Transaction:  required

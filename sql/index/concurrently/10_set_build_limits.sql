@@ -1,10 +1,13 @@
 -- Give the session what the index build needs: memory for the whole graph, and parallel workers.
 --
--- The graph takes, per row, the vector, 2 m neighbours of 16 bytes and about 192 bytes besides (HnswElementData and
--- HnswNeighborArray in pgvector's hnsw.h), and a tenth more. It gets up to a quarter of effective_cache_size, the
--- administrator's own word for the memory there is, and never less than maintenance_work_mem is now, nor than the 32 MB
--- a participant below which the server starts no worker; index_memory_kb is another limit, NULL for this one. Vectors
--- above about 2 kB lie in the TOAST table, so that the heap looks too small for a parallel scan:
+-- Per row the graph takes the vector, 2 m neighbours of 16 bytes and about 192 bytes besides. These sizes are those of
+-- HnswElementData and HnswNeighborArray in pgvector's hnsw.h. A tenth is added.
+--
+-- The build gets up to a quarter of effective_cache_size, the administrator's own word for the memory there is. It never
+-- gets less than maintenance_work_mem is now. Nor does it get less than 32 MB a participant, below which the server starts
+-- no worker. index_memory_kb is another limit, NULL for this one.
+--
+-- Vectors above about 2 kB lie in the TOAST table, so the heap looks too small for a parallel scan.
 -- min_parallel_table_scan_size = 0 lets workers start all the same.
 --
 -- Locks:        ACCESS SHARE on the target
@@ -15,7 +18,7 @@
 
 WITH graph AS (
     SELECT
-        -- a vector is a header of 8 bytes and 4 bytes a dimension, halfvec 2
+        -- a vector takes 8 bytes for its header and 4 bytes a dimension, a halfvec 2
         count(t.:"index_column") * (
             8 + :dimension * CASE :'embedding_type' WHEN 'halfvec' THEN 2 ELSE 4 END
             + 16 * 2 * (SELECT coalesce(max(substring(s.definition FROM '\mm ?= ?(\d+)')::integer), 16)
@@ -54,7 +57,7 @@ SELECT
     memory_kb,
     most_kb,
     pg_catalog.set_config('maintenance_work_mem', memory_kb || 'kB', false) AS maintenance_work_mem,
-    -- pgvector's word that the graph has outgrown it is a notice
+    -- pgvector sends a notice when the graph has outgrown maintenance_work_mem
     pg_catalog.set_config('client_min_messages', 'notice', false) AS client_min_messages,
     pg_catalog.set_config('max_parallel_maintenance_workers', workers::text, false) AS max_parallel_maintenance_workers,
     pg_catalog.set_config('min_parallel_table_scan_size', '0', false) AS min_parallel_table_scan_size

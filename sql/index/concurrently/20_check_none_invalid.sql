@@ -1,4 +1,6 @@
--- No index of a name that is to be built is INVALID: this mode never drops one on its own.
+-- Check that no index is INVALID under a name that is to be built.
+--
+-- This mode never drops an INVALID index on its own.
 --
 -- Locks:        none on the target
 -- Transaction:  either

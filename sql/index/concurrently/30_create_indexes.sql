@@ -1,4 +1,6 @@
--- Build the saved indexes that are not there, with readers and writers going on. An index that is there and valid stays.
+-- Build the saved indexes that are not there, while readers and writers go on.
+--
+-- An index that is there and valid stays.
 --
 -- Locks:        SHARE UPDATE EXCLUSIVE on the target
 -- Transaction:  forbidden
@@ -6,8 +8,8 @@
 -- Undo:         DROP INDEX CONCURRENTLY
 -- Variables:    schema, table, embedding_column
 
--- squawk-ignore-file require-lock-timeout -- one that strikes leaves an INVALID index behind
--- squawk-ignore-file prefer-robust-stmts -- an index that is there is left out here; IF NOT EXISTS would take an INVALID one
+-- squawk-ignore-file require-lock-timeout -- a timeout that strikes leaves an INVALID index behind
+-- squawk-ignore-file prefer-robust-stmts -- this query leaves out an index that is there; IF NOT EXISTS would take an INVALID one
 SELECT pg_catalog.regexp_replace(s.definition, '^CREATE INDEX ', 'CREATE INDEX CONCURRENTLY ')
 FROM vestige_sql.saved_index s
 WHERE s.table_schema = :'schema' AND s.table_name = :'table' AND s.column_name = :'embedding_column'

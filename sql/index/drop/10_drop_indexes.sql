@@ -1,5 +1,6 @@
--- Drop the column's HNSW and IVFFlat indexes, whose definitions are saved: building one anew is quicker than keeping it
--- up while every vector changes.
+-- Drop the column's HNSW and IVFFlat indexes, whose definitions are saved.
+--
+-- Building an index anew is quicker than keeping it up while every vector changes.
 --
 -- Locks:        ACCESS EXCLUSIVE on the target, to the end of the transaction
 -- Transaction:  required

@@ -1,5 +1,7 @@
--- Drop those of the column's HNSW and IVFFlat indexes that are saved with another definition than they have, because it
--- says the dimension. The server keeps the others up itself while the vectors change.
+-- Drop each HNSW and IVFFlat index on the column whose saved definition differs from its own.
+--
+-- The two differ because the definition says the dimension. The server keeps the other indexes up itself while the vectors
+-- change.
 --
 -- Locks:        ACCESS EXCLUSIVE on the target, to the end of the transaction
 -- Transaction:  required

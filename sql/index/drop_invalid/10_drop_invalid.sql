@@ -1,4 +1,6 @@
--- Drop those of the column's HNSW and IVFFlat indexes that an earlier build left INVALID. Nothing can use them.
+-- Drop the column's HNSW and IVFFlat indexes that an earlier build left INVALID.
+--
+-- Nothing can use them.
 --
 -- Locks:        ACCESS EXCLUSIVE on the target, to the end of the transaction
 -- Transaction:  required

@@ -1,8 +1,10 @@
--- Remember every HNSW and IVFFlat index on the column as the statement that builds it for the new dimension.
+-- Save every HNSW and IVFFlat index on the column as the statement that builds it for the new dimension.
 --
--- Name, opclass, m, ef_construction, predicate and tablespace stay as they are. vestige_sql.index_definitions() says
--- what becomes of an index above 2,000 dimensions. While a second column is filled, the statement is about that one, under
--- a name that the index has until the switch.
+-- Name, opclass, m, ef_construction, predicate and tablespace stay as they are. vestige_sql.index_definitions() says what
+-- becomes of an index above 2,000 dimensions.
+--
+-- While a second column is filled, the statement builds the index on that column. The index then has another name until the
+-- switch.
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  required

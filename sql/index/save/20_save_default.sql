@@ -1,5 +1,4 @@
--- Where the column has no vector index, take the versioned definition: HNSW for cosine distance, m = 16,
--- ef_construction = 64.
+-- Save the versioned definition where the column has no vector index: HNSW for cosine distance, m = 16, ef_construction = 64.
 --
 -- pgvector indexes vector up to 2,000 dimensions and halfvec up to 4,000. A vector above 2,000 dimensions is indexed as
 -- halfvec; above 4,000 there is no index.
@@ -27,7 +26,7 @@ SELECT
 FROM (
     SELECT
         CASE
-            -- free, and short enough to be a name
+            -- the name is free, and short enough
             WHEN octet_length(n.name) <= 63
                 AND pg_catalog.to_regclass(pg_catalog.format('%I.%I', :'schema'::text, n.name)) IS NULL THEN n.name
             ELSE 'idx_' || pg_catalog.right(:'staging_table', 16) || '_hnsw'

@@ -1,7 +1,7 @@
--- Keep everybody off the target until the transaction ends, or fail at once where that cannot be.
+-- Keep everybody off the target until the transaction ends, or fail at once if the lock is not free.
 --
--- Writers are held off already. To wait here for readers would put one that wants to write next into a deadlock, and it would be
--- the one to fail.
+-- Writers are held off already. If this step waited for readers, one that wants to write next would be in a deadlock. That
+-- reader would be the one to fail.
 --
 -- Locks:        ACCESS EXCLUSIVE on the target, to the end of the transaction
 -- Transaction:  required

@@ -1,7 +1,7 @@
--- In a session that reads the target while another one of the run holds its writers off: wait for a lock no longer than this.
+-- Limit how long this session waits for a lock while it reads and another session of the run keeps writers off the target.
 --
--- Where somebody waits for the whole table, as VACUUM FULL does, this session would wait behind it, and it waits for the run:
--- a deadlock that the server does not see, for the session that holds writers off waits for nothing that it knows of.
+-- Somebody may wait for the whole table, as VACUUM FULL does. This session would then wait behind them, and they wait for
+-- the run. The server does not see this deadlock: the session that keeps writers off waits for nothing the server knows of.
 --
 -- Locks:        none on the target
 -- Transaction:  either

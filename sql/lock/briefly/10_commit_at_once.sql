@@ -1,7 +1,9 @@
--- Let COMMIT wait neither for the disk nor for a synchronous standby, because with the table locked everybody waits for COMMIT.
+-- Let COMMIT wait for neither the disk nor a synchronous standby.
 --
--- The log keeps its order: what is committed later is not on disk, or on a standby, before this is. A server that crashes at
--- once may come up as it was before the transaction, in one piece.
+-- While the table is locked, everybody waits for COMMIT.
+--
+-- The log keeps its order: what is committed later reaches the disk, or a standby, no sooner than this does. A server that
+-- crashes at once may come up as it was before the transaction, in one piece.
 --
 -- Locks:        none on the target
 -- Transaction:  required

@@ -1,7 +1,7 @@
--- Where VACUUM or the like is at work on the target, wait for it a second longer than deadlock_timeout: by then the server has
--- ended it, if it is an autovacuum that somebody waits for.
+-- Wait a second longer than deadlock_timeout where VACUUM or the like is at work on the target.
 --
--- On a table with an HNSW index an autovacuum takes minutes to hours, and a wait that is shorter never ends it.
+-- By then the server has ended it, if it is an autovacuum that somebody waits for. On a table with an HNSW index an
+-- autovacuum takes minutes to hours, and a shorter wait never ends it.
 --
 -- Locks:        none on the target
 -- Transaction:  required

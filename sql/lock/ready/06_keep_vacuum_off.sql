@@ -1,5 +1,7 @@
--- Keep VACUUM, ANALYZE and index builds off the target until the transaction ends. Readers and writers go on, and nobody waits
--- behind this: what would have to wait with everybody behind it for an autovacuum waits here.
+-- Keep VACUUM, ANALYZE and index builds off the target until the transaction ends.
+--
+-- Readers and writers go on. Waiting for an autovacuum happens here, where nobody queues behind us. At a later lock
+-- everybody would queue.
 --
 -- Locks:        SHARE UPDATE EXCLUSIVE on the target
 -- Transaction:  required

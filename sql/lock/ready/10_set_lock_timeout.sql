@@ -1,4 +1,6 @@
--- Wait for a lock no longer than this: whoever waits for ACCESS EXCLUSIVE makes everybody else wait behind it.
+-- Limit how long this transaction waits for a lock.
+--
+-- Whoever waits for ACCESS EXCLUSIVE makes everybody else wait behind it.
 --
 -- Locks:        none on the target
 -- Transaction:  required

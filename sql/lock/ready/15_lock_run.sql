@@ -1,7 +1,7 @@
--- Let workers that still stage for the open run end the chunk that they are at, and keep them from the next.
+-- Let workers that still stage for the open run end their chunk, and keep them from the next one.
 --
--- Each chunk locks the run's row the other way (stage/check_run.sql). What the gate finds staged is then all that there
--- is until the transaction ends, whatever process was left over, on whichever machine.
+-- Each chunk locks the run's row the other way (stage/check_run.sql). So what the gate finds staged is all there is until
+-- the transaction ends. This holds for any process that was left over, on whichever machine.
 --
 -- Locks:        none on the target
 -- Transaction:  required

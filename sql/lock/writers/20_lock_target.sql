@@ -1,4 +1,6 @@
--- Keep writers off the target until the transaction ends. Readers go on.
+-- Keep writers off the target until the transaction ends.
+--
+-- Readers go on.
 --
 -- Locks:        SHARE ROW EXCLUSIVE on the target, to the end of the transaction
 -- Transaction:  required

@@ -1,4 +1,6 @@
--- Note no more rows that come: nobody waits for their new vectors.
+-- Stop tracking inserts.
+--
+-- Nobody waits for the new vectors of these rows.
 --
 -- Locks:        ACCESS EXCLUSIVE on the target, to the end of the transaction
 -- Transaction:  required

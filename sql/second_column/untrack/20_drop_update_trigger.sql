@@ -1,4 +1,4 @@
--- Note no more rows that change.
+-- Stop tracking updates.
 --
 -- Locks:        ACCESS EXCLUSIVE on the target, to the end of the transaction
 -- Transaction:  required

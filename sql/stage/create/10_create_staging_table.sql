@@ -1,11 +1,12 @@
--- Make the table that new vectors are collected in, beside the live data.
+-- Create the staging table, which collects the new vectors beside the live data.
 --
--- It is logged: an unlogged table is empty after a server crash, and with it hours of encoding. The column's typmod
+-- It is logged, because a server crash empties an unlogged table, and hours of encoding would be lost. The column's typmod
 -- makes the server check every vector's dimension as it comes in.
 --
--- A row that fits into half a page, as a vector of up to about 990 dimensions does, or twice that as halfvec, stays in the table
--- itself: that takes less disk and WAL than pieces out of line, and gate and apply find the vector with its key. A longer one
--- goes out of line, for in the table it would have a page to itself: with 1,024 dimensions 8,200 bytes a row in place of 5,700.
+-- A row that fits into half a page stays in the table itself. A vector of up to about 990 dimensions fits, and a halfvec of
+-- twice that. This takes less disk and WAL than pieces out of line, and gate/ and apply/ find the vector with its key. A
+-- longer row goes out of line, because in the table it would have a page to itself. With 1,024 dimensions that would be
+-- 8,200 bytes a row instead of 5,700.
 --
 -- Locks:        none on the target
 -- Transaction:  either

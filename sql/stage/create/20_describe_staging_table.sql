@@ -1,4 +1,4 @@
--- Say on the staging table which target it is for, for those who come across it.
+-- Name the target in the staging table's comment, for people who come across the table.
 --
 -- Locks:        none on the target
 -- Transaction:  either

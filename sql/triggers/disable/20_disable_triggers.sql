@@ -1,4 +1,6 @@
--- Switch the target's own triggers off, so that writing embeddings fires none. Needs no more than to own the table.
+-- Switch the target's own triggers off, so that writing embeddings fires none.
+--
+-- Owning the table is enough for this.
 --
 -- Locks:        SHARE ROW EXCLUSIVE on the target, to the end of the transaction
 -- Transaction:  required

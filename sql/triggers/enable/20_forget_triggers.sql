@@ -1,4 +1,4 @@
--- Forget which triggers were on, they are on again.
+-- Forget which triggers were on, because they are on again.
 --
 -- Locks:        none on the target
 -- Transaction:  required
