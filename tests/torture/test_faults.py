@@ -215,7 +215,7 @@ def test_a_deadlock_over_the_tables_lock(
             with pytest.raises(LockNotAvailable, match=r"documents could not be locked in 1 attempts") as stopped:
                 run(db, model, plan)
             assert isinstance(stopped.value.__cause__, psycopg.errors.DeadlockDetected)
-            assert "the table is as it was and what is staged stays" in stopped.value.hint
+            assert "the table is as it was, and the staged vectors stay" in stopped.value.hint
             thread.join()
             assert state(conn) == before
             check_goes_on(db, conn)
@@ -1050,7 +1050,7 @@ def test_a_run_is_resumed_with_other_columns(
             lambda: dry_run_reembed(db, model, plan, target=other),  # noqa: B023
         ):
             with pytest.raises(
-                StagedForAnother, match=rf"begun with --{option}-column {was}, and this is about {column}"
+                StagedForAnother, match=rf"begun with --{option}-column {was}, and this command has {column}"
             ) as no:
                 what()
             assert f"--{option}-column {was}" in no.value.hint
@@ -1074,7 +1074,7 @@ def test_a_model_is_registered_while_vectors_of_another_are_staged_for_rows_that
     before, model = state(conn), FakeEmbedder(OLD.model_name, OLD.dimension)
     with pytest.raises(CheckFailed, match=r"are staged for rows of public.documents that lack one, and another .*"):
         apply_staged(db, target=DOCUMENTS)
-    with pytest.raises(StagedForAnother, match=r"another .* is registered by now"):
+    with pytest.raises(StagedForAnother, match=r"and now another .* is registered"):
         run(db, model)
     assert model.calls == 0
     assert state(conn) == before

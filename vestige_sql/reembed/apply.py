@@ -1,6 +1,6 @@
-"""Put in place what is staged: folders of SQL steps, in the order of a plan, in one transaction.
+"""Puts the staged vectors in place: folders of SQL steps, in the order of a plan, in one transaction.
 
-The runner knows folders, not steps: what ``ls`` shows of a folder is what runs, in the order of the numbers.
+The runner knows folders, not steps. It runs the files that ``ls`` shows in a folder, in the order of their numbers.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _LONGEST_PAUSE_SECS = 15.0
 
 
 def conditions(plan: ReembedPlan) -> set[str]:
-    """Return which conditions of the plans under ``sql/plans/`` are true as ``plan`` says."""
+    """Return those conditions of the plans under ``sql/plans/`` that ``plan`` makes true."""
     said = {
         "keep_old": plan.keep_old,
         "keep_indexes": not plan.drop_hnsw_first,
@@ -54,7 +54,7 @@ def folders_of(way: str, plan: ReembedPlan) -> list[str]:
 class Applier:
     """Runs the folders of plans for a run, and records their steps in the audit.
 
-    ``stager`` encodes the few rows that changed between the last pass and the lock; without one they are an error.
+    ``stager`` encodes the few rows that changed between the last pass and the lock. Without it, they are an error.
     ``started`` is when the first row was read (``time.monotonic()``).
     """
 
@@ -67,12 +67,12 @@ class Applier:
         return self.run.conn
 
     def retrying(self, work: Callable[[], Applied], before: Callable[[], None] | None = None) -> Applied:
-        """Do ``work`` in a transaction of its own, again and again until the table's lock could be had.
+        """Do ``work`` in a transaction of its own, in several attempts if the table cannot be locked.
 
         ``before`` is done before each attempt, outside the transaction.
 
-        Raises :class:`LockNotAvailable` naming the sessions in the way once the attempts are used up, and
-        :class:`TooManyPending` where more rows changed than one batch; nothing is in place then.
+        Raises :class:`LockNotAvailable`, which names the sessions in the way, if the last attempt fails too, and
+        :class:`TooManyPending` if more rows changed than fit in one batch. Nothing is in place then.
         """
         attempt = 1
         pause = _FIRST_PAUSE_SECS
@@ -88,7 +88,7 @@ class Applier:
                     raise LockNotAvailable(
                         f"{self.run.values['name']} could not be locked in {attempt} attempts of "
                         f"{self.run.plan.lock_wait_secs:g} s; in the way: {sessions}",
-                        "the table is as it was and what is staged stays: run again when those sessions are done; "
+                        "the table is as it was, and the staged vectors stay; run again when those sessions are done; "
                         "this tool ends nobody's session",
                     ) from error
                 log.info(
@@ -103,11 +103,11 @@ class Applier:
                 # Parallel HNSW builds share maintenance_work_mem through /dev/shm, which containers keep small.
                 if "shared memory" not in str(error) or self.run.values["index_workers"] == 0:
                     raise
-                log.info("reembed: no shared memory for parallel workers; building the index with none")
+                log.info("reembed: no shared memory for parallel workers; building the index without them")
                 self.run.values["index_workers"] = 0
 
     def sessions(self) -> str:
-        """The sessions that hold a lock on the target, for people."""
+        """Return one line of text about the sessions that hold a lock on the target."""
         return "; ".join(
             f"pid {s['pid']} ({s['role']}, {s['application_name'] or 'unnamed'}, {s['state']}, "
             f"{s['transaction_secs'] or 0:.0f} s: {s['query']})"
@@ -130,11 +130,11 @@ class Applier:
         return applied
 
     def build_concurrently(self, applied: Applied) -> None:
-        """Build the missing indexes in autocommit, with readers and writers going on."""
+        """Build the missing indexes in autocommit, while readers and writers continue."""
         self._run((name for name in plans.load("concurrent-index").folders() if plans.role(name) == "build"), applied)
 
     def _run(self, names: Iterable[str], applied: Applied) -> None:
-        """Run folders in order, each as its role asks for."""
+        """Run folders in order, each as its role requires."""
         for role, group in groupby(names, plans.role):
             if role == "build":
                 self.build_indexes(list(group), applied)
@@ -171,16 +171,16 @@ class Applier:
             if fallback is None:
                 raise
             refused = str(error).partition("\n")[0]
-            log.info("reembed: %s is refused (%s); taking %s", applied.way, refused, fallback)
-            applied.way_reason = f"{applied.way} was refused by the server: {refused}"
+            log.info("reembed: the server refused %s (%s); taking %s", applied.way, refused, fallback)
+            applied.way_reason = f"the server refused {applied.way}: {refused}"
             applied.way = self.run.values["way"] = fallback
-            # Which may be ruled out by what the other way keeps.
+            # The fallback may be ruled out by what the first way keeps.
             self.folder(ASK, applied)
             self.folder(NOTHING_REFUSES, applied)
             self.folder(f"apply/{fallback}", applied)
 
     def build_indexes(self, names: Sequence[str], applied: Applied) -> None:
-        """Run the folders that build indexes, and keep how long they take and what the server says of their memory."""
+        """Run the folders that build indexes. Keep their duration, and what the server says about their memory."""
         outgrown: list[int] = []
 
         def notice(diagnostic: Diagnostic) -> None:
@@ -205,7 +205,7 @@ class Applier:
             )
 
     def folder(self, name: str, applied: Applied) -> None:
-        """Run the steps of a folder and record each in the audit; what a step returns as one row is kept as facts."""
+        """Run the steps of a folder and record each in the audit. If a step returns one row, it is kept as facts."""
         with self.run.clock.on(_activity(name)):
             for step in steps.folder(name):
                 self.record(self._step(step, applied))
@@ -213,7 +213,7 @@ class Applier:
     def folders_briefly(self, names: Sequence[str], applied: Applied) -> None:
         """Run the steps of several folders as :meth:`folder` does, in the transaction that is open.
 
-        They are recorded at its end, in one round trip: with the table locked, each costs everybody its time.
+        They are recorded at its end, in one round trip. The table is locked, so everybody waits for each round trip.
         """
         with self.run.clock.on("apply"):
             ran = [self._step(step, applied) for name in names for step in steps.folder(name)]
@@ -229,18 +229,18 @@ class Applier:
         return done
 
     def record(self, done: StepRun) -> None:
-        """Keep in the audit that a step ran."""
+        """Record in the audit that a step ran."""
         record_step(self.conn, self.run.id, done)
 
     def _report(self, applied: Applied) -> None:
-        """Keep the way and the durations in the audit, as of the registry update."""
+        """Record the way and the durations in the audit, as of the registry update."""
         seconds = time.monotonic() - self.started - applied.index_secs
         applied.facts["duration_secs"] = seconds
         record_report(self.conn, self.run.id, applied, seconds)
 
 
 def _activity(folder: str) -> str:
-    """What the time of a folder of steps counts as."""
+    """Return the activity that the time of a folder of steps counts as."""
     role = plans.role(folder)
     if role == "lock":
         return "waiting"

@@ -1,4 +1,4 @@
-"""What there is to do on a target: the decision between all rows, those that lack a vector, the index, and nothing."""
+"""Decides what a run has to do on a target: all rows, the rows that lack a vector, the index, or nothing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _HNSW_DIMENSIONS_HALFVEC = 4_000
 def check_embedder(embedder: Embedder) -> ModelSignature:
     """Return the embedder's signature.
 
-    Raises :class:`DimensionMismatch` where it is not about the dimension that the embedder has.
+    Raises :class:`DimensionMismatch` if it has another dimension than the embedder, or more than pgvector stores.
     """
     signature = embedder.signature()
     if signature.dimension != embedder.dimension:
@@ -51,7 +51,7 @@ def index_possible(probed: Probed, dimension: int) -> bool:
 
 
 def warning(run: Run) -> str:
-    """Return what readers and writers of the table will notice, for people."""
+    """Return the text that tells people what readers and writers of the table will notice."""
     probed, signature, work, plan, way = run.probed, run.model, run.work, run.plan, run.way
     lines = [f"About to re-embed {work.rows:,} rows of {probed.column} with {signature}."]
     if work.scope == "index":
@@ -59,58 +59,58 @@ def warning(run: Run) -> str:
     elif work.scope == "missing":
         lines = [f"About to embed the {work.rows:,} rows of {probed.column} that lack a vector."]
     if work.scope != "index":
-        lines.append("While rows are encoded, readers and writers notice nothing; search goes on in the old space.")
+        lines.append("While rows are encoded, readers and writers notice nothing, and search works as before.")
     if work.scope == "all" and plan.online:
         lines.append(
-            "Then a second column is added, filled in short batches, and indexed, with readers and writers going on; "
-            "at last the columns change names under a lock of some milliseconds. SELECT * and COPY without a list of "
-            "columns see a column more from the first of that on."
+            "Then a second column is added, filled in short batches, and indexed, while readers and writers continue. "
+            "At the end the columns change names under a lock of some milliseconds. Once the second column is added, "
+            "SELECT * and COPY without a list of columns see one more column."
         )
         lines.append(
-            "Clients' prepared statements that select the column fail after the switch until they reconnect, and "
-            "queries must be encoded with the new model from then on. The former vectors are kept until vestige-sql "
-            "migrate finalize."
+            "After the switch, clients' prepared statements that select the column fail until the clients reconnect, "
+            "and queries must be encoded with the new model. The former vectors are kept until vestige-sql migrate "
+            "finalize."
         )
     elif work.scope == "all":
         if plan.concurrent_index:
             lines.append(
-                f"Then the table is locked for everybody while the vectors are put in place ({way}); after that the "
-                "index is built with readers and writers going on, and until it is there searches scan the table."
+                f"Then the table is locked for everybody while the vectors are put in place ({way}). After that the "
+                "index is built while readers and writers continue. Until it is there, searches scan the table."
             )
         else:
-            lines.append(f"Then the table is locked for everybody, until vectors ({way}) and index are in place.")
+            lines.append(f"Then the table is locked for everybody until vectors ({way}) and index are in place.")
         lines.append(
-            "A transaction that began before and reads the table only afterwards sees it empty; clients' prepared "
-            "statements on the column fail until they reconnect, and queries must be encoded with the new model from "
-            "then on."
+            "A transaction that began before, and first reads the table afterwards, sees it empty. Clients' prepared "
+            "statements on the column fail until the clients reconnect. From then on, queries must be encoded with "
+            "the new model."
         )
     elif work.scope == "missing":
-        lines.append("Then writers wait while those vectors are written; readers go on.")
+        lines.append("Then writers wait while those vectors are written; readers continue.")
     elif plan.concurrent_index or plan.online:
-        lines.append("Readers and writers go on.")
+        lines.append("Readers and writers continue.")
     else:
-        lines.append("Writers wait while it is built; readers go on.")
+        lines.append("Writers wait while it is built; readers continue.")
     said = notes(run)
     if plan.online and probed.table["publications"]:
         column = f"{probed.table['new_column']} {probed.table['vector_type']}({signature.dimension})"
         said.append(
-            f"Before the run give each subscriber the column, or its replication stops: ALTER TABLE {probed.name} "
+            f"Before the run, add the column on each subscriber, or its replication stops: ALTER TABLE {probed.name} "
             f"ADD COLUMN {column}"
         )
     return "\n".join(lines + said)
 
 
 def notes(run: Run) -> list[str]:
-    """Return what there is to say of a run before and after it, for people."""
+    """Return the notes that people read before and after a run."""
     probed, signature, work = run.probed, run.model, run.work
     said = []
     if work.scope == "all" and probed.table["publications"]:
         said.append(
             f"The table is published by {probed.table['publications']}: logical replication does not carry the change "
-            "of the column, subscribers must be changed too."
+            "of the column, so the subscribers must be changed too."
         )
     if signature.dimension > _HNSW_DIMENSIONS:
-        # Those on the whole vector: one on a part of it, or on its bits, stays what it is.
+        # Only those on the whole vector. An index on a part of it, or on its bits, stays as it is.
         whole = [
             i for i in probed.indexes if i["key_type"] in VECTOR_TYPES and i["key_dimension"] in (-1, probed.typmod)
         ]
@@ -124,9 +124,9 @@ def notes(run: Run) -> list[str]:
             )
         elif probed.table["embedding_type"] == "vector":
             said.append(
-                f"{names or 'The index'} is built on halfvec, for pgvector indexes vector up to {_HNSW_DIMENSIONS:,} "
-                f"dimensions. Searches use it when they order by {column}::halfvec({signature.dimension}), and not by "
-                f"{column} alone."
+                f"{names or 'The index'} is built on halfvec, because pgvector indexes vector only up to "
+                f"{_HNSW_DIMENSIONS:,} dimensions. Searches use it if they order by "
+                f"{column}::halfvec({signature.dimension}), not if they order by {column} alone."
             )
     if work.rows_blank:
         said.append(f"{work.rows_blank:,} rows have no text: their embedding will be NULL.")
@@ -134,7 +134,7 @@ def notes(run: Run) -> list[str]:
 
 
 def staged_for(probed: Probed) -> ModelSignature | None:
-    """Return the model that the open run stages vectors for, None where nothing is being staged."""
+    """Return the model that the open run stages vectors for, or None if nothing is being staged."""
     run = probed.open_run
     return run.model if run is not None and run.stages else None
 
@@ -145,7 +145,7 @@ def in_space_of(probed: Probed, expect: ModelSignature) -> bool:
 
 
 def find_work(conn: psycopg.Connection[Any], probed: Probed, signature: ModelSignature, plan: ReembedPlan) -> Work:
-    """Return what there is to do. Where that is nothing, rows are not counted."""
+    """Return what there is to do. If a first look finds nothing to do, rows are not counted."""
     check_not_renamed(conn, probed)
     in_space = probed.model == signature and probed.typmod == signature.dimension
     lacks_index = not probed.index_is_there and (bool(probed.indexes) or index_possible(probed, signature.dimension))
@@ -159,7 +159,7 @@ def find_work(conn: psycopg.Connection[Any], probed: Probed, signature: ModelSig
     if not in_space:
         scope, rows = "all", with_text
     elif counts["rows_missing"] or staged_for(probed) == signature:
-        # Also where somebody else has filled them since: the run that is open is to come to its end.
+        # Also if somebody else has filled these rows since: the open run must still come to its end.
         scope, rows = "missing", counts["rows_missing"]
     elif lacks_index:
         scope, rows = "index", 0
@@ -171,10 +171,10 @@ def find_work(conn: psycopg.Connection[Any], probed: Probed, signature: ModelSig
         check_goes_on(conn, probed, plan)
         if scope == "all" and probed.open_run.only_missing:
             raise StagedForAnother(
-                f"vectors are staged for the rows of {probed.column} that lack one, and they are of {signature}, while "
-                f"{probed.model or 'no model'} is registered by now",
-                "they would be mixed with vectors of another model: vestige-sql migrate abort, and run again; the "
-                "table is as it was",
+                f"vectors of {signature} are staged for the rows of {probed.column} that lack one, and now "
+                f"{probed.model or 'no model'} is registered",
+                "the table is as it was; the staged vectors would be mixed with vectors of another model; run "
+                "vestige-sql migrate abort, then run again",
             )
         scope = probed.open_run.scope
     if plan.concurrent_index and probed.invalid_indexes:
@@ -192,7 +192,7 @@ def find_work(conn: psycopg.Connection[Any], probed: Probed, signature: ModelSig
 
 
 def _any_missing(conn: psycopg.Connection[Any], probed: Probed) -> bool:
-    """Whether any row has text and no vector: a tenth of what it takes to count them."""
+    """Whether any row has text and no vector. This takes a tenth of the time of counting them."""
     return bool(steps.query(conn, "probe/missing.sql", probed.values)[0]["any_missing"])
 
 
@@ -206,47 +206,50 @@ def check_staged_for(probed: Probed, signature: ModelSignature) -> None:
         raise StagedForAnother(
             f"vectors are staged for {probed.column} with {staged}, and this run is for {signature}: "
             f"{difference(staged, signature)}",
-            "go on with the model that they are staged for, or throw them away with: vestige-sql migrate abort; "
-            "the table is as it was",
+            "the table is as it was, and the staged vectors stay; continue with the model that they are staged for, "
+            "or drop them with vestige-sql migrate abort",
         )
 
 
 def check_goes_on(conn: psycopg.Connection[Any], probed: Probed, plan: ReembedPlan) -> None:
-    """Raise :class:`StagedForAnother` where the open run is about other columns, or is an online one and this is not,
-    and :class:`FilesChanged` where it was brought this far by other step files.
+    """Check that this command may continue the open run.
+
+    Raises :class:`StagedForAnother` if that run has other columns, or is online and this one is not, and
+    :class:`FilesChanged` if other step files brought it this far.
     """
     run = probed.open_run
     if run is None or not run.under_way:
         return
-    state = "the column is in the space of the registered model, and what is staged stays"
+    state = "the column is in the space of the registered model, and the staged vectors stay"
     for option, column, begun_with in (
         ("--id-column", probed.target.id_column, run.id_column),
         ("--content-column", probed.target.content_column, run.content_column),
     ):
         if begun_with not in (None, column):
             raise StagedForAnother(
-                f"run {run.id} on {probed.column} was begun with {option} {begun_with}, and this is about {column}",
-                f"go on with {option} {begun_with}, or throw away what is staged with "
-                "vestige-sql migrate abort; where the column was renamed, give it its name back until the run is over; "
-                f"{state}",
+                f"run {run.id} on {probed.column} was begun with {option} {begun_with}, and this command has {column}",
+                f"{state}; continue with {option} {begun_with}, or drop the staged vectors with vestige-sql migrate "
+                "abort; if the column was renamed, give it its name back until the run is over",
             )
     if run.filling and not plan.online:
         raise StagedForAnother(
             f"run {run.id} on {probed.column} is changing the model online: its second column is there",
-            "go on with --online, or undo it with vestige-sql migrate abort; search goes on in the former vectors",
+            "search goes on in the former vectors; continue with --online, or undo the run with vestige-sql migrate "
+            "abort",
         )
     if not plan.accept_edited_files and (edited := _edited_files(conn, run.id, run.package_version)):
         raise FilesChanged(
             f"run {run.id} on {probed.column} was brought this far by other step files: {', '.join(edited)}",
-            f"put those of vestige-sql {run.package_version} back, whose SHA-256 are in vestige_sql.step, or throw "
-            "away what was done with vestige-sql migrate abort; where the edit makes no difference to what was done, "
-            f"go on with --accept-edited-files; {state}",
+            f"{state}; put back the files of vestige-sql {run.package_version}, whose SHA-256 are in vestige_sql.step, "
+            "or undo what was done with vestige-sql migrate abort; if the edit makes no difference to what was done, "
+            "continue with --accept-edited-files",
         )
 
 
 def _edited_files(conn: psycopg.Connection[Any], run_id: int, version: str) -> list[str]:
-    """Return the step files that the run, begun with ``version`` of this package, has run, and that have another text
-    now or are gone, though no release has changed them.
+    """Return the step files that the run has run, and that were edited or deleted since.
+
+    ``version`` is the version of this package that the run was begun with. What a release changed is no edit.
     """
     return [
         f"sql/{row['file']}"
@@ -256,18 +259,18 @@ def _edited_files(conn: psycopg.Connection[Any], run_id: int, version: str) -> l
 
 
 def check_not_renamed(conn: psycopg.Connection[Any], probed: Probed) -> None:
-    """Raise :class:`StagedForAnother` where a run of this very table was begun under another name of it."""
+    """Raise :class:`StagedForAnother` if a run of this table was begun under another name of it or its column."""
     if probed.open_run is None and (run := renamed_run(conn, probed)) is not None:
         raise StagedForAnother(
             f"run {run.id} to {run.name} is under way on {run.column}, a name that is gone: it was begun "
             f"before {probed.name} or its column was renamed",
-            "give it its name back until the run is over, or undo the run with vestige-sql migrate abort; no vector "
-            "was touched, and what is staged stays",
+            "no vector was touched, and the staged vectors stay; give the table or column its name back until the run "
+            "is over, or undo the run with vestige-sql migrate abort",
         )
 
 
 def renamed_run(conn: psycopg.Connection[Any], probed: Probed) -> RenamedRun | None:
-    """Return the open run that was begun under another name of the table or of its column, if there is one."""
+    """Return the open run that was begun under another name of the table or its column, if there is one."""
     return find_renamed_run(conn, probed.values) if probed.server["package_functions_exist"] else None
 
 
@@ -281,31 +284,31 @@ def difference(one: ModelSignature, other: ModelSignature) -> str:
 
 
 def kept_model(probed: Probed) -> ModelSignature | None:
-    """Return the model whose former vectors are kept, None where none are or their model was not registered."""
+    """Return the model whose former vectors are kept, or None if none are or their model was not registered."""
     return probed.kept.model if probed.kept else None
 
 
 def keeps_triggers_quiet(conn: psycopg.Connection[Any], probed: Probed) -> bool:
-    """Whether the filling must and may keep the target's own triggers from firing."""
+    """Whether the filling has to suppress the target's own triggers, and this role may."""
     return _triggers(conn, probed)[0]
 
 
 def triggers_fired_online(conn: psycopg.Connection[Any], probed: Probed) -> list[dict[str, Any]]:
-    """Return the target's own triggers that this role cannot keep from firing while a second column is filled."""
+    """Return the target's own triggers that this role cannot suppress while a second column is filled."""
     return _triggers(conn, probed)[1]
 
 
 def _triggers(conn: psycopg.Connection[Any], probed: Probed) -> tuple[bool, list[dict[str, Any]]]:
-    """Return whether the filling is done as a replica's session does it, and the triggers that fire all the same."""
+    """Return whether the filling suppresses triggers, as a replica's session does, and those that fire even so."""
     triggers = steps.query(conn, "probe/triggers.sql", probed.values)
-    # Also where there is none: one may come while the second column is filled.
+    # Also if there is none: one may be created while the second column is filled.
     wanted = any(t["enabled"] == "O" for t in triggers) or not any(t["enabled"] == "R" for t in triggers)
     quiet = wanted and may_suppress_triggers(conn)
     return quiet, [t for t in triggers if t["enabled"] in ("A", "R" if quiet else "O")]
 
 
 def may_suppress_triggers(conn: psycopg.Connection[Any]) -> bool:
-    """Whether this role may set session_replication_role, which is found out by trying."""
+    """Whether this role may set session_replication_role. It is tried, and rolled back."""
     try:
         with conn.transaction(force_rollback=True):
             steps.run(conn, steps.load("online/quiet/10_fire_no_triggers.sql"), {})
@@ -315,7 +318,7 @@ def may_suppress_triggers(conn: psycopg.Connection[Any]) -> bool:
 
 
 def settle_way(run: Run) -> None:
-    """Settle the run's way of applying and why, or raise :class:`TargetError` for what could not be kept."""
+    """Set the run's way of applying and the reason for it, or raise :class:`TargetError` for what cannot be kept."""
     run.way, run.reason = _way(run)
 
 
@@ -335,7 +338,10 @@ def _way(run: Run) -> tuple[str, str]:
 def find_staged(
     conn: psycopg.Connection[Any], probed: Probed, plan: ReembedPlan, expect: ModelSignature | None = None
 ) -> tuple[ModelSignature, Work]:
-    """Return the signature that the open run stages for, ``expect`` where that is given, and what there is to apply."""
+    """Return the signature that the open run stages for, and what there is to apply.
+
+    Raises :class:`CheckFailed` if nothing is staged, and :class:`StagedForAnother` if it is not for ``expect``.
+    """
     if expect is not None:
         check_staged_for(probed, expect)
     check_not_renamed(conn, probed)
@@ -343,7 +349,7 @@ def find_staged(
     if run is None or signature is None or not run.staging_exists:
         raise CheckFailed(
             f"nothing is staged for {probed.column}" + (f" with {expect}" if expect else ""),
-            "run vestige-sql migrate stage first; nothing was written",
+            "nothing was written; run vestige-sql migrate stage first",
         )
     check_goes_on(conn, probed, plan)
     counts = count_rows(conn, probed)
@@ -352,10 +358,13 @@ def find_staged(
 
 
 def verb_of(plan: ReembedPlan) -> str:
-    """What of docs/privileges.md a run by ``plan`` needs."""
+    """Return the verb whose rights in docs/privileges.md a run by ``plan`` needs."""
     return "online" if plan.online else "keep" if plan.keep_old else "apply"
 
 
 def plan_for(work: Work, plan: ReembedPlan) -> ReembedPlan:
-    """Where only vectors or the index are missing there is nothing to switch: online then means a concurrent index."""
+    """Return ``plan`` as it holds for ``work``.
+
+    If only vectors or the index are missing, there is nothing to switch. Online then means a concurrent index.
+    """
     return replace(plan, online=False, concurrent_index=True) if plan.online and work.scope != "all" else plan
