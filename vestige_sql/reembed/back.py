@@ -1,4 +1,4 @@
-"""Going back to the former vectors while they are kept, and letting them go."""
+"""Goes back to the former vectors while they are kept, and drops them."""
 
 from __future__ import annotations
 
@@ -35,26 +35,26 @@ def rollback(
     target: Target = VESTIGE,
     before_write: Notice | None = None,
 ) -> RollbackReport:
-    """Let the kept vectors be the live ones again, and keep those that were live. Nothing is encoded.
+    """Make the kept vectors the live ones again, and keep those that were live. Nothing is encoded.
 
-    After an online run that is one short transaction; after an offline one the kept vectors are applied as any others,
-    by ``plan.apply``. A rollback after a rollback goes forward again.
+    After an online run this is one short transaction. After an offline run the kept vectors are applied like any
+    others, by ``plan.apply``. A rollback after a rollback goes forward again.
 
-    Raises :class:`CheckFailed` where nothing is kept or a run is under way, and :class:`TargetError` for what could
-    not be kept; nothing is changed then.
+    Raises :class:`CheckFailed` if nothing is kept or a run is under way, and :class:`TargetError` for what cannot be
+    kept. Nothing is changed then.
     """
     with claimed_session(conninfo, target, "back") as (conn, probed):
         model = _check_kept(conn, probed)
         back = _Back(_run(conn, conninfo, probed, model, plan))
         if before_write is not None:
             before_write(back.warning(_without_vector(conn, probed)))
-        # What a run that has been applied still had to do.
+        # An earlier run may have put its vectors in place and not come to its end.
         finish_open_run(conn, build_pending_indexes(back.run))
         applied, lock_held_secs = back.carry_out()
         return RollbackReport(
             model=model,
             previous_model=probed.model,
-            # Counted once more, for rows may have been written until the lock was there.
+            # Counted once more, because rows may have been written until the table was locked.
             rows_missing=count_rows(conn, probed)["rows_missing"],
             way=applied.way,
             lock_held_secs=lock_held_secs,
@@ -69,7 +69,7 @@ def finalize(
     target: Target = VESTIGE,
     before_write: Notice | None = None,
 ) -> FinalizeReport | None:
-    """Let go of the kept vectors, for good. Returns None where nothing is kept."""
+    """Drop the kept vectors, for good. Returns None if nothing is kept."""
     with claimed_session(conninfo, target, "back") as (conn, probed):
         if probed.kept is None:
             return None
@@ -80,7 +80,7 @@ def finalize(
             before_write(
                 f"About to drop {size['vectors']:,} former vectors of {probed.column}, "
                 f"{model or 'of no registered model'}. "
-                "There is no way back to them after that."
+                "After that there is no way back to them."
             )
         plan = replace(plan, online=in_column, apply="auto")
         run = Run(conn, probed, model, plan, conninfo=conninfo, id=probed.kept.run_id)
@@ -89,7 +89,7 @@ def finalize(
         applied = Applied("finalize", "")
         order = plans.load(f"finalize-{probed.kept.place}")
         if in_column:
-            log.info("finalize: dropping the former indexes, once the transactions that are open now have ended")
+            log.info("finalize: dropping the former indexes as soon as the transactions that are open now have ended")
             for folder in order.folders("index"):
                 applier.folder(folder, applied)
 
@@ -112,41 +112,41 @@ def _check_kept(conn: psycopg.Connection[Any], probed: Probed) -> ModelSignature
     if run is not None and run.under_way:
         raise CheckFailed(
             f"run {run.id} is under way on {probed.column}, to {run.name}",
-            "end it first: vestige-sql migrate status says how; nothing was written",
+            "nothing was written; end that run first: vestige-sql migrate status says how",
         )
     if probed.kept is None:
         raise CheckFailed(
             f"no former vectors of {probed.column} are kept",
-            "an online run keeps them, and an offline one with --keep-old; without, re-embed with the former model; "
-            "nothing was written",
+            "nothing was written; only an online run and a run with --keep-old keep them; to go back, re-embed with "
+            "the former model",
         )
     model = kept_model(probed)
     if model is None:
         raise CheckFailed(
             f"no model was registered for {probed.column} before, so that there is none to go back to",
-            "vestige-sql migrate finalize drops what is kept; nothing was written",
+            "nothing was written; vestige-sql migrate finalize drops the kept vectors",
         )
     return model
 
 
 def _without_vector(conn: psycopg.Connection[Any], probed: Probed) -> int:
-    """How many rows have text and no kept vector of it."""
+    """Return the number of rows that have text and no kept vector of it."""
     assert probed.kept is not None
     missing: int = steps.query(conn, f"probe/kept_{probed.kept.place}_missing.sql", probed.values)[0]["rows_missing"]
     return missing
 
 
 def _run(conn: psycopg.Connection[Any], conninfo: str, probed: Probed, model: ModelSignature, plan: ReembedPlan) -> Run:
-    """Return the run that goes back to ``model``, its way settled."""
+    """Return the run that goes back to ``model``, with its way of applying set."""
     assert probed.kept is not None
     in_column = probed.kept.in_column
-    # In a column they are switched to as online: with the table's lock waited for no longer than that.
+    # If they are in a column, the switch is an online run's, and waits for the table's lock no longer than that does.
     plan = replace(plan, online=True, apply="auto") if in_column else replace(plan, online=False, keep_old=False)
     counts = count_rows(conn, probed)
     with_text, total = counts["rows_with_text"], counts["rows_total"]
     run = Run(conn, probed, model, plan, Work("back", with_text, total - with_text, total), conninfo)
     if in_column:
-        # What has been hung on the live column since would follow it.
+        # What was hung on the live column since the switch would follow that column.
         ask(conn, run.values).check("back")
         run.way, run.reason = "back", "the former vectors are in a column of the table"
     else:
@@ -156,7 +156,7 @@ def _run(conn: psycopg.Connection[Any], conninfo: str, probed: Probed, model: Mo
 
 
 class _Back:
-    """One rollback, and how long the table was locked."""
+    """One rollback, and since when the table is locked."""
 
     def __init__(self, run: Run) -> None:
         assert run.probed.kept is not None
@@ -170,15 +170,15 @@ class _Back:
         how = (
             "The columns change names in one short transaction."
             if self.run.way == "back"
-            else f"The table is locked for everybody, until vectors ({self.run.way}) and index are in place."
+            else f"The table is locked for everybody until vectors ({self.run.way}) and index are in place."
         )
         return (
             f"About to go back from {self.run.probed.model} to {self.run.model} on {self.run.probed.column}. {how} "
-            f"{missing:,} rows written since have no vector of that model: their embedding will be NULL."
+            f"{missing:,} rows written since have no kept vector: their embedding will be NULL."
         )
 
     def carry_out(self) -> tuple[Applied, float]:
-        """Go back, and return what was done and how many seconds the table was locked."""
+        """Go back. Returns what was done, and for how many seconds the table was locked."""
         applied = self.applier.retrying(self._go)
         lock_held_secs = time.monotonic() - self.locked_at
         if self.run.plan.concurrent_index and self.run.way != "back":
@@ -187,7 +187,7 @@ class _Back:
             except psycopg.Error as error:
                 raise index_failed(error, self.run.probed) from error
             steps.run(self.run.conn, steps.load("run/close.sql"), self.run.values)
-        # Also for its COMMIT, which waits for the disk, and so for that of lock/briefly/ before it.
+        # Recorded again, to count its COMMIT too, which waits for the disk, and so for that of lock/briefly/ before it.
         record_report(self.run.conn, self.run.id, applied, lock_held_secs)
         return applied, lock_held_secs
 
@@ -199,7 +199,7 @@ class _Back:
                 steps.run(self.run.conn, step, self.run.values)
         self.locked_at = time.monotonic()
         opening, *folders = (folder for folder in self.folders if folder not in locks)
-        # Every step is recorded under the run that these open.
+        # These steps open the run under which every step is recorded.
         opened = [steps.run(self.run.conn, step, self.run.values) for step in steps.folder(opening)]
         self.run.id = opened[-1].result[0]["id"]
         for done in opened:

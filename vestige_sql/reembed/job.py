@@ -40,8 +40,8 @@ from vestige_sql.steps.running import StepRun
 log = logging.getLogger("vestige_sql")
 
 
-# How often changes made meanwhile are chased before the table is said to change too fast. Each round is shorter than
-# the last by the ratio of the rates of change and of encoding, so that a handful is enough or none is.
+# So many rounds encode the changes made meanwhile, before the table is said to change too fast. Each round is shorter
+# than the last by the ratio of the rates of change and of encoding. A handful is enough, or no number is.
 _ROUNDS = 8
 
 _LEFT = "left by an earlier run"
@@ -52,15 +52,15 @@ def nothing_to_do(run: Run) -> ReembedReport:
 
 
 def build_pending_indexes(run: Run) -> Probed:
-    """Build the indexes that an earlier run has left to build, before another model makes their definitions stale.
+    """Build the indexes that an earlier run has not built, before another model makes their definitions stale.
 
-    Return what the probes say of the target afterwards.
+    Returns what the probes say of the target afterwards.
     """
     probed = run.probed
     if not probed.saved_indexes or probed.model is None or (probed.open_run and probed.open_run.under_way):
         return probed
     names = ", ".join(index["name"] for index in probed.saved_indexes)
-    log.info("%s: an earlier run has left %s to build, which comes first", run.verb, names)
+    log.info("%s: an earlier run has not built %s; building this first", run.verb, names)
     pending = Work("index")
     plan = plan_for(pending, run.plan)
     earlier = Run(
@@ -87,12 +87,12 @@ class Job:
     run: Run
 
     def stager(self, embedder: Embedder) -> Stager:
-        """Make the staging table if it is not there, and the stager for it."""
+        """Create the staging table if it is missing, and return the stager for it."""
         with self.run.conn.transaction():
             for step in plans.load("stage").steps("create"):
                 record_step(self.run.conn, self.run.id, steps.run(self.run.conn, step, self.run.values))
             steps.run(self.run.conn, steps.load(STAGING_FITS), self.run.values)
-            # Who goes on with the run must read and write as these do.
+            # Whoever resumes the run must read and write as these do.
             for name in (EVERY_ROW, EXTENT, FIRST, COPY, SETTLE, DISCARD):
                 record_step(self.run.conn, self.run.id, StepRun(steps.load(name), None, 0.0, []))
         return Stager(
@@ -105,10 +105,10 @@ class Job:
         )
 
     def stage(self, stager: Stager) -> None:
-        """Stage until nothing is left, or a pass over the table meets no more pending rows than fit in one batch.
+        """Stage until nothing is left, or until a pass over the table meets no more rows than fit in one batch.
 
-        What is stale is dropped after the first pass and encoded by the next: to compare the texts of all that is
-        staged takes time, and a run that goes on is to encode first what nobody has encoded yet.
+        Stale rows are dropped after the first pass and encoded by the next. Comparing the texts of all staged rows
+        takes time, and a run that resumes should first encode what nobody has encoded yet.
         """
         discard = steps.load(DISCARD)
         staged = steps.query(self.run.conn, "probe/staged.sql", self.run.values)[0]["rows_staged"]
@@ -134,9 +134,9 @@ class Job:
 
     @contextmanager
     def _passes(self, stager: Stager) -> Iterator[Callable[[bool], int]]:
-        """What stages all that is pending once, and returns how many rows that were.
+        """Yield a function that stages all pending rows once, and returns how many rows these were.
 
-        It is told whether a run goes on: then it need not find what lies before the last row that was staged.
+        Its argument says whether a run resumes. Then it need not look for rows before the last one that was staged.
         """
         if self.run.engine is None:
             with connect(self.run.conninfo) as reader, connect(self.run.conninfo) as writer:
@@ -153,7 +153,7 @@ class Job:
                 yield by_ranges
 
     def carry_out(self, embedder: Embedder | None = None) -> ReembedReport:
-        """Stage with ``embedder``, if there is one, and apply. Rows that change meanwhile are an error without one."""
+        """Stage with ``embedder``, if there is one, and apply. Without one, rows that change meanwhile are an error."""
         run, applier = self.run, Applier(self.run)
         scope = run.work.scope
         if run.way == "online":
@@ -202,11 +202,12 @@ class Job:
             try:
                 return applier.retrying(applier.apply)
             except TooManyPending:
-                log.info("reembed: more rows changed meanwhile than one batch holds; encoding them first")
+                log.info("reembed: more rows changed meanwhile than fit in one batch; encoding them first")
         raise CheckFailed(
             f"{self.run.probed.name} changes faster than its rows are encoded: more than {stager.batch_size} rows were "
             f"new each of {_ROUNDS} times it was locked",
-            "the table is as it was and what is staged stays: run again when it changes less, or raise --batch-size",
+            "the table is as it was, and the staged vectors stay; run again when the table changes less, or raise "
+            "--batch-size",
         )
 
     def report(self, applied: Applied, stager: Stager | None = None) -> ReembedReport:
@@ -230,17 +231,17 @@ class Job:
         )
 
     def device(self, stager: Stager) -> str | None:
-        """What the model runs on, as far as it says; where others encode, their lines say it."""
+        """Return the device that the model says it runs on. If workers encode, their own reports say it."""
         encoded = stager.rows and not self.run.engine
         return getattr(stager.embedder, "device", None) if encoded else None
 
 
 def index_failed(error: psycopg.Error, probed: Probed) -> VestigeError:
-    """Return the error of this package for one of CREATE INDEX CONCURRENTLY."""
+    """Return this package's error for an error of CREATE INDEX CONCURRENTLY."""
     if error.sqlstate == steps.CHECK_FAILED:
         return IndexInvalid(error.diag.message_primary or str(error), error.diag.message_hint or "")
     return ServerError(
         f"the index of {probed.column} could not be built: {error.diag.message_primary or str(error).strip()}",
-        "vectors and registry are in place, searches scan the table until the index is there: run the same command "
-        "again, which builds only the index, and drop first what CREATE INDEX CONCURRENTLY left INVALID",
+        "vectors and registry are in place, and searches scan the table until the index is there; drop first the index "
+        "that CREATE INDEX CONCURRENTLY left INVALID; then the same command builds only the index",
     )

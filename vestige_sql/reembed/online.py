@@ -1,7 +1,7 @@
 """Changes the model while search goes on: a second column is filled, indexed, caught up with, and takes the name.
 
-Each phase is a part of ``sql/plans/online`` that finds out by itself how far it is, so that a run that was killed goes
-on, and a DBA can run the parts one after another, hours apart.
+Each phase is a part of ``sql/plans/online`` that finds out by itself how far it is. So a run that was killed resumes,
+and a DBA can run the parts one after another, hours apart.
 """
 
 from __future__ import annotations
@@ -27,20 +27,21 @@ from vestige_sql.steps import plans
 log = logging.getLogger("vestige_sql")
 
 
-# A batch of the filling is sized to take about this long, for as long as it takes its rows are locked.
+# A batch of the filling is sized to take about this long. Its rows are locked for that time.
 _BATCH_SECS = 0.2
 _FEWEST_ROWS, _FIRST_ROWS, _MOST_ROWS = 20, 200, 5_000
 
 _LAG_POLL_SECS = 0.5
 _LOG_EVERY_SECS = 10.0
 
-# Catching up converges by the ratio of the rates of change and of encoding, so that a few rounds are enough or none is.
+# Each round is shorter than the last by the ratio of the rates of change and of encoding. A few rounds are enough, or
+# no number is.
 _ROUNDS = 8
 
 _SWITCH_ATTEMPTS = 20
 
-# Of these, how many leave readers alone however many changes there are. Then up to one row is encoded with everybody
-# locked out, then two, four, eight.
+# So many of these never block readers, however many changes there are. Later ones encode up to 1, 2, 4, 8 .. rows with
+# everybody locked out.
 _GENTLE_ATTEMPTS = 8
 
 _LOCK_POLL_SECS = 0.005
@@ -48,9 +49,11 @@ _LOCK_POLL_SECS = 0.005
 
 @dataclass
 class Online:
-    """One online run: ``applier`` has the connection, the step variables and the audit; ``stage`` stages what is
-    pending of the whole table, and is None where there is no model at hand. ``filling`` says that an earlier process
-    got as far as the second column.
+    """One online run.
+
+    ``applier`` has the connection, the step variables and the audit. ``stage`` stages the pending rows of the whole
+    table, and is None if there is no model at hand. ``filling`` says that an earlier process has added the second
+    column.
     """
 
     applier: Applier
@@ -71,14 +74,14 @@ class Online:
     def carry_out(self) -> Applied:
         """Run every phase that is left, the switch included.
 
-        Raises :class:`RecallTooLow` and :class:`CheckFailed` with the former vectors live, and what was done kept.
+        Raises :class:`RecallTooLow` and :class:`CheckFailed`. The former vectors are live then, and the work is kept.
         """
         applied = Applied("online", self.run.reason)
         if not self.filling:
             self._prepare(applied)
         self.values["index_column"] = self.values["second_column"] = self.values["new_column"]
         if self.stage is not None:
-            # What changed before changes were noted is found by a pass over the table that begins after that.
+            # Earlier changes were not noted. A pass over the table finds them, since it begins after noting has begun.
             self.stage()
         self._fill(applied)
         started = time.monotonic()
@@ -89,7 +92,7 @@ class Online:
         self._check_recall(applied)
         self._switch(applied)
         for name in self._order.folders("clear"):
-            # The run is closed when all the rest is in the audit.
+            # The run is closed once all the rest is in the audit.
             if plans.role(name) != "close":
                 self._folder(name, applied)
         applied.facts["duration_secs"] = time.monotonic() - self.applier.started - applied.index_secs
@@ -119,7 +122,7 @@ class Online:
         """Write the staged vectors into the second column in batches of about ``_BATCH_SECS`` each."""
         *before, step = self._order.steps("fill", self._when)
         for once in before:
-            # For the session, so that it is so while changed rows are written too.
+            # Set for the session, so that it holds for writing changed rows too.
             self.applier.record(steps.run(self.conn, once, self.values))
         staged = steps.query(self.conn, "probe/staged.sql", self.values)[0]["rows_staged"]
         run = find_open_run(self.conn, self.values)
@@ -132,7 +135,7 @@ class Online:
                 filled = batch.result[0]["rows_filled"]
                 slowest = max(slowest, batch.seconds)
                 if batch.result[0]["fill_passes"] == 0:
-                    # The next keys: until then the batches are as large as they were begun.
+                    # The next batch begins another range of keys. All batches of one range have the same size.
                     rows, slowest = _next_size(rows, slowest), 0.0
                 if time.monotonic() - logged > _LOG_EVERY_SECS:
                     logged = time.monotonic()
@@ -162,13 +165,14 @@ class Online:
                 self._folder(name, applied)
 
     def _changes(self) -> int:
-        """How many notes of changed rows there are."""
+        """Return the number of changed rows that are noted."""
         changes: int = steps.query(self.conn, "probe/changed.sql", self.values)[0]["changes"]
         return changes
 
     def _catch_up(self, most: int) -> bool:
-        """Encode and write changed rows, with readers and writers going on, and say whether no more than ``most`` are
-        left.
+        """Encode and write changed rows while readers and writers continue.
+
+        Returns whether at most ``most`` are left.
         """
         for _ in range(_ROUNDS):
             if not self._changes():
@@ -180,9 +184,9 @@ class Online:
         return False
 
     def _stage_changed(self, *, beside_lock: bool = False) -> None:
-        """Stage changed rows on connections of their own: what they commit stays, whatever becomes of a switch.
+        """Stage changed rows on connections of their own: what these commit stays, even if the switch fails.
 
-        ``beside_lock``: while this run holds writers off. Then they wait for nobody else's lock for long.
+        ``beside_lock`` says that this run holds writers off. Then these connections wait only briefly for locks.
         """
         with connect(self.run.conninfo) as reader, connect(self.run.conninfo) as writer:
             for name in self._order.folders("catch-up", {"beside_lock"} if beside_lock else ()):
@@ -196,8 +200,8 @@ class Online:
                 stager.run(writer, stager.by_key(reader, page_step=CHANGED_ROWS))
 
     def _write_changed(self) -> None:
-        """Write what is staged of the changed rows, in one pass: rows may change as fast as they are written."""
-        # What goes before it is set for the session already.
+        """Write the staged vectors of changed rows, in one pass: rows may change as fast as they are written."""
+        # The steps before it are set for the session already.
         step = self._order.steps("write", self._when)[-1]
         rows, after = _FIRST_ROWS, 0
         with self.run.clock.on("apply"):
@@ -210,7 +214,7 @@ class Online:
         with self.conn.transaction():
             self._part("verify", applied)
         if noted := applied.facts["rows_noted"]:
-            log.info("reembed: %d rows lacked the vector of their text, and are noted as changed", noted)
+            log.info("reembed: %d rows lacked the vector of their text; they are noted as changed", noted)
 
     def _check_recall(self, applied: Applied) -> None:
         applied.recall = measure_recall(self.conn, self.values, self.plan.recall_sample)
@@ -221,15 +225,14 @@ class Online:
                     "what an exact search finds "
                     f"(recall@10, {index['sampled']} questions, {index['search_setting']}), less than "
                     f"{self.plan.min_recall:g}",
-                    f"search goes on in the former vectors and nothing is lost. Raise {index['setting']} for the "
-                    "sessions "
-                    f"that search and for this one (ALTER ROLE .. SET {index['setting']} = ..), or drop the new "
-                    "index, have it "
-                    "built with a larger m and ef_construction, and run again; or ask for less with --min-recall",
+                    f"search goes on in the former vectors, and nothing is lost; raise {index['setting']} for the "
+                    f"sessions that search and for this one (ALTER ROLE .. SET {index['setting']} = ..), or drop the "
+                    "new index and have it built with a larger m and ef_construction, then run again; or ask for less "
+                    "with --min-recall",
                 )
 
     def _switch(self, applied: Applied) -> None:
-        """Lock the table, see that nothing is stale, and let the columns change names."""
+        """Lock the table, check that nothing is stale, and swap the columns' names."""
         failed = None
         for attempt in range(_SWITCH_ATTEMPTS):
             most = min(self.plan.batch_size, 2**attempt >> _GENTLE_ATTEMPTS)
@@ -242,7 +245,7 @@ class Online:
                 failed = None
                 continue
             except psycopg.Error as error:
-                # Where a row has changed meanwhile, or all were written anew, it may hold the next time.
+                # If a row has changed meanwhile, or all were written anew, the check may hold the next time.
                 if error.sqlstate != steps.CHECK_FAILED or self._is_ready():
                     raise
                 if self.applier.stager is None and self._changes():
@@ -259,9 +262,10 @@ class Online:
         if failed is not None:
             raise failed
         raise CheckFailed(
-            f"{self.values['name']} changes faster than its rows are encoded: more than {most} rows were new when it "
-            "was to be switched",
-            "search goes on in the former vectors and nothing is lost: run the same command again when it is used less",
+            f"{self.values['name']} changes faster than its rows are encoded: more than {most} rows were new at the "
+            "last attempt to switch",
+            "search goes on in the former vectors, and nothing is lost; run the same command again when the table is "
+            "used less",
         )
 
     def _get_ready(self, applied: Applied) -> None:
@@ -291,7 +295,7 @@ class Online:
                 self._folder(name, applied)
             self._locked_at = time.monotonic()
             if most and self._changes() and (stager := self.applier.stager) is not None:
-                # Slower for everybody, and the only way where readers and changes never pause.
+                # This is slower for everybody, and the only way if readers and changes never pause.
                 self._part("catch-up", applied)
                 stager.stage_inside(self.conn, most, stager.by_key(self.conn, page_step=CHANGED_ROWS))
                 self._write_under_lock()
@@ -300,9 +304,9 @@ class Online:
         return applied
 
     def _lock_holding_writers_off(self, applied: Applied, locks: list[str]) -> bool:
-        """Lock the table where a change always comes between: writers wait while the last rows are encoded.
+        """Lock the table although rows change all the time: writers wait while the last rows are encoded.
 
-        Returns False where readers left no moment for it. What was encoded is done all the same.
+        Returns False if readers never left the lock free. What was encoded is kept even so.
         """
         self._part("hold-writers", applied)
         if self._changes() > self.plan.batch_size:
@@ -326,11 +330,11 @@ class Online:
 
     def _write_under_lock(self) -> None:
         self._write_changed()
-        # That gave the table's own triggers the role's search_path, to the end of the transaction.
+        # Writing gave the table's own triggers the role's search_path, until the end of the transaction.
         steps.run(self.conn, steps.load("transaction/05_pin_search_path.sql"), {})
 
 
 def _next_size(rows: int, seconds: float) -> int:
-    """The size of the next batch, from how long one of ``rows`` took: at most twice or half of it."""
+    """Return the next batch's size, in rows: between half and twice ``rows``, by how many seconds these took."""
     wanted = rows * min(2.0, max(0.5, _BATCH_SECS / max(seconds, 1e-6)))
     return max(_FEWEST_ROWS, min(_MOST_ROWS, int(wanted)))

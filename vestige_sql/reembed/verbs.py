@@ -1,4 +1,4 @@
-"""The verbs that a caller has: run, stage, apply, register, abort."""
+"""What a caller can do: run, stage, apply, register, abort."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ def run_reembed(
 ) -> ReembedReport:
     """Encode every row's content with ``embedder`` and put the vectors in place, with index and registry.
 
-    ``conninfo`` is anything that libpq takes. ``before_write`` is called once, with a text that says what readers and
-    writers will notice, before the first write; an exception from it stops the run. What a killed run had staged is
-    not encoded again. With an ``engine`` the encoding is done by its workers.
+    ``conninfo`` is anything that libpq takes. ``before_write`` is called once, before the first write, with a text
+    that says what readers and writers will notice. An exception from it stops the run. What a killed run has staged is
+    not encoded again. If there is an ``engine``, its workers encode.
 
     Raises a :class:`VestigeError` that says what state the data is in.
     """
@@ -86,10 +86,13 @@ def stage_reembed(
     progress: Progress | None = None,
     engine: Engine | None = None,
 ) -> ReembedReport:
-    """Encode what is pending and stage it; nothing live is touched. The arguments are those of :func:`run_reembed`."""
+    """Encode the pending rows and stage their vectors. Nothing live is touched.
+
+    The arguments are those of :func:`run_reembed`.
+    """
     signature, clock, progress = check_embedder(embedder), Clock(), progress or Progress()
     with claimed_session(conninfo, target, "stage") as (conn, probed):
-        # An online run may be under way: then this stages what changed, and the run's second column is left alone.
+        # If an online run is under way, this stages what changed, and leaves the run's second column alone.
         online = bool(probed.open_run and probed.open_run.filling)
         plan = replace(plan, online=online, fire_triggers=True)
         work = find_work(conn, probed, signature, plan)
@@ -127,7 +130,7 @@ def apply_staged(
     progress: Progress | None = None,
     before_write: Notice | None = None,
 ) -> ReembedReport:
-    """Put in place what is staged, without a model: rows that changed since they were staged are an error."""
+    """Put the staged vectors in place, without a model. Rows that changed since they were staged are an error."""
     clock = Clock()
     with claimed_session(conninfo, target, verb_of(plan)) as (conn, probed):
         signature, work = find_staged(conn, probed, plan)
@@ -147,17 +150,17 @@ def _warn(run: Run, before_write: Notice | None) -> None:
 def register_model(conninfo: str, signature: ModelSignature, *, target: Target = VESTIGE) -> bool:
     """Register the first model of a target and stamp its dimension on the column.
 
-    Returns False where the same model is registered already. Vectors that are there are taken to be of that model;
-    the server checks their dimension.
+    Returns False if the same model is registered already. Existing vectors are taken to be of that model. The server
+    checks their dimension.
 
-    Raises :class:`ModelMismatch` where another model is registered.
+    Raises :class:`ModelMismatch` if another model is registered.
     """
     with claimed_session(conninfo, target) as (conn, probed):
         if probed.model is not None and probed.model != signature:
             raise ModelMismatch(
                 f"{probed.column} is registered under {probed.model}, not {signature}: "
                 + difference(probed.model, signature),
-                "only a re-embedding changes the registered model: vestige-sql migrate reembed; nothing was written",
+                "nothing was written; only vestige-sql migrate reembed changes the registered model",
             )
         if probed.model == signature and probed.typmod == signature.dimension:
             return False
@@ -176,11 +179,13 @@ def register_model(conninfo: str, signature: ModelSignature, *, target: Target =
 
 
 def abort_reembed(conninfo: str, *, target: Target = VESTIGE) -> bool:
-    """Undo the run that is under way, whatever phase it died in: staged vectors go, and of an online run the second
-    column with its indexes and triggers. Returns False where no run is under way; one that has been applied stays.
+    """Undo the run that is under way, in whatever phase it stopped.
+
+    This drops the staged vectors, and of an online run the second column with its indexes and triggers. Returns False
+    if no run is under way. A run that has been applied stays.
     """
     with claimed_session(conninfo, target, "back") as (conn, probed):
-        # What a run made is called as it was then, and hangs on the table as that is called now.
+        # What a run made has its name from then, and hangs on the table under the table's name of now.
         renamed = renamed_run(conn, probed) if probed.open_run is None else None
         run, named = (renamed, renamed.variables) if renamed else (probed.open_run, probed.values)
         if run is None or run.state == "applied":
@@ -196,14 +201,14 @@ def abort_reembed(conninfo: str, *, target: Target = VESTIGE) -> bool:
         applied = Applied("abort", "")
         order = plans.load("abort")
         if plan.online:
-            log.info("abort: dropping the new indexes, once the transactions that are open now have ended")
+            log.info("abort: dropping the new indexes as soon as the transactions that are open now have ended")
             for folder in order.folders("index"):
                 applier.folder(folder, applied)
 
         def undo() -> Applied:
             always = order.folders("undo")
             for folder in order.folders("undo", {"filling"} if plan.online else ()):
-                # What only an online run needs is about the table itself, and so under the name that it has now.
+                # The steps that only an online run needs are about the table itself, under its name of now.
                 (of_then if folder in always else applier).folder(folder, applied)
             return applied
 
