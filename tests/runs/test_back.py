@@ -424,7 +424,7 @@ def test_killed_as_the_switch_is_committed(victims: Any, db: str, conn: Conn) ->
         wait_for(conn, "SELECT 1 FROM embedding_model WHERE model_name = 'new'")
         check_space(conn, NEW)
         found = status(db)
-        assert (found["phase"], found["left"]) == ("switched", ["clear away what the run made for itself"])
+        assert (found["phase"], found["left"]) == ("switched", ["drop what the run made for itself"])
         assert found["next"] == ["vestige-sql migrate reembed --model .. --dimension 32 --online"]
         if goes_on:
             assert run_reembed(db, new(), ONLINE).nothing_to_do
@@ -523,10 +523,10 @@ def test_status_says_what_to_type_next(
     assert at("online/verify/20_remember_verified.sql") == ["verify every row", "switch"]
     assert at("lock/exclusive/20_lock_target.sql") == ["switch"]
     assert run_until(db, monkeypatch, "stage/drop.sql", new())
-    assert phase() == ("switched", ["clear away what the run made for itself"], [go_on])
+    assert phase() == ("switched", ["drop what the run made for itself"], [go_on])
     run_reembed(db, new(), ONLINE)
     back = (
-        ["the former vectors are kept, to go back to or to let go"],
+        ["the former vectors are kept: go back to them, or drop them"],
         ["vestige-sql migrate rollback", "vestige-sql migrate finalize"],
     )
     assert phase(printed=True) == ("kept", *back)

@@ -201,7 +201,7 @@ def test_a_switch_meanwhile_is_noticed(db: str, staged: list[str], monkeypatch: 
 
     points = Points(monkeypatch)
     points.before("preview/question.sql", meanwhile)
-    with pytest.raises(CheckFailed, match="put in place or thrown away during the preview"):
+    with pytest.raises(CheckFailed, match="put in place or dropped during the preview"):
         preview(db, QUESTION, NEW, OLD)
 
 

@@ -1,1 +1,1 @@
-"""Questions that change nothing: status, probes, the gate, a dry run, a preview, the script."""
+"""Commands that change nothing: status, probe, gate, dry run, preview, script."""

@@ -22,11 +22,11 @@ def dry_run_reembed(
     target: Target = VESTIGE,
     calibrate: bool = False,
 ) -> DryRunSummary:
-    """Say what :func:`run_reembed` would do. Calls the encoder zero times and writes nothing.
+    """Return what :func:`run_reembed` would do. Never calls the encoder, and writes nothing.
 
-    ``calibrate`` predicts how long it will take and the disk that it will need: it encodes some of the texts and tries
-    the run on a small copy, in a transaction that is never committed. Raises :class:`BadEmbedding` where the model
-    gives a vector for one of those texts that cannot be searched.
+    ``calibrate`` also predicts the run's time and disk space. It encodes some of the texts, and tries the run on a
+    small copy, in a transaction that is never committed. Raises :class:`BadEmbedding` if the model returns a vector
+    for one of these texts that cannot be searched.
     """
     signature = check_embedder(embedder)
     with steps.translated(), connect(conninfo, read_only=True) as conn:
@@ -45,12 +45,12 @@ def dry_run_reembed(
         )
         blank = work.rows_blank
         if work.scope is None:
-            # A run has no need of it then.
+            # A run does not need these counts then, so they may be missing.
             counts = count_rows(conn, probed)
             blank = counts["rows_total"] - counts["rows_with_text"]
         calibrated = None
         if calibrate and run.way:
-            # Here and not above, for no other dry run has a use for it.
+            # Imported here, because no other dry run uses it.
             from vestige_sql.predict.job import Job
             from vestige_sql.predict.prediction import predict
 

@@ -1,4 +1,4 @@
-"""Look before the switch: the old space and the staged one side by side, by the SQL files in ``sql/preview``."""
+"""Shows the old space and the staged one side by side, before the switch, by the SQL files in ``sql/preview``."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from vestige_sql.vestige.search import MOST_RESULTS, check_same, vector_text
 
 
 def staged_models(conninfo: str, *, target: Target = VESTIGE) -> tuple[ModelSignature | None, ModelSignature]:
-    """Return the registered model, None where there is none, and the one that vectors are staged for.
+    """Return the registered model, or None if there is none, and the model that vectors are staged for.
 
-    Raises :class:`CheckFailed` where nothing is staged, or only what rows of the registered model lack.
+    Raises :class:`CheckFailed` if nothing is staged, or only vectors of the registered model, for rows that lack one.
     """
     with steps.translated(), connect(conninfo, read_only=True) as conn:
         probed = probe(conn, target, needs_package=False, verb="gate")
@@ -30,7 +30,7 @@ def staged_models(conninfo: str, *, target: Target = VESTIGE) -> tuple[ModelSign
 
 
 def check_arguments(question: str | None, limit: int, sample: int) -> str:
-    """Return the question of a :func:`preview`, "" for none; raise :class:`UsageError` for what makes no sense."""
+    """Return the question of a :func:`preview`, "" for none. Raises :class:`UsageError` if an argument is invalid."""
     check_number("limit", limit, 1, MOST_RESULTS)
     check_number("sample", sample, 0, MOST_RESULTS)
     check_text("question", question or "")
@@ -50,16 +50,16 @@ def preview(
     sample: int = 0,
     target: Target = VESTIGE,
 ) -> dict[str, Any]:
-    """Return what is staged for ``target``, and how searches would change by it. Nothing is written or locked.
+    """Return how the staged vectors of ``target`` would change searches. Nothing is written or locked.
 
-    ``question`` is asked in the staged space with ``new``, the model that vectors are staged for, and in the old one
-    with ``old``, the registered model; without it the row that is nearest to the question in the new space stands in.
-    The ``limit`` nearest rows of both stand under "question". With ``sample``, that many rows are the questions, and
-    under "overlap" stands how much of their ``limit`` nearest neighbours the two spaces share, which needs no model.
-    Both compare every row, with no index.
+    ``question`` is asked in the staged space with ``new``, the model that vectors are staged for, and in the old space
+    with ``old``, the registered model. Without ``old``, the row nearest to the question in the new space is the
+    question there. "question" has the ``limit`` nearest rows of both spaces. With ``sample``, that many rows are the
+    questions, and "overlap" has the share of their ``limit`` nearest neighbours that both spaces have in common. This
+    needs no model. Both compare every row, without an index.
 
-    Raises :class:`ModelMismatch` where a model is not the one that its space is of, :class:`CheckFailed` where nothing
-    is staged, or the switch came meanwhile, and any other :class:`VestigeError`.
+    Raises :class:`ModelMismatch` if a model is not that of its space, :class:`CheckFailed` if nothing is staged, or if
+    it was put in place or dropped meanwhile, and any other :class:`VestigeError`.
     """
     question = check_arguments(question, limit, sample)
     if question and new is None:
@@ -77,7 +77,7 @@ def preview(
             "dimension": staged.dimension,
             "limit": limit,
             "sample": sample,
-            # Cosine unless the column is searched by another distance only.
+            # Cosine, unless all of the column's indexes are for other distances.
             "operator": "<=>" if "<=>" in operators else next(iter(operators), "<=>"),
         }
         found: dict[str, Any] = {
@@ -97,11 +97,11 @@ def preview(
             still = None
         else:
             still = find_open_run(conn, values)
-        # A run's number is never given twice: still open, it was so throughout, and nothing was switched.
+        # A run's number is never given twice. If the run is still open, it was open throughout, and nothing switched.
         if still is None or not still.staging_exists or still.id != probed.open_run.id:
             raise CheckFailed(
-                f"what was staged for {probed.column} was put in place or thrown away during the preview",
-                "see vestige-sql migrate status; a preview is of what is staged and not yet in place",
+                f"the vectors staged for {probed.column} were put in place or dropped during the preview",
+                "the preview wrote nothing; vestige-sql migrate status says what is staged now",
             )
         return found
 
@@ -113,8 +113,8 @@ def _staged(probed: Probed) -> ModelSignature:
     staged = run.model
     if run.only_missing:
         raise CheckFailed(
-            f"what is staged for {probed.column} is of the registered model, {staged}, for rows that lack a vector",
-            "there is no other space to look at: vestige-sql search asks the one there is",
+            f"the vectors staged for {probed.column} are of the registered model, {staged}, for rows that lack one",
+            "there is only one space, so there is nothing to compare; vestige-sql search searches it",
         )
     return staged
 

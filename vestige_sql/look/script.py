@@ -1,6 +1,6 @@
-"""The run of this database as one script, every value filled in: what the runner would do, for people to read.
+"""Prints what the runner would do in this database as one script that people can read, with every value filled in.
 
-It is a psql script, or plain SQL for a tool that knows no commands of psql and brings its own transaction.
+It is a psql script, or plain SQL for a tool that knows no psql commands and brings its own transaction.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ def script_staged(
     target: Target = VESTIGE,
     plain: bool = False,
 ) -> str:
-    """Return the psql script that does what :func:`apply_staged` would do now, every value filled in.
+    """Return the psql script that does what :func:`apply_staged` would do now, with every value filled in.
 
-    ``plain`` gives SQL alone, for a migration tool that brings the connection and the transaction: no commands of
-    psql, no BEGIN and COMMIT. It is not tied to the run that is open now: it applies what is staged for the same model
-    in whichever database it runs, and on a table without text it needs nothing staged.
+    ``plain`` gives SQL alone, for a migration tool that brings the connection and the transaction: no psql commands,
+    no BEGIN and COMMIT. It is not tied to the run that is open now. It applies what is staged for the same model in
+    the database in which it runs. On a table without text it needs nothing staged.
 
-    Raises :class:`UsageError` for ``plain`` with an index that is built afterwards or kept, and for ``online``.
+    Raises :class:`UsageError` for ``plain`` if the index is built afterwards or kept, and for ``online``.
     """
     if plan.online:
         raise UsageError("an online run is no one script; sql/README.md says how to run its parts by hand")
@@ -54,7 +54,7 @@ def script_staged(
         settle_way(run)
         table, server = probed.table, probed.server
         staged = steps.query(conn, "probe/staged.sql", probed.values)[0]["rows_staged"]
-        locked = "no writer" if run.way == "fill" else "nobody else"
+        waiting = "writers wait" if run.way == "fill" else "everybody else waits for the table"
         facts = [
             (
                 "Database",
@@ -64,7 +64,7 @@ def script_staged(
             ("Size", f"table {table['table_bytes']:,} bytes, indexes {table['index_bytes']:,} bytes"),
             ("Column", f"{table['embedding_full_type']} becomes {table['vector_type']}({signature.dimension})"),
             ("Model", f"{probed.model or 'none registered'}\nbecomes {signature}"),
-            ("Locks", f"from the first step to COMMIT {locked} gets at the table"),
+            ("Locks", f"from the first step to COMMIT, {waiting}"),
             *(("Note", note) for note in notes(run)),
         ]
         run.values |= {"scope": work.scope, "way": run.way, "package_version": package_version()}
@@ -78,8 +78,8 @@ _CREATE_INDEXES = "index/create/20_create_indexes.sql"
 def script(run: Run, facts: list[tuple[str, str]], *, plain: bool = False) -> str:
     """Return the script that applies what is staged, as the runner would, audit included.
 
-    ``facts`` are the lines of the preamble, by their names. Nothing of it is run here but the queries whose
-    results are statements, so that each can be shown, and in the ``plain`` form stand in their place.
+    ``facts`` are the lines of the preamble, by their names. Only queries whose results are statements are run here, so
+    that each statement can be shown. In the ``plain`` form the statements stand in place of the query.
     """
     return "\n".join(_lines(run, facts, plain)) + "\n"
 
@@ -115,7 +115,7 @@ def _lines(run: Run, facts: list[tuple[str, str]], plain: bool) -> Iterator[str]
     yield "COMMIT;"
     yield ""
     if run.plan.concurrent_index and run.way != "fill":
-        yield "-- The vectors are in place. The index is built outside any transaction: readers and writers go on."
+        yield "-- The vectors are in place. The index is built outside any transaction: readers and writers continue."
         for folder in plans.load("concurrent-index").folders():
             for step in steps.folder(folder):
                 if plans.role(folder) == "close":
@@ -139,10 +139,11 @@ def _preamble(probed: Probed, way: tuple[str, str], facts: list[tuple[str, str]]
     yield "--"
     if plain:
         yield "-- Run it in one transaction, which it neither begins nor commits, in any database in which vectors of"
-        yield "-- this model are staged, or the table has no text yet. What hung on the column at printing is checked."
+        yield "-- this model are staged, or the table has no text yet. It stops if something else hangs on the column"
+        yield "-- than when it was printed."
     else:
         yield "-- Run it with psql, in the database that it was printed for:  psql -X -f THIS_FILE"
-        yield "-- It stops at the first error, and then nothing of the transaction has happened."
+        yield "-- It stops at the first error. Then the transaction has changed nothing."
     yield "-- Under each file's name stand its SHA-256, its header, and its statements as they run here."
     yield _RULE
 
@@ -184,7 +185,7 @@ def _step(
     yield f"-- SHA-256 {step.sha256}"
     yield "--"
     if known is not None and step.name != _CREATE_INDEXES:
-        yield "-- As things are now, it runs:"
+        yield "-- When this was printed, it would have run:"
         yield from (f"--   {_one_line(statement)};" for statement in known or ["nothing"])
         yield "--"
     yield step.render(values, conn).rstrip()
@@ -193,7 +194,7 @@ def _step(
 def _plain_step(
     conn: psycopg.Connection[Any], step: Step, values: dict[str, Value], known: list[str] | None = None
 ) -> Iterator[str]:
-    """A step without psql: in place of a query that writes statements stand these, and a check that it still does."""
+    """Print a step without psql. A query that writes statements becomes these, and a check that it still gives them."""
     yield f"-- {'-' * 100}"
     yield f"-- sql/{step.name}"
     yield f"-- SHA-256 {step.sha256}"
@@ -218,10 +219,10 @@ def _plain_step(
 def _generated(
     conn: psycopg.Connection[Any], folders: list[str], values: dict[str, Value]
 ) -> tuple[dict[str, list[str]], list[str]]:
-    """Return what the steps that generate statements would run, by step, and the indexes that would be built.
+    """Return the statements that the generating steps would run, by step, and the indexes that would be built.
 
-    Found in a transaction that is rolled back, in which only steps run that touch nothing but the package's own
-    tables, so that no lock is taken on the target.
+    They are found in a transaction that is rolled back. It runs only steps that touch the package's own tables, so no
+    lock is taken on the target.
     """
     found = {}
     with conn.transaction(force_rollback=True):
@@ -232,13 +233,13 @@ def _generated(
                 elif step.is_gexec:
                     found[step.name] = steps.statements(conn, step, values)
         saved = [row["definition"] for row in steps.query(conn, "probe/saved_indexes.sql", values)]
-    # Its query looks for indexes that are not there, and here none was dropped.
+    # Its query looks for missing indexes, and none was dropped here.
     found[_CREATE_INDEXES] = saved
     return found, saved
 
 
 class _Recorder:
-    """The statements that keep the audit, with psql's variables for what is known only while the script runs."""
+    """The statements that write the audit, with psql's variables for what is known only while the script runs."""
 
     rows_affected = ":ROW_COUNT"
 
@@ -280,13 +281,13 @@ class _Recorder:
         )
 
     def _render(self, name: str, values: dict[str, Value]) -> str:
-        """The statement alone: the header is printed with steps that do something to the target."""
+        """Return the statement without its header, which is printed only for steps that act on the target."""
         text = steps.load(name).render(values, self._conn)
         return "\n".join(line for line in text.splitlines() if line and not line.startswith("--"))
 
 
 class _PlainRecorder(_Recorder):
-    """The same with settings of the transaction, for any client. What a statement counted only its client knows."""
+    """The same with settings of the transaction, for any client. Only the client knows how many rows were affected."""
 
     rows_affected = "NULL"
 
@@ -301,5 +302,5 @@ class _PlainRecorder(_Recorder):
 
 
 def _one_line(text: str) -> str:
-    """A comment ends with its line, whatever a name in it holds."""
+    """Put ``text`` on one line: a comment ends with its line, whatever a name in it contains."""
     return textwrap.shorten(" ".join(text.split()), 400, placeholder=" ...")

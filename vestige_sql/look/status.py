@@ -1,4 +1,4 @@
-"""Questions that change nothing: what the probes say of a target, and whether the gate would let it through."""
+"""Where a target stands: its model, column and indexes, the open run, what is left to do, and the next command."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vestige_sql.reembed.target import Probed
 
 
 def status(conninfo: str, *, target: Target = VESTIGE, last_runs: int = 5) -> dict[str, Any]:
-    """Return what is registered, what the column and its indexes are, the open run and the last runs."""
+    """Return the registered model, the column and its indexes, the open run and the last runs."""
     with probed_target(conninfo, target) as (conn, probed):
         open_run = asdict(probed.open_run) if probed.open_run else None
         if open_run and open_run["staging_exists"]:
@@ -43,20 +43,20 @@ def status(conninfo: str, *, target: Target = VESTIGE, last_runs: int = 5) -> di
 
 
 def _phase(probed: Probed, run: dict[str, Any] | None) -> tuple[str, list[str], list[str]]:
-    """Return the phase that a target is in, what is left to do in it, and the commands that one may type next."""
+    """Return the target's phase, what is left to do in it, and the commands that one may type next."""
     verb = "vestige-sql migrate"
     if run is None:
         if probed.kept is not None:
             return (
                 "kept",
-                ["the former vectors are kept, to go back to or to let go"],
+                ["the former vectors are kept: go back to them, or drop them"],
                 [f"{verb} rollback", f"{verb} finalize"],
             )
         return "at rest", [], []
     online = " --online" if run["way"] == "online" else ""
     go_on = f"{verb} reembed --model .. --dimension {run['dimension']}{online}"
     if run["state"] == "applied" and online:
-        return "switched", ["clear away what the run made for itself"], [go_on]
+        return "switched", ["drop what the run made for itself"], [go_on]
     if run["state"] == "applied" or run["scope"] == "index":
         return "applied", ["build the index"], [go_on]
     if run["state"] == "staging":

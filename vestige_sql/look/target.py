@@ -1,4 +1,4 @@
-"""What the probes say of a target, and whether the gate would let what is staged through."""
+"""What the probes say about a target, and whether its staged vectors pass the gate."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def probed_target(
 
 
 def probe_target(conninfo: str, *, target: Target = VESTIGE, dimension: int | None = None) -> dict[str, Any]:
-    """Return what the probes say: server, table, rows, model, indexes, what hangs on the column, who is at the table.
+    """Return the server, table, rows, model and indexes, what hangs on the column, and the sessions at the table.
 
-    ``dimension`` is the one that is planned, for what depends on it; the column's own by default. Raises
-    :class:`UsageError` where it is none that pgvector stores.
+    ``dimension`` is the planned one, for answers that depend on it; by default it is the column's own. Raises
+    :class:`UsageError` if pgvector does not store that many.
     """
     if dimension is not None:
         check_number("dimension", dimension, 1, MAX_DIMENSION)
@@ -53,9 +53,9 @@ def probe_target(conninfo: str, *, target: Target = VESTIGE, dimension: int | No
 
 
 def ask_gate(conninfo: str, *, target: Target = VESTIGE) -> list[str]:
-    """Run the gate's checks on what is staged and return the names of those that hold, which are all of them.
+    """Run the gate's checks on the staged vectors, and return the names of all checks. All of them hold.
 
-    Raises :class:`CheckFailed` with the message of the first that does not, and :class:`StagedForAnother` where an
+    Raises :class:`CheckFailed` with the message of the first check that fails, and :class:`StagedForAnother` if an
     online run has begun to fill its second column, which has checks of its own.
     """
     with probed_target(conninfo, target, "gate") as (conn, probed):

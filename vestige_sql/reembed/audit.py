@@ -25,7 +25,7 @@ log = logging.getLogger("vestige_sql")
 
 @dataclass
 class Applied:
-    """What an apply did: facts that its steps returned, seconds, and what there is to say about it."""
+    """What an apply did: facts that its steps returned, seconds, and notes about it for people."""
 
     way: str
     way_reason: str
@@ -36,7 +36,7 @@ class Applied:
 
 
 def record_step(conn: psycopg.Connection[Any], run_id: int, done: StepRun) -> None:
-    """Keep in the audit that a step ran."""
+    """Record in the audit that a step ran."""
     steps.run(
         conn,
         steps.load("run/record_step.sql"),
@@ -51,7 +51,7 @@ def record_step(conn: psycopg.Connection[Any], run_id: int, done: StepRun) -> No
 
 
 def record_report(conn: psycopg.Connection[Any], run_id: int, applied: Applied, seconds: float) -> None:
-    """Keep in the audit how a run went."""
+    """Record in the audit how a run went."""
     steps.run(
         conn,
         steps.load("run/record_report.sql"),
@@ -66,7 +66,7 @@ def record_report(conn: psycopg.Connection[Any], run_id: int, applied: Applied, 
 
 
 def finish_open_run(conn: psycopg.Connection[Any], probed: Probed, *, indexed: bool = True) -> None:
-    """Close a run that died once its vectors were in place, and clear away what an online one made for itself."""
+    """Close a run that died after its vectors were in place, and drop what an online run made for itself."""
     run = probed.open_run
     if run is None:
         return
@@ -82,20 +82,20 @@ def finish_open_run(conn: psycopg.Connection[Any], probed: Probed, *, indexed: b
 
 @contextmanager
 def auditing(run: Run) -> Iterator[None]:
-    """Open the run in the audit, or go on with the open one, and keep the error that stops it."""
+    """Open the run in the audit, or resume the open one, and record the error that stops it."""
     open_run = run.probed.open_run
     if open_run is not None and open_run.goes_on_with(run.work.scope):
         run.id = open_run.id
         begun = f"{open_run.started_at:%Y-%m-%d %H:%M:%S %Z}"
-        log.info("%s: going on with run %d, begun %s", run.verb, run.id, begun)
+        log.info("%s: resuming run %d, begun %s", run.verb, run.id, begun)
     else:
-        # One whose vectors are in place, and whose index this run builds or replaces, or an empty one.
+        # The open run has its vectors in place, and this run builds or replaces its index. Or it is an empty run.
         finish_open_run(run.conn, run.probed)
         begin_run(run)
     try:
         yield
     except (VestigeError, psycopg.Error) as error:
-        # The connection may be what broke; then the audit has to do without.
+        # If the connection broke, the audit has to do without the error.
         with suppress(psycopg.OperationalError):
             text = str(error).replace("\0", "").encode(errors="backslashreplace").decode()
             steps.run(run.conn, steps.load("run/record_error.sql"), {"run_id": run.id, "error": text})
@@ -108,8 +108,10 @@ def literal(conn: psycopg.Connection[Any], value: str | int | None) -> str:
 
 
 def opening_values(run: Run) -> dict[str, Value]:
-    """Return the step variables that every run is opened with: the model that it leaves, NULL where none is registered,
-    and the variables that sql/variables.psql gives to psql.
+    """Return the step variables that every run is opened with.
+
+    These are the model that it leaves, NULL if none is registered, and the variables that sql/variables.psql gives to
+    psql.
     """
     model = run.probed.model
     of_psql = run.probed.values | {"dimension": run.model.dimension, "only_missing": run.work.only_missing}

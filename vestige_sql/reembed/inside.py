@@ -1,4 +1,4 @@
-"""Apply what is staged inside the caller's own transaction."""
+"""Applies the staged vectors inside the caller's own transaction."""
 
 from __future__ import annotations
 
@@ -44,19 +44,19 @@ def apply_reembed(
     *,
     expect: ModelSignature | None = None,
 ) -> ReembedReport:
-    """Put in place what is staged inside the caller's transaction on ``connection``, and commit nothing.
+    """Put the staged vectors in place inside the caller's transaction on ``connection``. Commits nothing.
 
-    Column, index, registry and audit change with whatever else the transaction does, or not at all. The table stays
-    locked until the caller commits. The session's settings are as before afterwards.
+    Column, index, registry and audit change together with the rest of the transaction, or not at all. The table stays
+    locked until the caller commits. Afterwards the session's settings are as before.
 
-    ``expect`` is the model that the caller is about; migrations should give it. What is staged for another is refused,
-    where the column is in the space of ``expect`` already and nothing is staged there is nothing to do, and where no
-    row has text, as in a database just made, nothing has to be staged: column, index and registry change, and the
-    package's own schema is made if it is not there.
+    ``expect`` is the model that the caller wants; migrations should give it. Vectors staged for another model are
+    refused. If the column is in the space of ``expect`` already and nothing is staged, there is nothing to do. If no
+    row has text, as in a new database, nothing has to be staged: column, index and registry change, and the package's
+    own schema is created if it is missing.
 
     Raises :class:`UsageError` in autocommit without a transaction and for ``concurrent_index`` and ``online``,
-    :class:`CheckFailed` where nothing is staged, or not for every row, :class:`StagedForAnother`, and any other
-    :class:`VestigeError`. What was done here is undone then, to a savepoint, and the transaction still open.
+    :class:`CheckFailed` if nothing is staged, or not for every row, :class:`StagedForAnother`, and any other
+    :class:`VestigeError`. Then everything done here is undone, to a savepoint, and the transaction is still open.
     """
     if plan.concurrent_index or plan.online:
         raise UsageError("CREATE INDEX CONCURRENTLY cannot run inside a transaction, and no online run can")
@@ -68,7 +68,7 @@ def apply_reembed(
             _install_if_empty(connection, target)
         probed = probe(connection, target, verb=verb_of(plan))
         claim(connection, probed, "transaction/20_claim_run.sql")
-        # Asked again, now that nobody else is at work on it.
+        # Probed again, now that nobody else is at work on it.
         probed = probe(connection, target, verb=verb_of(plan))
         if expect is not None:
             check_dimension(expect)
@@ -86,8 +86,8 @@ def apply_reembed(
 
 @contextmanager
 def _inside_transaction(conn: psycopg.Connection[Any]) -> Iterator[None]:
-    """Work behind a savepoint of the caller's transaction, with our settings, and give it back with the caller's."""
-    # Asked before the savepoint: where the caller has sent nothing yet, this begins the transaction.
+    """Work behind a savepoint of the caller's transaction, with our settings, and restore the caller's settings."""
+    # Read before the savepoint. If the caller has sent nothing yet, this begins the transaction.
     before = steps.query(conn, "session/settings.sql", {})
     with conn.transaction():
         for step in plans.load("inside").steps("settings"):
@@ -98,7 +98,7 @@ def _inside_transaction(conn: psycopg.Connection[Any]) -> Iterator[None]:
 
 
 def _install_if_empty(conn: psycopg.Connection[Any], target: Target) -> None:
-    """Make the package's schema where it is missing and no row has text: CI and test runners make databases anew."""
+    """Create the package's schema if it is missing and no row has text, as in new databases of CI and test runners."""
     server = steps.query_one(conn, "probe/server.sql", {})
     if server is None or server["package_functions_exist"]:
         return
@@ -111,13 +111,13 @@ def _install_if_empty(conn: psycopg.Connection[Any], target: Target) -> None:
 
 
 def _open_if_empty(conn: psycopg.Connection[Any], probed: Probed, expect: ModelSignature) -> Probed:
-    """Where no row has text, open a run for ``expect`` with an empty staging table, for all that there is is staged."""
+    """If no row has text, open a run for ``expect`` with an empty staging table: there is nothing to stage."""
     if (probed.open_run and probed.open_run.staging_exists) or count_rows(conn, probed)["rows_with_text"]:
         return probed
     run = Run(conn, probed, expect, ReembedPlan(), Work("all"))
     if staged_for(probed) is None:
         if probed.saved_indexes and probed.model is not None and probed.open_run is not None:
-            # Left by an earlier run, with a definition for the dimension that the column has still.
+            # An earlier run has not built these. Their definitions are for the dimension that the column still has.
             applier = Applier(Run(conn, probed, probed.model, ReembedPlan(), Work("index"), id=probed.open_run.id))
             applier.retrying(applier.build_only)
             run = replace(run, probed=probe(conn, probed.target))

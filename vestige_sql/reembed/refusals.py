@@ -1,4 +1,4 @@
-"""What may not be done to a target, and why: the rows of ``sql/probe/refusals/``, which stop the gate too."""
+"""What is refused of a target, and why: the rows of ``sql/probe/refusals/``, which stop the gate too."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ASK = "probe/refusals"
 """The folder that asks, and remembers the answers for the transaction."""
 
 NOTHING_REFUSES = "gate/03_nothing_refuses.sql"
-"""The gate's own look at the answers."""
+"""The gate's own check of the answers."""
 
 OF_THE_SERVER = "probe/refusals/20_of_the_server.sql"
 OF_THE_TABLE = "probe/refusals/30_of_the_table.sql"
@@ -28,13 +28,13 @@ FASTEST_FIRST = ("rewrite", "swap", "widen")
 
 @dataclass(frozen=True)
 class Refusals:
-    """``rows`` are what was found, ``by_way`` what is said of each way, by its name: see ``sql/probe/refusals/``."""
+    """``rows`` are what was found; ``by_way`` has the answer for each way, by its name: see ``sql/probe/refusals/``."""
 
     rows: list[dict[str, Any]]
     by_way: dict[str, dict[str, Any]]
 
     def check(self, way: str) -> None:
-        """Raise :class:`TargetError` where ``way`` may not be taken."""
+        """Raise :class:`TargetError` if ``way`` may not be taken."""
         said = self.by_way[way]
         if not said["may_be_taken"]:
             raise TargetError(said["message"], said["hint"])
@@ -42,7 +42,7 @@ class Refusals:
     def choose(self, wanted: str) -> tuple[str, str]:
         """Return the way of applying and why it is taken.
 
-        Raises :class:`TargetError` naming what rules it out, or every way where ``wanted`` is "auto".
+        Raises :class:`TargetError`, which names what rules the way out, or every way if ``wanted`` is "auto".
         """
         if wanted != "auto":
             self.check(wanted)
@@ -50,31 +50,31 @@ class Refusals:
         ruled_out: list[str] = []
         for way in FASTEST_FIRST:
             if self.by_way[way]["may_be_taken"]:
-                but = f" possible, {' and '.join(ruled_out)} being ruled out" if ruled_out else ""
+                but = f" possible; ruled out: {', '.join(ruled_out)}" if ruled_out else ""
                 return way, f"the fastest way{but}"
             ruled_out.append(way)
         self.check(FASTEST_FIRST[0])
         raise AssertionError(ruled_out)
 
     def in_the_way_of(self, way: str) -> list[str]:
-        """What hangs on the column and rules ``way`` out, each by its name."""
+        """Return the names of what hangs on the column and rules ``way`` out."""
         return [row["object"] for row in self.rows if row["place"] == 300 and way in row["rules_out"]]
 
 
 def ask(conn: psycopg.Connection[Any], values: Mapping[str, Value]) -> Refusals:
-    """Return all that is refused of the target that ``values`` name."""
+    """Return everything that is refused of the target that ``values`` name."""
     return _ask(conn, [step.name for step in steps.folder(ASK)], values)
 
 
 def check_any_way(conn: psycopg.Connection[Any], name: str, values: Mapping[str, Value]) -> None:
-    """Raise :class:`TargetError` for what the file ``name`` of the folder finds, if no way may be taken then."""
+    """Raise :class:`TargetError` for what the file ``name`` of the folder finds, if that rules out every way."""
     for said in _ask(conn, [name, BY_WAY], values).by_way.values():
         if said["not_at_all"]:
             raise TargetError(said["message"], said["hint"])
 
 
 def _ask(conn: psycopg.Connection[Any], names: list[str], values: Mapping[str, Value]) -> Refusals:
-    # What is remembered ends with the transaction.
+    # The answers are remembered only until the transaction ends.
     with conn.transaction():
         *found, by_way = (steps.query(conn, name, values) for name in names)
     rows = [row for rows in found for row in rows if row["what"] != "asked"]

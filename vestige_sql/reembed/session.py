@@ -15,7 +15,7 @@ from vestige_sql.errors import RunInProgress
 from vestige_sql.plan import Target
 from vestige_sql.reembed.target import Probed, probe
 
-# How long another run on the same target is waited for: enough for one that is just ending.
+# So long this run waits for another on the same target. It is enough for one that is just ending.
 _CLAIM_SECS = 3.0
 
 
@@ -23,11 +23,11 @@ _CLAIM_SECS = 3.0
 def claimed_session(
     conninfo: str, target: Target, verb: str = "apply"
 ) -> Iterator[tuple[psycopg.Connection[Any], Probed]]:
-    """Connect, probe, and claim the target for this run as long as the connection lives."""
+    """Connect, probe, and claim the target for this run, for as long as the connection lives."""
     with steps.translated(), connect(conninfo) as conn:
         probed = probe(conn, target, verb=verb)
         claim(conn, probed)
-        # Asked again, now that nobody else is at work on it.
+        # Probed again, now that nobody else is at work on it.
         yield conn, probe(conn, target, verb=verb)
 
 
@@ -47,7 +47,7 @@ def claim(conn: psycopg.Connection[Any], probed: Probed, step: str = "session/cl
                     for h in steps.query(conn, "probe/run_holder.sql", probed.values)
                 )
                 raise RunInProgress(
-                    f"another run is at work on {probed.column}: {who or 'a session that is gone by now'}",
+                    f"another run is at work on {probed.column}: {who or 'a session that has ended since'}",
                     error.diag.message_hint or "",
                 ) from error
         time.sleep(0.2)

@@ -1,4 +1,4 @@
-"""Which table and columns a run is about, and what the probes said of them."""
+"""The table and columns of a run, and what the probes found out about them."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _OF_THE_TABLE = (
 
 @dataclass(frozen=True)
 class Probed:
-    """What the read-only probes said of a target.
+    """What the read-only probes found out about a target.
 
     ``server`` and ``table`` are the rows of ``sql/probe/server.sql`` and ``sql/probe/target.sql``; ``model`` is
     the registered signature, or None.
@@ -69,7 +69,7 @@ class Probed:
 
     @property
     def name(self) -> str:
-        """The table as SQL writes it, schema first, with quotes where it needs them."""
+        """The table as SQL writes it, schema first, quoted if necessary."""
         name: str = self.table["name"]
         return name
 
@@ -81,13 +81,13 @@ class Probed:
 
     @property
     def typmod(self) -> int | None:
-        """The column's dimension, or None where it has none."""
+        """The column's dimension, or None if it has none."""
         typmod: int | None = self.table["typmod"]
         return typmod
 
     @property
     def index_is_there(self) -> bool:
-        """Whether the column has a vector index, all that it has are valid, and none is still to be built."""
+        """Whether the column has a vector index, all of its vector indexes are valid, and none is still to be built."""
         return bool(self.indexes) and all(i["valid"] for i in self.indexes) and not self.saved_indexes
 
     @property
@@ -96,17 +96,19 @@ class Probed:
 
 
 def _schema_named(name: str) -> str:
-    """The schema of a qualified name, as it is written there."""
+    """Return the schema of a qualified name, as written there."""
     found = re.match(r'\s*("(?:[^"]|"")*"|[^".]+)\s*\.', name)
     return found[1] if found else "of the table"
 
 
 def probe(conn: psycopg.Connection[Any], target: Target, *, needs_package: bool = True, verb: str = "apply") -> Probed:
-    """Ask the read-only questions about ``target``. What the role lacks depends on the ``verb``: docs/privileges.md.
-    Without ``needs_package`` nothing is to be written, so that a standby will do.
+    """Ask the read-only questions about ``target``.
 
-    Raises :class:`VersionMismatch` before anything else where the database is at another version of this package, and
-    :class:`TargetError` where the target cannot be re-embedded, whatever the model.
+    The rights that the role needs depend on the ``verb``: docs/privileges.md. Without ``needs_package`` nothing is to
+    be written, so a standby will do.
+
+    Raises :class:`VersionMismatch` before anything else if the database is at another version of this package, and
+    :class:`TargetError` if the target cannot be re-embedded with any model.
     """
     server = steps.query_one(conn, "probe/server.sql", {})
     assert server is not None
@@ -125,12 +127,12 @@ def probe(conn: psycopg.Connection[Any], target: Target, *, needs_package: bool 
     except (psycopg.errors.SyntaxError, psycopg.errors.InvalidName, psycopg.errors.FeatureNotSupported) as error:
         raise TargetError(
             f"{target.table} is no table name: {error.diag.message_primary}",
-            'write it as in SQL, such as app.documents or "App"."My Docs"; nothing was written',
+            'nothing was written; write it as in SQL, such as app.documents or "App"."My Docs"',
         ) from error
     except psycopg.errors.InsufficientPrivilege as error:
         raise TargetError(
             f"role {server['role']} may not look up {target.table}: {error.diag.message_primary}",
-            f"GRANT USAGE ON SCHEMA {_schema_named(target.table)} TO {server['role']}; nothing was written",
+            f"nothing was written; GRANT USAGE ON SCHEMA {_schema_named(target.table)} TO {server['role']}",
         ) from error
     place: dict[str, Value] = {key: table[key] if table else "" for key in ("schema", "table")}
     check_any_way(conn, OF_THE_TABLE, named | place)
