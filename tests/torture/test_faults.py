@@ -829,7 +829,7 @@ CHANGES = {
         "",
         None,
         None,
-        r"an index came to public\.documents\.embedding .*: late; search goes on in the former vectors",
+        r"an index was created on public\.documents\.embedding .*: late; search goes on in the former vectors",
     ),
     "the index is dropped": Change(f"DROP INDEX {INDEX}", "", None, None, None),
     "a trigger is added": Change(
