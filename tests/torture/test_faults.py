@@ -845,7 +845,7 @@ CHANGES = {
         "DROP VIEW seen",
         r"cannot keep what hangs on public\.documents\.embedding: .*seen",
         "seen|depend",
-        r"hung on public\.documents\.embedding since the run began.*view public.seen",
+        r"objects came to depend on public\.documents\.embedding since the run began.*view public.seen",
         plan=ReembedPlan(),
     ),
     "a constraint is made about the dimension": Change(
@@ -853,7 +853,7 @@ CHANGES = {
         "ALTER TABLE documents DROP CONSTRAINT eight",
         "eight",
         "eight",
-        "hung on .*eight",
+        "came to depend on .*eight",
         plan=ReembedPlan(),
     ),
 }
