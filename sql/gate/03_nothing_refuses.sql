@@ -11,7 +11,7 @@
 SELECT
     vestige_sql.require(
         x.refused ->> 'of' IS NOT DISTINCT FROM x."column",
-        format('nobody has asked in this transaction what rules out %s of %s; the table is as it was', :'way'::text, x."column"),
+        format('this transaction has not looked for what rules out %s of %s; the table is as it was', :'way'::text, x."column"),
         'run the files of sql/probe/refusals/ before those of sql/gate/, in the same transaction (psql -1)'),
     vestige_sql.require(
         NOT x.refused -> 'ways' ? :'way',

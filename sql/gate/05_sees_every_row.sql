@@ -11,7 +11,7 @@
 
 SELECT vestige_sql.require(
     current_setting('transaction_isolation') IN ('read committed', 'read uncommitted'),
-    format('this transaction is %s, in which the gate does not see every row of %I.%I; the table is as it was',
+    format('this transaction is %s, so the gate does not see every row of %I.%I; the table is as it was',
         upper(current_setting('transaction_isolation')), :'schema'::text, :'table'::text),
     'begin it with BEGIN ISOLATION LEVEL READ COMMITTED, or set default_transaction_isolation for this session or tool'
 );

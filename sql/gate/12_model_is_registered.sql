@@ -11,7 +11,7 @@ SELECT vestige_sql.require(
     format('vectors of %s (%s dimensions, hash %s) are staged for rows of %I.%I that lack one, and %s is registered by now; the table is as it was',
         r.to_name, r.to_dimension, r.to_hash, r.table_schema, r.table_name,
         coalesce(format('%s (%s dimensions, hash %s)', m.model_name, m.dimension, m.model_hash), 'no model')),
-    'they would be mixed with vectors of another model: run vestige-sql migrate abort, and begin again'
+    'they would be mixed with vectors of another model; run vestige-sql migrate abort, and begin again'
 )
 FROM vestige_sql.run r
 LEFT JOIN LATERAL vestige_sql.registered_model(

@@ -14,10 +14,10 @@
 
 SELECT vestige_sql.require(
     count(*) = 0,
-    format('the staging table vestige_sql.%I is not as it is made for %I.%I: %s; the table is as it was',
+    format('the staging table vestige_sql.%I does not fit %I.%I: %s; the table is as it was',
         :'staging_table'::text, :'schema'::text, :'table'::text, pg_catalog.string_agg(f.fault, ', ' ORDER BY f.fault)),
-    'somebody altered it, or the type of a column of the table has changed since: undo that and go on, or run '
-    'vestige-sql migrate abort and begin again'
+    'somebody altered it, or a column of the table, since staging began; undo that and run the same command again, '
+    'or run vestige-sql migrate abort and begin again'
 )
 FROM (
     SELECT

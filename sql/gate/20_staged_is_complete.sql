@@ -13,13 +13,13 @@ SELECT
         f.missing = 0,
         format('%s rows of %I.%I have text but no staged vector for it, the first with %I = %s; the table is as it was',
             f.missing, :'schema'::text, :'table'::text, :'id_column'::text, f.first_missing),
-        'rows came or changed since they were staged: run vestige-sql migrate stage again'
+        'rows were added or changed since staging; run vestige-sql migrate stage again'
     ),
     vestige_sql.require(
         f.stale = 0,
-        format('%s staged vectors are for text that its row of %I.%I no longer has, the first with %I = %s; the table is as it was',
+        format('%s staged vectors are for texts that their rows of %I.%I no longer have, the first with %I = %s; the table is as it was',
             f.stale, :'schema'::text, :'table'::text, :'id_column'::text, f.first_stale),
-        'rows changed since they were staged: run vestige-sql migrate stage again'
+        'rows changed since they were staged; run vestige-sql migrate stage again'
     )
 FROM (
     SELECT

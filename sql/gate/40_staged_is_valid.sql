@@ -13,7 +13,7 @@ SELECT vestige_sql.require(
     count(*) = 0,
     format('%s staged vectors for %I.%I are zero or do not have %s dimensions, the first for %I = %s; the table is as it was',
         count(*), :'schema'::text, :'table'::text, :dimension, :'id_column'::text, min(s.id::text)),
-    'the model gave vectors that cannot be searched: run vestige-sql migrate abort, and look at the model'
+    'the model gave vectors that cannot be searched; run vestige-sql migrate abort, and check the model'
 )
 FROM vestige_sql.:"staging_table" s
 WHERE :"vector_schema".vector_dims(s.embedding) <> :dimension

@@ -11,9 +11,9 @@
 
 SELECT vestige_sql.require(
     count(*) = 1,
-    format('run %s is no longer open for %s (%s dimensions, hash %s): this worker''s vectors are not wanted any more',
+    format('run %s is no longer open for %s (%s dimensions, hash %s), so this worker''s vectors are no longer wanted',
         :run_id, :'model_name'::text, :dimension, :'model_hash'::text),
-    'nothing of this chunk was written; see vestige-sql migrate status for the run that is open now'
+    'nothing of this chunk was written; vestige-sql migrate status shows the run that is open now'
 )
 FROM (
     SELECT

@@ -14,5 +14,5 @@ SELECT vestige_sql.require(
         pg_catalog.hashtext(pg_catalog.format('%I.%I.%I', :'schema'::text, :'table'::text, :'embedding_column'::text))
     ),
     pg_catalog.format('another run is at work on %I.%I.%I', :'schema'::text, :'table'::text, :'embedding_column'::text),
-    'wait for it, see vestige-sql migrate status; nothing was written'
+    'wait for it to end; vestige-sql migrate status shows it; nothing was written'
 );

@@ -863,7 +863,7 @@ def test_what_there_is_no_way_back_to(db: str, conn: Conn, capsys: pytest.Captur
     run_reembed(db, NEW, ONLINE)
     check_space(conn, NEW)
     refused("no model was registered for public.knowledge_nodes.embedding before")
-    with pytest.raises(TargetError, match="still kept, those of no registered model"):
+    with pytest.raises(TargetError, match="still kept: they are of no registered model"):
         run_reembed(db, old())
     assert finalize(db) is not None
     run_reembed(db, OLD, ONLINE)
@@ -883,7 +883,7 @@ def test_finalize(db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch) -> None:
     run_reembed(db, NEW, ONLINE)
     for refused in (old(), FakeEmbedder("third", 8)):
         for begin in (run_reembed, stage_reembed):
-            with pytest.raises(TargetError, match=r"still kept, those of old") as stopped:
+            with pytest.raises(TargetError, match=r"still kept: they are of old") as stopped:
                 begin(db, refused)
             assert "finalize" in stopped.value.hint
         assert not refused.calls

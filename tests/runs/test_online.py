@@ -490,7 +490,7 @@ REFUSED = {
     "all triggers were off for a while": (
         "ALTER TABLE documents DISABLE TRIGGER ALL; UPDATE documents SET body = 'other' WHERE id = 1;"
         "ALTER TABLE documents ENABLE TRIGGER ALL",
-        "switched off",
+        "dropped or disabled",
     ),
     "the type of the text changes": (
         "DROP TRIGGER {update_trigger} ON documents; ALTER TABLE documents ALTER body TYPE varchar USING upper(body)",

@@ -441,7 +441,9 @@ def test_the_plain_script_runs_in_other_databases_of_the_same_schema(
     # Another model staged.
     stage_reembed(documents, OTHER, target=DOCUMENTS)
     before = as_it_is(conn)
-    with pytest.raises(psycopg.Error, match=r"this is for BAAI/bge.* the open run on .* is for other \(16 dim"):
+    with pytest.raises(
+        psycopg.Error, match=r"this transaction is for BAAI/bge.* the open run on .* is for other \(16 dim"
+    ):
         run_plain(documents, script)
     assert as_it_is(conn) == before
     abort_reembed(documents, target=DOCUMENTS)

@@ -501,7 +501,7 @@ def test_nobody_asked(db: str, conn: Conn, by_hand: Callable[..., Any], dump: Ca
     for asking in ([], not_all_of_it):
         said = by_hand(db, "swap", *before_asking, *asking, *after_asking)
         assert said.returncode != 0
-        message = "nobody has asked in this transaction what rules out swap of public.documents.embedding; "
+        message = "this transaction has not looked for what rules out swap of public.documents.embedding; "
         assert f"ERROR:  {message}the table is as it was\nHINT:  run the files of sql/probe/refusals/" in said.stderr
     assert dump(db) == before
 

@@ -829,7 +829,7 @@ CHANGES = {
         "",
         None,
         None,
-        r"an index came to public\.documents\.embedding .*: late; search goes on in the former vectors",
+        r"an index was created on public\.documents\.embedding .*: late; search goes on in the former vectors",
     ),
     "the index is dropped": Change(f"DROP INDEX {INDEX}", "", None, None, None),
     "a trigger is added": Change(
@@ -845,7 +845,7 @@ CHANGES = {
         "DROP VIEW seen",
         r"cannot keep what hangs on public\.documents\.embedding: .*seen",
         "seen|depend",
-        r"hung on public\.documents\.embedding since the run began.*view public.seen",
+        r"objects came to depend on public\.documents\.embedding since the run began.*view public.seen",
         plan=ReembedPlan(),
     ),
     "a constraint is made about the dimension": Change(
@@ -853,7 +853,7 @@ CHANGES = {
         "ALTER TABLE documents DROP CONSTRAINT eight",
         "eight",
         "eight",
-        "hung on .*eight",
+        "came to depend on .*eight",
         plan=ReembedPlan(),
     ),
 }

@@ -11,14 +11,14 @@
 SELECT
     vestige_sql.require(
         coalesce(r.verified_file = pg_catalog.pg_relation_filenode(x.target), false),
-        format('%s was written anew after its rows were verified, or they never were; search goes on in the former vectors', x.target),
-        'run sql/online/verify/*.sql again, or vestige-sql migrate reembed --online'),
+        format('%s was rewritten after its rows were verified, or they were never verified; search goes on in the former vectors', x.target),
+        'run sql/online/verify/*.sql again, or run vestige-sql migrate reembed --online'),
     vestige_sql.require(
         (SELECT count(*) = 2
          FROM pg_catalog.pg_trigger g
          WHERE g.tgrelid = x.target AND g.tgname IN (:'insert_trigger', :'update_trigger') AND g.tgenabled = 'A'),
-        format('the triggers of %s that note changed rows were dropped or switched off; search goes on in the former vectors', x.target),
-        'rows may have changed unnoticed: vestige-sql migrate abort, and begin again'),
+        format('the triggers of %s that note changed rows were dropped or disabled; search goes on in the former vectors', x.target),
+        'rows may have changed unnoticed; run vestige-sql migrate abort, and begin again'),
     vestige_sql.require(
         NOT EXISTS (
             SELECT
@@ -28,7 +28,7 @@ SELECT
             WHERE s.table_schema = :'schema' AND s.table_name = :'table' AND s.column_name = :'embedding_column'
               AND i.indisvalid IS NOT TRUE),
         format('an index on the new vectors of %s is not built; search goes on in the former vectors', x.target),
-        'build it with sql/online/index/*.sql and sql/index/concurrently/*.sql, or vestige-sql migrate reembed --online'),
+        'build it with sql/online/index/*.sql and sql/index/concurrently/*.sql, or run vestige-sql migrate reembed --online'),
     vestige_sql.require(
         NOT EXISTS (SELECT FROM vestige_sql.:"changed_table"),
         format('rows of %s changed and do not have their new vectors yet; search goes on in the former vectors', x.target),

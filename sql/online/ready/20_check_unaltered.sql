@@ -13,21 +13,21 @@ SELECT
     vestige_sql.require(
         x.is_there,
         format('%s has no column %I any more; search goes on in its vectors, whatever it is called', x.name, :'embedding_column'::text),
-        'name it back, and run the same command again'),
+        'give the column its name back, and run the same command again'),
     vestige_sql.require(
         x.has_key,
         format('%s.%I is no key any more: it is not unique and NOT NULL; search goes on in the former vectors', x.name, :'id_column'::text),
-        'rows cannot be told apart: make it one again, and run the same command again'),
+        'rows cannot be told apart; make the column a key again, and run the same command again'),
     vestige_sql.require(
         x.others IS NULL,
-        format('something was hung on %s.%I since the run began, and would stay with the former vectors: %s; search goes on in them',
+        format('objects came to depend on %s.%I since the run began, and would stay with the former vectors: %s; search goes on in them',
             x.name, :'embedding_column'::text, x.others),
-        'drop it, run the same command again, and recreate it after the switch'),
+        'drop them, run the same command again, and recreate them after the switch'),
     vestige_sql.require(
         x.indexes IS NULL,
-        format('an index came to %s.%I since those on the new vectors were built: %s; search goes on in the former vectors',
+        format('an index was created on %s.%I after those on the new vectors were built: %s; search goes on in the former vectors',
             x.name, :'embedding_column'::text, x.indexes),
-        'run the same command again, which builds it on the new vectors too')
+        'run the same command again; it builds the index on the new vectors too')
 FROM (
     SELECT
         t.name,

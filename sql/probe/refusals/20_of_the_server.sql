@@ -79,7 +79,7 @@ refusals (place, what, object, message, hint, remove, restore) AS (
     SELECT
         12, 'package_rights', 'schema vestige_sql',
         format('role %s lacks rights in the schema vestige_sql', current_user),
-        string_agg(g.lacking, '; ' ORDER BY g.place) || '; (nothing was written)',
+        string_agg(g.lacking, '; ' ORDER BY g.place) || '; nothing was written',
         array_agg(g.lacking || ';' ORDER BY g.place),
         array_agg(regexp_replace(g.lacking, '^GRANT (.*) TO ', 'REVOKE \1 FROM ') || ';' ORDER BY g.place)
     FROM grants g
@@ -96,7 +96,7 @@ refusals (place, what, object, message, hint, remove, restore) AS (
         14, 'read_only', format('role %I', current_user),
         format('transactions of role %s on database %s are read-only: see default_transaction_read_only',
             current_user, current_database()),
-        'set it off for the role, the database or this session (PGOPTIONS=''-c default_transaction_read_only=off''); '
+        'set it to off for the role, the database or this session (PGOPTIONS=''-c default_transaction_read_only=off''); '
             'nothing was written',
         ARRAY['SET default_transaction_read_only = off;'], ARRAY['SET default_transaction_read_only = on;']
     WHERE NOT :only_asking AND NOT pg_is_in_recovery() AND current_setting('default_transaction_read_only')::boolean

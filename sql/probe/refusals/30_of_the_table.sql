@@ -104,7 +104,7 @@ refusals (place, what, object, message, hint, remove, restore) AS (
     SELECT
         21, 'package_table', t.name,
         format('%s is in the package''s own schema, where no table of yours belongs', t.name),
-        'nothing was written',
+        'name a table of yours; nothing was written',
         '{}', '{}'
     FROM target t
     WHERE t.nspname = 'vestige_sql'
@@ -121,7 +121,7 @@ refusals (place, what, object, message, hint, remove, restore) AS (
             WHEN 'S' THEN 'a sequence'
             WHEN 'c' THEN 'a composite type'
             ELSE 'not a table' END),
-        'nothing was written',
+        'name a plain table with --table; nothing was written',
         '{}', '{}'
     FROM target t
     WHERE t.nspname <> 'vestige_sql' AND t.relkind <> 'r'
@@ -129,7 +129,7 @@ refusals (place, what, object, message, hint, remove, restore) AS (
     SELECT
         23, 'temporary', p.name,
         format('%s is a temporary table, which no other session can see', p.name),
-        'nothing was written',
+        'a run needs several sessions; make it a plain table; nothing was written',
         '{}', '{}'
     FROM plain p
     WHERE p.relpersistence = 't'
@@ -137,7 +137,7 @@ refusals (place, what, object, message, hint, remove, restore) AS (
     SELECT
         24, 'typed', p.name,
         format('%s is a typed table, whose columns cannot be altered', p.name),
-        'nothing was written',
+        'ALTER TABLE .. NOT OF makes it a plain table; nothing was written',
         ARRAY[format('ALTER TABLE %s NOT OF;', p.name)],
         ARRAY[format('-- once its type has the column as it is then: ALTER TABLE %s OF %s;', p.name, format_type(p.reloftype, NULL))]
     FROM plain p
@@ -146,7 +146,7 @@ refusals (place, what, object, message, hint, remove, restore) AS (
     SELECT
         25, 'inherits', p.name,
         format('%s is part of an inheritance tree or a partition, which is not supported', p.name),
-        'nothing was written',
+        'make it a table of its own during the run (NO INHERIT, DETACH PARTITION); nothing was written',
         '{}', '{}'
     FROM plain p
     WHERE EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE p.oid IN (i.inhparent, i.inhrelid))
@@ -186,7 +186,7 @@ refusals (place, what, object, message, hint, remove, restore) AS (
     UNION ALL
     SELECT
         29, 'one_column_twice', format('%s.%s', p.name, c.name),
-        format('%s.%s cannot be the embedding column and the key or the text too', p.name, c.name),
+        format('%s.%s cannot be both the embedding column and the key or the text', p.name, c.name),
         'name three columns with --id-column, --content-column and --embedding-column; nothing was written',
         '{}', '{}'
     FROM plain p
@@ -212,8 +212,8 @@ refusals (place, what, object, message, hint, remove, restore) AS (
     UNION ALL
     SELECT
         31, 'generated', format('%s.%s', p.name, c.name),
-        format('%s.%s is a generated column, it cannot be written', p.name, c.name),
-        'nothing was written',
+        format('%s.%s is a generated column, which cannot be written', p.name, c.name),
+        'name another column, or make it a plain one with ALTER TABLE .. ALTER COLUMN .. DROP EXPRESSION; nothing was written',
         ARRAY[format('ALTER TABLE %s ALTER COLUMN %I DROP EXPRESSION;', p.name, c.name)], '{}'
     FROM plain p
     JOIN columns c ON c.name = :'embedding_column' AND c.attgenerated <> ''
@@ -228,8 +228,8 @@ refusals (place, what, object, message, hint, remove, restore) AS (
     UNION ALL
     SELECT
         34, 'row_security', p.name,
-        format('%s forces row level security on its owner, so that rows may be hidden from this run', p.name),
-        format('ALTER TABLE %s NO FORCE ROW LEVEL SECURITY for the time of the run, or run as a role with BYPASSRLS; '
+        format('%s forces row level security on its owner, so rows may be hidden from this run', p.name),
+        format('ALTER TABLE %s NO FORCE ROW LEVEL SECURITY during the run, or run as a role with BYPASSRLS; '
             'nothing was written', p.name),
         ARRAY[format('ALTER TABLE %s NO FORCE ROW LEVEL SECURITY;', p.name)],
         ARRAY[format('ALTER TABLE %s FORCE ROW LEVEL SECURITY;', p.name)]
@@ -239,7 +239,7 @@ refusals (place, what, object, message, hint, remove, restore) AS (
     SELECT
         35, 'rights', p.name,
         format('role %s lacks rights that a run on %s needs', current_user, p.name),
-        string_agg(g.lacking, '; ' ORDER BY g.lacking) || '; (nothing was written)',
+        string_agg(g.lacking, '; ' ORDER BY g.lacking) || '; nothing was written',
         array_agg(g.lacking || ';' ORDER BY g.lacking),
         array_agg(regexp_replace(g.lacking, '^GRANT (.*) TO ', 'REVOKE \1 FROM ') || ';' ORDER BY g.lacking)
     FROM plain p

@@ -177,7 +177,7 @@ refusals (place, what, object, message, hint, remove, restore, rules_out) AS (
     SELECT
         300, k.what, format('%s (%s)', k.name, k.kind),
         format('%s (%s) hangs on %s and cannot be kept', k.name, k.kind, k."column"),
-        'drop it for the time of the run and recreate it afterwards; nothing was written',
+        'drop it before the run and recreate it afterwards; nothing was written',
         array_remove(ARRAY[w.remove], NULL),
         CASE WHEN k.what IN ('old_dimension', 'index_too_long', 'index_too_large')
             THEN ARRAY[format('-- %s dimensions do not fit: %s', :dimension, regexp_replace(w.restore, '\s+', ' ', 'g'))]
@@ -194,7 +194,7 @@ refusals (place, what, object, message, hint, remove, restore, rules_out) AS (
     SELECT
         300, 'row_type', format('%s (of the row type of this table)', x.name),
         format('%s (of the row type of this table) hangs on %s and cannot be kept', x.name, x."column"),
-        'drop it for the time of the run and recreate it afterwards; nothing was written',
+        'drop it before the run and recreate it afterwards; nothing was written',
         '{}', '{}', '{rewrite,widen,swap,online,back}'
     FROM (
         SELECT pg_describe_object('pg_catalog.pg_class'::regclass, a.attrelid, a.attnum) AS name, e."column"
@@ -207,7 +207,7 @@ refusals (place, what, object, message, hint, remove, restore, rules_out) AS (
     SELECT
         300, 'storage_plain', 'STORAGE PLAIN (in which no vector of the new dimension fits in a page)',
         format('STORAGE PLAIN (in which no vector of the new dimension fits in a page) hangs on %s and cannot be kept', e."column"),
-        'drop it for the time of the run and recreate it afterwards; nothing was written',
+        'drop it before the run and recreate it afterwards; nothing was written',
         ARRAY[format('ALTER TABLE %s ALTER COLUMN %I SET STORAGE EXTENDED;', e.name, e.attname)],
         ARRAY[format('-- %s dimensions do not fit: ALTER TABLE %s ALTER COLUMN %I SET STORAGE PLAIN;', :dimension, e.name, e.attname)],
         '{rewrite,widen,swap,online,back}'
@@ -217,7 +217,7 @@ refusals (place, what, object, message, hint, remove, restore, rules_out) AS (
     SELECT
         300, 'default', format('the default of %s, a vector of the old dimension', e."column"),
         format('the default of %s, a vector of the old dimension, cannot be kept', e."column"),
-        'drop it for the time of the run and recreate it afterwards; nothing was written',
+        'drop it before the run and recreate it afterwards; nothing was written',
         ARRAY[format('ALTER TABLE %s ALTER COLUMN %I DROP DEFAULT;', e.name, e.attname)],
         ARRAY[format('-- %s dimensions do not fit: ALTER TABLE %s ALTER COLUMN %I SET DEFAULT %s;', :dimension, e.name, e.attname,
             regexp_replace(pg_get_expr(d.adbin, d.adrelid), '\s+', ' ', 'g'))],
@@ -230,7 +230,7 @@ refusals (place, what, object, message, hint, remove, restore, rules_out) AS (
     SELECT
         310, 'update_rule', e.name,
         format('%s has a rule ON UPDATE, which would fire', e.name),
-        'drop the rule for the time of the run and recreate it afterwards; nothing was written',
+        'drop the rule before the run and recreate it afterwards; nothing was written',
         array_agg(format('DROP RULE %I ON %s;', r.rulename, e.name) ORDER BY r.rulename),
         array_agg(pg_get_ruledef(r.oid) ORDER BY r.rulename),
         '{widen,swap,fill,online,back}'

@@ -54,7 +54,7 @@ refusals (place, what, object, message, hint, remove, restore, rules_out, level)
     SELECT
         300, 'view', d.name,
         format('%s hangs on %s and cannot be kept', d.name, e."column"),
-        'drop it for the time of the run and recreate it afterwards; nothing was written',
+        'drop it before the run and recreate it afterwards; nothing was written',
         ARRAY[format('DROP %s %s;', v.what, v.name)],
         ARRAY[pg_catalog.concat_ws(E'\n',
                 pg_catalog.format('CREATE %s %s', v.what, v.name)

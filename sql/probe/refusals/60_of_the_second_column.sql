@@ -60,8 +60,8 @@ refusals (place, what, object, message, hint, remove, restore, rules_out) AS (
     UNION ALL
     SELECT
         210, 'not_null', e."column",
-        format('%s is NOT NULL, which a column that is filled beside it cannot be', e."column"),
-        'ALTER TABLE .. ALTER COLUMN .. DROP NOT NULL for the time of the run, or run without --online; nothing was written',
+        format('%s is NOT NULL, and the second column cannot be while it is filled', e."column"),
+        'ALTER TABLE .. ALTER COLUMN .. DROP NOT NULL during the run, or run without --online; nothing was written',
         ARRAY[format('ALTER TABLE %s ALTER COLUMN %I DROP NOT NULL;', e.name, e.attname)],
         ARRAY[format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL;', e.name, e.attname)],
         '{online}'
@@ -70,8 +70,8 @@ refusals (place, what, object, message, hint, remove, restore, rules_out) AS (
     UNION ALL
     SELECT
         400 + c.place, 'name_taken', format('%s.%I', e.name, c.name),
-        format('%s has a column %s already, and the run is to add one of that name', e.name, c.name),
-        format('rename it, or drop it where an earlier run left it: ALTER TABLE %s RENAME COLUMN %s TO ..; nothing was written',
+        format('%s already has a column %s, and the run adds one of that name', e.name, c.name),
+        format('rename it with ALTER TABLE %s RENAME COLUMN %s TO .., or drop it if an earlier run left it; nothing was written',
             e.name, c.name),
         ARRAY[format('ALTER TABLE %s RENAME COLUMN %I TO %I;', e.name, c.name, c.name || '_aside')],
         ARRAY[format('ALTER TABLE %s RENAME COLUMN %I TO %I;', e.name, c.name || '_aside', c.name)],

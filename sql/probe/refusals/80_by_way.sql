@@ -54,7 +54,7 @@ told AS (
     SELECT
         s.nr, s.way, s.what, s.message, s.not_at_all,
         s.hint || CASE WHEN s.place = 300 THEN
-            coalesce(E'\nThese statements remove it, as far as there are any:\n' || s.remove, '') || coalesce(E'\nThese make it again afterwards:\n' || s.restore, '')
+            coalesce(E'\nThese statements remove it; some objects have none:\n' || s.remove, '') || coalesce(E'\nThese make it again afterwards:\n' || s.restore, '')
             ELSE '' END AS hint
     FROM said s
 ),

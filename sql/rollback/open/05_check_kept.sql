@@ -17,7 +17,7 @@ SELECT
               AND k.model_hash IS NOT NULL),
         format('no former vectors of %I.%I.%I are kept, or they are of no registered model; nothing was changed',
             x.table_schema, x.table_name, x.column_name),
-        'there is no way back: re-embed with the former model'),
+        'there is no way back; re-embed with the former model'),
     vestige_sql.require(
         NOT EXISTS (
             SELECT
@@ -25,5 +25,5 @@ SELECT
             WHERE r.table_schema = x.table_schema AND r.table_name = x.table_name AND r.column_name = x.column_name
               AND r.state IN ('staging', 'filling', 'applied')),
         format('a run is open on %I.%I.%I; nothing was changed', x.table_schema, x.table_name, x.column_name),
-        'end it first: vestige-sql migrate status says how')
+        'end it first; vestige-sql migrate status says how')
 FROM (SELECT :'schema'::text, :'table'::text, :'embedding_column'::text) AS x (table_schema, table_name, column_name);
