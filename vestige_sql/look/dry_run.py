@@ -22,7 +22,7 @@ def dry_run_reembed(
     target: Target = VESTIGE,
     calibrate: bool = False,
 ) -> DryRunSummary:
-    """Return what :func:`run_reembed` would do. Never calls the encoder, and writes nothing.
+    """Return what :func:`run_reembed` would do. Writes nothing, and calls the encoder only to ``calibrate``.
 
     ``calibrate`` also predicts the run's time and disk space. It encodes some of the texts, and tries the run on a
     small copy, in a transaction that is never committed. Raises :class:`BadEmbedding` if the model returns a vector
