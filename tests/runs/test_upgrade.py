@@ -667,7 +667,7 @@ def test_a_released_file_may_move_and_change_and_go(
     upgraded: str, released_conn: Conn, doctored: Path, place: str | None
 ) -> None:
     if place:
-        edit(doctored / UNUSED, "-- Say on", "-- Have it said on")
+        edit(doctored / UNUSED, "\n\n", "\n\n-- edited\n")
     move(doctored, UNUSED, place)
     assert len(restage(upgraded).texts) == 4
     check_done(released_conn, NEW, "half_staged")
