@@ -232,7 +232,7 @@ class Writer(threading.Thread):
         elif what == "case":
             keys = [key(n) for n in some(live, 6)]
             self._both(conn, "UPDATE {table} SET {text} = upper({text}::text) WHERE {id} = ANY(%s)", (keys,))
-        elif what == "key" and free:
+        elif what == "key" and live and free:
             n, other = choose.choice(sorted(live)), choose.choice(sorted(free))
             self._both(conn, "UPDATE {table} SET {id} = %s WHERE {id} = %s", (key(other), key(n)))
             live ^= {n, other}
