@@ -62,11 +62,12 @@ def script_up() -> str:
 
 
 def _script_lines() -> Iterator[str]:
+    values = version_values()
     yield f"-- The functions of vestige-sql {package_version()}, for a database that has its migrations already."
     yield "-- Run it in one transaction, which it neither begins nor commits."
     for step in [*functions(), *(step for step in steps.folder("upgrade") if not step.is_gexec)]:
         yield f"\n-- sql/{step.name}\n-- SHA-256 {step.sha256}\n--"
-        yield step.render(version_values()).rstrip()
+        yield step.render(values).rstrip()
 
 
 def check_version(conn: psycopg.Connection[Any], server: dict[str, Any], *, only_newer: bool = False) -> None:
@@ -93,20 +94,14 @@ def check_version(conn: psycopg.Connection[Any], server: dict[str, Any], *, only
             f"install the version that the database is at: pip install 'vestige-sql=={version}'; {_NOTHING}",
         )
     if version is None:
-        raise VersionMismatch(
-            f"database {server['database']} has the migrations of vestige-sql and is at no version, and this is {ours}",
-            f"run: vestige-sql migrate up; {_NOTHING}",
+        what = f"has the migrations of vestige-sql and is at no version, and this is {ours}"
+    elif version == ours:
+        what = (
+            f"is at version {version} of vestige-sql as this is, and differs in {functions_differ or 'its migrations'}"
         )
-    if version == ours:
-        raise VersionMismatch(
-            f"database {server['database']} is at version {version} of vestige-sql as this is, and differs in "
-            f"{functions_differ or 'its migrations'}",
-            f"run: vestige-sql migrate up; {_NOTHING}",
-        )
-    raise VersionMismatch(
-        f"database {server['database']} is at version {version} of vestige-sql, and this is {ours}, which is newer",
-        f"run: vestige-sql migrate up; {_NOTHING}",
-    )
+    else:
+        what = f"is at version {version} of vestige-sql, and this is {ours}, which is newer"
+    raise VersionMismatch(f"database {server['database']} {what}", f"run: vestige-sql migrate up; {_NOTHING}")
 
 
 def _migration_files() -> list[Path]:

@@ -6,6 +6,9 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
+
+import psycopg
 
 from vestige_sql import steps
 from vestige_sql.encode.embedder import Embedder, ModelSignature
@@ -31,6 +34,7 @@ from vestige_sql.reembed.job import Job, build_pending_indexes, nothing_to_do
 from vestige_sql.reembed.progress import Progress
 from vestige_sql.reembed.run import Run
 from vestige_sql.reembed.session import claimed_session
+from vestige_sql.reembed.target import Probed
 from vestige_sql.report import ReembedReport
 from vestige_sql.steps import plans
 
@@ -165,17 +169,22 @@ def register_model(conninfo: str, signature: ModelSignature, *, target: Target =
         if probed.model == signature and probed.typmod == signature.dimension:
             return False
         check_dimension(signature)
-        values = probed.values | {
-            "dimension": signature.dimension,
-            "model_name": signature.name,
-            "model_hash": signature.hash,
-            "lock_timeout": "10s",
-        }
-        with conn.transaction():
-            for step in plans.load("register").steps():
-                steps.run(conn, step, values)
+        register_first(conn, probed, signature)
         log.info("register: %s is in the space of %s", probed.column, signature)
         return True
+
+
+def register_first(conn: psycopg.Connection[Any], probed: Probed, signature: ModelSignature) -> None:
+    """Run the plan ``register`` in one transaction, on a target that has no other model. PostgreSQL's errors pass."""
+    values = probed.values | {
+        "dimension": signature.dimension,
+        "model_name": signature.name,
+        "model_hash": signature.hash,
+        "lock_timeout": "10s",
+    }
+    with conn.transaction():
+        for step in plans.load("register").steps():
+            steps.run(conn, step, values)
 
 
 def abort_reembed(conninfo: str, *, target: Target = VESTIGE) -> bool:

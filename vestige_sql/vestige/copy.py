@@ -30,6 +30,7 @@ from vestige_sql.reembed.pgcopy import integer_field
 from vestige_sql.reembed.progress import Progress
 from vestige_sql.reembed.session import claimed_session
 from vestige_sql.reembed.target import Probed, probe
+from vestige_sql.reembed.verbs import register_first
 from vestige_sql.steps import plans
 from vestige_sql.steps.files import Value
 from vestige_sql.vestige.copy_report import BadRow, CopyReport, Counts, summary
@@ -77,7 +78,8 @@ def run_copy(
             source = stack.enter_context(_upgraded(source, in_place=plan.upgrade_in_place))
             report.upgraded = True
         if model is not None and probed.model is None:
-            _register(conn, probed, model)
+            register_first(conn, probed, model)
+            log.info("copy: %s is registered for %s", model, probed.column)
         _copy(conn, source, probed, plan, report, progress or Progress())
         return report
 
@@ -170,19 +172,6 @@ def _upgraded(source: Source, *, in_place: bool) -> Iterator[Source]:
                  path if in_place else f"a temporary copy of {source.path}", source.version, VERSION)  # fmt: skip
         with open_source(path) as upgraded:
             yield upgraded
-
-
-def _register(conn: psycopg.Connection[Any], probed: Probed, model: ModelSignature) -> None:
-    values: dict[str, Value] = probed.values | {
-        "dimension": model.dimension,
-        "model_name": model.name,
-        "model_hash": model.hash,
-        "lock_timeout": "10s",
-    }
-    with conn.transaction():
-        for step in plans.load("register").steps():
-            steps.run(conn, step, values)
-    log.info("copy: %s is registered for %s", model, probed.column)
 
 
 # --- Rows ---
