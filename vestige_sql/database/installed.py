@@ -94,14 +94,20 @@ def check_version(conn: psycopg.Connection[Any], server: dict[str, Any], *, only
             f"install the version that the database is at: pip install 'vestige-sql=={version}'; {_NOTHING}",
         )
     if version is None:
-        what = f"has the migrations of vestige-sql and is at no version, and this is {ours}"
-    elif version == ours:
-        what = (
-            f"is at version {version} of vestige-sql as this is, and differs in {functions_differ or 'its migrations'}"
+        raise VersionMismatch(
+            f"database {server['database']} has the migrations of vestige-sql and is at no version, and this is {ours}",
+            f"run: vestige-sql migrate up; {_NOTHING}",
         )
-    else:
-        what = f"is at version {version} of vestige-sql, and this is {ours}, which is newer"
-    raise VersionMismatch(f"database {server['database']} {what}", f"run: vestige-sql migrate up; {_NOTHING}")
+    if version == ours:
+        raise VersionMismatch(
+            f"database {server['database']} is at version {version} of vestige-sql as this is, and differs in "
+            f"{functions_differ or 'its migrations'}",
+            f"run: vestige-sql migrate up; {_NOTHING}",
+        )
+    raise VersionMismatch(
+        f"database {server['database']} is at version {version} of vestige-sql, and this is {ours}, which is newer",
+        f"run: vestige-sql migrate up; {_NOTHING}",
+    )
 
 
 def _migration_files() -> list[Path]:
