@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vestige_sql.resources import resource_dir
+
 NEWEST = 40
 """A version with all that a newer Vestige may have, tenancy included."""
 
@@ -74,6 +76,123 @@ def build(path: Path, version: int = 15, tables: Mapping[str, Iterable[Mapping[s
     conn.commit()
     conn.close()
     return path
+
+
+# What the versions after 15 changed of what a copy reads, table by table as Vestige's own migrations leave them.
+_SINCE = {
+    16: """
+        CREATE TABLE embedding_model (
+            id INTEGER PRIMARY KEY CHECK (id = 1), name TEXT NOT NULL, dimension INTEGER NOT NULL, hash TEXT NOT NULL,
+            created_at TEXT NOT NULL);
+        ALTER TABLE knowledge_nodes ADD COLUMN domains TEXT NOT NULL DEFAULT '[]';
+        ALTER TABLE knowledge_nodes ADD COLUMN domain_scores TEXT NOT NULL DEFAULT '{}';
+        CREATE TABLE domains (
+            id TEXT PRIMARY KEY, label TEXT NOT NULL, centroid BLOB, top_terms TEXT NOT NULL DEFAULT '[]',
+            memory_count INTEGER NOT NULL DEFAULT 0, created_at TEXT NOT NULL);""",
+    17: """
+        ALTER TABLE knowledge_nodes ADD COLUMN source_system TEXT;
+        ALTER TABLE knowledge_nodes ADD COLUMN source_id TEXT;
+        ALTER TABLE knowledge_nodes ADD COLUMN source_url TEXT;
+        ALTER TABLE knowledge_nodes ADD COLUMN source_updated_at TEXT;
+        ALTER TABLE knowledge_nodes ADD COLUMN content_hash TEXT;
+        ALTER TABLE knowledge_nodes ADD COLUMN synced_at TEXT;
+        ALTER TABLE knowledge_nodes ADD COLUMN source_project TEXT;
+        ALTER TABLE knowledge_nodes ADD COLUMN source_type TEXT;
+        ALTER TABLE knowledge_nodes ADD COLUMN source_author TEXT;""",
+    28: """
+        CREATE TABLE embedding_profiles (
+            profile_id TEXT PRIMARY KEY, model_id TEXT NOT NULL, immutable_model_revision TEXT NOT NULL,
+            verified_model_artifact_hashes TEXT NOT NULL DEFAULT '[]', runtime_backend TEXT NOT NULL,
+            embedding_dimension INTEGER NOT NULL CHECK (embedding_dimension > 0), normalization_method TEXT NOT NULL,
+            document_encoding_template TEXT NOT NULL, query_encoding_template TEXT NOT NULL,
+            maximum_token_limit INTEGER NOT NULL CHECK (maximum_token_limit > 0), chunking_strategy TEXT NOT NULL,
+            status TEXT NOT NULL, installed_at TEXT, last_verified_at TEXT, runtime_metadata TEXT,
+            verification TEXT NOT NULL DEFAULT '{}', evaluation TEXT, failure TEXT, created_at TEXT NOT NULL,
+            updated_at TEXT NOT NULL);
+        CREATE TABLE embedding_profile_state (
+            singleton INTEGER PRIMARY KEY CHECK (singleton = 1),
+            active_profile_id TEXT NOT NULL REFERENCES embedding_profiles (profile_id), previous_profile_id TEXT,
+            activated_at TEXT NOT NULL, updated_at TEXT NOT NULL);
+        CREATE TABLE embedding_profile_vectors (
+            profile_id TEXT NOT NULL REFERENCES embedding_profiles (profile_id) ON DELETE CASCADE,
+            node_id TEXT NOT NULL REFERENCES knowledge_nodes (id) ON DELETE CASCADE, embedding BLOB NOT NULL,
+            dimensions INTEGER NOT NULL CHECK (dimensions > 0), model TEXT NOT NULL, created_at TEXT NOT NULL,
+            PRIMARY KEY (profile_id, node_id));
+        CREATE TABLE embedding_profile_manifests (
+            profile_id TEXT PRIMARY KEY REFERENCES embedding_profiles (profile_id) ON DELETE CASCADE,
+            manifest_json TEXT NOT NULL, manifest_hash TEXT NOT NULL,
+            vector_count INTEGER NOT NULL DEFAULT 0 CHECK (vector_count >= 0),
+            index_member_count INTEGER NOT NULL DEFAULT 0 CHECK (index_member_count >= 0), index_integrity_hash TEXT,
+            updated_at TEXT NOT NULL);""",
+    32: """
+        CREATE TABLE vector_journal (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT, profile_id TEXT NOT NULL, node_id TEXT NOT NULL,
+            op TEXT NOT NULL CHECK (op IN ('upsert', 'delete')),
+            at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')));
+        CREATE TRIGGER trg_vector_journal_insert AFTER INSERT ON embedding_profile_vectors BEGIN
+            INSERT INTO vector_journal (profile_id, node_id, op) VALUES (NEW.profile_id, NEW.node_id, 'upsert');
+        END;""",
+}
+
+LEGACY_PROFILE = "nomic-v1.5-legacy-raw-256"
+
+
+def build_real(path: Path, version: int, tables: Mapping[str, Iterable[Mapping[str, Any]]]) -> Path:
+    """Make the database ``path`` with the tables of Vestige's own ``version``, 15 or newer, and the given rows.
+
+    Only what a copy reads is there of the versions after 15. A value for a column that the version lacks is left out.
+    """
+    conn = sqlite3.connect(path)
+    conn.executescript((resource_dir("migrations") / "sqlite" / "version_15.sql").read_text(encoding="utf-8"))
+    for since, statements in _SINCE.items():
+        if since <= version:
+            conn.executescript(statements)
+    conn.execute("INSERT INTO schema_version VALUES (?, '2026-01-01')", (version,))
+    for table, rows in tables.items():
+        names = {name for (name,) in conn.execute("SELECT name FROM pragma_table_info(?)", (table,))}
+        for row in rows:
+            given = {name: value for name, value in row.items() if name in names}
+            marks = ", ".join("?" * len(given))
+            conn.execute(f"INSERT INTO {table} ({', '.join(given)}) VALUES ({marks})", tuple(given.values()))
+    conn.commit()
+    conn.close()
+    return path
+
+
+def profile(name: str, model: str, dimension: int, **values: Any) -> dict[str, Any]:
+    """A row of ``embedding_profiles``."""
+    return {
+        "profile_id": name,
+        "model_id": model,
+        "immutable_model_revision": "0" * 40,
+        "runtime_backend": "onnx",
+        "embedding_dimension": dimension,
+        "normalization_method": "l2",
+        "document_encoding_template": "search_document: {content}",
+        "query_encoding_template": "search_query: {query}",
+        "maximum_token_limit": 8192,
+        "chunking_strategy": "none",
+        "status": "ready",
+        "created_at": "2026-01-01",
+        "updated_at": "2026-01-01",
+    } | values
+
+
+def active(name: str) -> list[dict[str, Any]]:
+    """The rows of ``embedding_profile_state``, with ``name`` as the active profile."""
+    return [
+        {"singleton": 1, "active_profile_id": name, "activated_at": "2026-01-01", "updated_at": "2026-01-01"},
+    ]
+
+
+def vectors(vector: Sequence[float], **values: Any) -> dict[str, Any]:
+    """The columns of a row of either table of vectors that say what ``vector`` is."""
+    return {
+        "embedding": blob(vector),
+        "dimensions": len(vector),
+        "model": MODEL,
+        "created_at": "2026-01-02T03:04:05+00:00",
+    } | values
 
 
 def change(path: Path, statement: str, *values: Any) -> None:

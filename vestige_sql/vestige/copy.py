@@ -35,7 +35,8 @@ from vestige_sql.steps import plans
 from vestige_sql.steps.files import Value
 from vestige_sql.vestige.copy_report import BadRow, CopyReport, Counts, summary
 from vestige_sql.vestige.source import VERSION, Row, Source, Table, open_source, upgrade
-from vestige_sql.vestige.whose import NOTHING, settle_model
+from vestige_sql.vestige.vectors import NEWEST_KNOWN, Kept
+from vestige_sql.vestige.whose import NOTHING, said_of_vectors, settle_model
 
 log = logging.getLogger("vestige_sql")
 
@@ -72,15 +73,15 @@ def run_copy(
         conn, probed = stack.enter_context(claimed_session(conninfo, VESTIGE, "copy"))
         stack.enter_context(steps.translated(_STATE))
         _check_tables(conn, probed)
-        model = settle_model(conn, source, probed, plan, signature)
-        report = _report(conn, source, probed, model)
+        model, kept = settle_model(conn, source, probed, plan, signature)
+        report = _report(conn, source, probed, model, kept)
         if source.version < VERSION:
             source = stack.enter_context(_upgraded(source, in_place=plan.upgrade_in_place))
             report.upgraded = True
         if model is not None and probed.model is None:
             register_first(conn, probed, model)
             log.info("copy: %s is registered for %s", model, probed.column)
-        _copy(conn, source, probed, plan, report, progress or Progress())
+        _copy(conn, source, probed, plan, kept, report, progress or Progress())
         return report
 
 
@@ -101,10 +102,10 @@ def dry_run_copy(
         _check_version(source, plan)
         probed = probe(conn, VESTIGE, verb="copy")
         _check_tables(conn, probed)
-        model = settle_model(conn, source, probed, plan, signature)
-        report = _report(conn, source, probed, model)
+        model, kept = settle_model(conn, source, probed, plan, signature)
+        report = _report(conn, source, probed, model, kept)
         report.dry_run = True
-        _copy(conn, source, probed, plan, report, progress or Progress())
+        _copy(conn, source, probed, plan, kept, report, progress or Progress())
         if source.version < VERSION:
             report.notes.append(f"the source would first be upgraded from version {source.version} to {VERSION}")
         return report
@@ -137,7 +138,9 @@ def _check_tables(conn: psycopg.Connection[Any], probed: Probed) -> None:
         )
 
 
-def _report(conn: psycopg.Connection[Any], source: Source, probed: Probed, model: ModelSignature | None) -> CopyReport:
+def _report(
+    conn: psycopg.Connection[Any], source: Source, probed: Probed, model: ModelSignature | None, kept: Kept | None
+) -> CopyReport:
     there = steps.query(conn, "from_sqlite/look/20_count.sql", probed.values)[0]
     report = CopyReport(
         str(source.path),
@@ -147,16 +150,22 @@ def _report(conn: psycopg.Connection[Any], source: Source, probed: Probed, model
         columns_left_behind=source.columns_left_behind,
         model=model,
     )
-    if vectors := source.counts.get("node_embeddings"):
-        report.tables["node_embeddings"].presented = vectors
-        if model is None:
-            report.notes.append("vectors are not copied; vestige-sql migrate reembed encodes the memories")
     if model is not None and probed.indexes:
         report.notes.append(
             f"each vector is inserted into {', '.join(index['name'] for index in probed.indexes)}, which takes far "
             "longer than building it afterwards: for many rows drop it first; vestige-sql migrate reembed then builds "
             "it"
         )
+    if source.version > NEWEST_KNOWN:
+        report.notes.append(
+            f"the source has version {source.version}, and {NEWEST_KNOWN} is the newest that is known: its rows are "
+            "read by the names of their tables and columns; compare some, or update vestige-sql first"
+        )
+    if source.vectors is not None:
+        report.tables["node_embeddings"].presented = source.vectors.presented(kept)
+        with source.reading():
+            report.profile, report.vectors_left, notes = said_of_vectors(source, model, kept)
+        report.notes += notes
     return report
 
 
@@ -182,6 +191,7 @@ def _copy(
     source: Source,
     probed: Probed,
     plan: CopyPlan,
+    kept: Kept | None,
     report: CopyReport,
     progress: Progress,
 ) -> None:
@@ -196,7 +206,7 @@ def _copy(
         total = source.counts[table.name]
         said = time.monotonic()
         with progress.rows(total, 0, table.name):
-            for batch in _read_ahead(_batches(source, table, plan, report)):
+            for batch in _read_ahead(_batches(source, table, plan, kept)):
                 with conn.transaction(force_rollback=report.dry_run):
                     _stage(conn, table, probed.values, batch, report)
                 progress.advance(len(batch.rows))
@@ -207,7 +217,7 @@ def _copy(
     if report.model is not None:
         for key in source.vectors_without_memory():
             _bad(report, BadRow("node_embeddings", key, "the source has no memory with this node_id"))
-    if "node_embeddings" in source.columns:
+    if "node_embeddings" in source.columns or source.vectors is not None:
         log.info("copy: node_embeddings: %s", summary(report.tables["node_embeddings"]))
     report.duration_secs = time.monotonic() - started
     if any(row.table == "node_embeddings" for row in report.errors):
@@ -233,10 +243,10 @@ def _read_ahead(batches: Iterator[_Batch]) -> Iterator[_Batch]:
             yield batch
 
 
-def _batches(source: Source, table: Table, plan: CopyPlan, report: CopyReport) -> Iterator[_Batch]:
+def _batches(source: Source, table: Table, plan: CopyPlan, kept: Kept | None) -> Iterator[_Batch]:
     rows: list[Row] = []
     size = 0
-    for row in source.rows(table, report.model.dimension if report.model else None):
+    for row in source.rows(table, kept):
         if rows and (len(rows) == plan.batch_size or size + row.size > BATCH_BYTES):
             yield _batch(rows)
             rows, size = [], 0

@@ -40,7 +40,9 @@ class CopyReport:
 
     ``left_behind`` are the tables that have no place in PostgreSQL, with their number of rows, and
     ``columns_left_behind`` the columns of other tables that have none. ``model`` is the model of the copied vectors,
-    None if no vectors are copied. ``duration_secs`` is in seconds.
+    None if no vectors are copied. ``profile`` is the source's active embedding profile, None if it has none.
+    ``vectors_left`` says how many vectors stay behind, by the reason: their memories have none in PostgreSQL until they
+    are re-embedded. ``duration_secs`` is in seconds.
     """
 
     source: str
@@ -52,6 +54,8 @@ class CopyReport:
     left_behind: dict[str, int] = field(default_factory=dict)
     columns_left_behind: dict[str, list[str]] = field(default_factory=dict)
     model: ModelSignature | None = None
+    profile: str | None = None
+    vectors_left: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     duration_secs: float = 0.0
 

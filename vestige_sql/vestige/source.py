@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,7 +18,9 @@ from typing import Any
 
 from vestige_sql.errors import SourceError
 from vestige_sql.resources import resource_dir
+from vestige_sql.vestige import vectors
 from vestige_sql.vestige.values import PLACED, SqliteValue, json_of, quoted, readable, text_of, vector_of
+from vestige_sql.vestige.vectors import Kept, Vectors
 
 VERSION = 15
 """The version of Vestige's SQLite schema that a source must have, or be upgraded to."""
@@ -78,7 +79,7 @@ TABLES = (
 """In the order in which they are copied: a table comes after those that it refers to."""
 
 _EMBEDDINGS = "node_embeddings"
-_HAVE_A_PLACE = {table.name for table in TABLES} | {_EMBEDDINGS, "embedding_model", "schema_version"}
+_HAVE_A_PLACE = {table.name for table in TABLES} | {"schema_version"} | vectors.PLACED
 
 
 @dataclass(frozen=True)
@@ -99,19 +100,6 @@ class Row:
         return sum(len(value) for value in self.fields if value)
 
 
-@dataclass(frozen=True)
-class SourceModel:
-    """The model of the source's vectors, as far as the source states it: ``name`` and ``hash`` may be None."""
-
-    name: str | None
-    dimension: int
-    hash: str | None
-
-    def __str__(self) -> str:
-        hashed = f", hash {self.hash[:12]}" if self.hash else ""
-        return f"{self.name or 'a model without a name'} ({self.dimension} dimensions{hashed})"
-
-
 @dataclass
 class Source:
     """An open source. ``columns`` and ``counts`` (rows) are by the table's name; full-text indexes are left out."""
@@ -121,10 +109,12 @@ class Source:
     version: int
     columns: dict[str, list[str]]
     counts: dict[str, int]
-    models: dict[str | None, int]
-    """How many vectors each model's name has in ``node_embeddings``."""
-    model: SourceModel | None
-    """The model of most vectors, None if there are no vectors."""
+    vectors: Vectors | None
+    """The live vectors, None if there are none or they cannot be read."""
+    unreadable: str | None
+    """What keeps the vectors from being read, None if nothing does."""
+    unknown: list[str]
+    """The tables of a schema newer than the newest known one that may have vectors."""
 
     @property
     def tables(self) -> list[Table]:
@@ -146,8 +136,8 @@ class Source:
         }
         return {name: columns for name, columns in found.items() if columns}
 
-    def rows(self, table: Table, dimension: int | None) -> Iterator[Row]:
-        """Yield the rows of ``table``, with vectors of ``dimension`` elements, or without vectors if it is None."""
+    def rows(self, table: Table, kept: Kept | None) -> Iterator[Row]:
+        """Yield the rows of ``table``, with the vectors that are ``kept``, or without vectors if it is None."""
         own = self.columns[table.name]
         rest = [column for column in own if column not in table.places and column != table.vector]
         selected = [*table.places, *rest] if table.has_metadata else [*table.places, *table.key]
@@ -157,17 +147,19 @@ class Source:
         if table.vector in own:
             vector = [table.vector]
             select.append(f"t.{quoted(table.vector)}")
-        elif table.name == "knowledge_nodes" and self.model is not None and dimension is not None:
-            vector = [name for name in self.columns[_EMBEDDINGS] if name != "node_id"]
+        elif table.name == "knowledge_nodes" and self.vectors is not None and kept is not None:
+            vector = [name for name in self.vectors.columns if name != "node_id"]
             select += [f"e.{quoted(name)}" for name in vector]
-            source += f" LEFT JOIN {_EMBEDDINGS} AS e ON e.node_id = t.id"
+            source += f" LEFT JOIN {self.vectors.table} AS e ON {self.vectors.live('t', 'e')}"
+            source += f" AND {self.vectors.taken('e', kept)}"
+        dimension = kept.dimension if kept is not None and (kept.centroids or table.vector != "centroid") else None
         twice = self._ids_of_several(table)
         seen: set[str] = set()
         with self.reading():
             for found in self.conn.execute(f"SELECT {', '.join(select)} FROM {source}"):
                 named = dict(zip(selected, found, strict=False))
-                vectors = dict(zip(vector, found[len(selected) :], strict=True))
-                row = _row(table, named, rest, vectors, dimension)
+                own_vector = dict(zip(vector, found[len(selected) :], strict=True))
+                row = _row(table, named, rest, own_vector, dimension)
                 if twice and row.key.lower() in twice:
                     if row.key.lower() in seen:
                         row = Row(row.key, "another row has the same id, but for upper and lower case", row.fields)
@@ -183,13 +175,10 @@ class Source:
             return {readable(key) for (key,) in self.conn.execute(query)}
 
     def vectors_without_memory(self) -> Iterator[str]:
-        """Yield the ids in ``node_embeddings`` that no memory has."""
-        with self.reading():
-            for (key,) in self.conn.execute(
-                f"SELECT e.node_id FROM {_EMBEDDINGS} AS e"
-                " WHERE NOT EXISTS (SELECT 1 FROM knowledge_nodes AS t WHERE t.id = e.node_id)"
-            ):
-                yield readable(key)
+        """Yield the ids of live vectors that no memory has."""
+        if self.vectors is not None:
+            with self.reading():
+                yield from vectors.of_no_memory(self.conn, self.vectors)
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -227,8 +216,9 @@ def upgrade(source: Source, path: Path) -> None:
 
     ``path`` is the source's own file, which must be closed, or another one, into which the source is copied first.
     Tables and columns of that version that are missing are added, with their defaults, and ``schema_version`` is set
-    to 15. Nothing is dropped, and rows change only by those defaults. This is not Vestige's own migration: see the
-    header of ``migrations/sqlite/version_15.sql``. Raises :class:`SourceError` if SQLite refuses.
+    to 15. Nothing is dropped, and rows change only by those defaults. If ``has_embedding`` was missing, it then says
+    which memories have a vector. This is not Vestige's own migration: see the header of
+    ``migrations/sqlite/version_15.sql``. Raises :class:`SourceError` if SQLite refuses.
     """
     if path != source.path:
         with source.reading(), _closing(sqlite3.connect(path)) as copy:
@@ -241,6 +231,7 @@ def upgrade(source: Source, path: Path) -> None:
     ):
         wanted.executescript(script)
         conn.execute("BEGIN IMMEDIATE")
+        flagged = "has_embedding" in {name.lower() for name, *_ in _columns(conn, "knowledge_nodes")}
         for table, create in wanted.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'").fetchall():
             there = {name.lower() for name, *_ in _columns(conn, table)}
             if not there:
@@ -252,6 +243,10 @@ def upgrade(source: Source, path: Path) -> None:
                     given = f" DEFAULT {default}" if default is not None else ""
                     constraint = " NOT NULL" if not_null and given else ""
                     conn.execute(f"ALTER TABLE {quoted(table)} ADD COLUMN {quoted(name)} {kind}{constraint}{given}")
+        if not flagged:
+            conn.execute(
+                f"UPDATE knowledge_nodes SET has_embedding = 1 WHERE id IN (SELECT node_id FROM {_EMBEDDINGS})"
+            )
         conn.execute("DELETE FROM schema_version")
         conn.execute("INSERT INTO schema_version (version, applied_at) VALUES (?, datetime('now'))", (VERSION,))
         conn.execute("COMMIT")
@@ -284,11 +279,6 @@ def _inspected(path: Path, conn: sqlite3.Connection) -> Source:
             f"name the file that Vestige writes with --sqlite-path; the tables of this one are: "
             f"{', '.join(names) or 'none'}; nothing was written",
         )
-    if _EMBEDDINGS in columns and not {"node_id", "embedding"} <= set(columns[_EMBEDDINGS]):
-        raise SourceError(
-            f"{path}: {_EMBEDDINGS} has no columns node_id and embedding",
-            "name a database of Vestige's layout with --sqlite-path; nothing was written",
-        )
     counts = {name: conn.execute(f"SELECT count(*) FROM {quoted(name)}").fetchone()[0] for name in names}
     version = 0
     if "version" in columns.get("schema_version", []):
@@ -298,53 +288,17 @@ def _inspected(path: Path, conn: sqlite3.Connection) -> Source:
             f"{path}: the version in schema_version is {version!r}, not a number",
             "the file is damaged, or not Vestige's: name another one with --sqlite-path; nothing was written",
         )
-    models, model = _models(conn, columns)
+    found, unreadable = vectors.find(conn, columns, counts)
+    unknown = vectors.unknown_tables(conn, columns) if version > vectors.NEWEST_KNOWN else []
     conn.text_factory = bytes
-    return Source(path, conn, version, columns, counts, models, model)
-
-
-def _models(
-    conn: sqlite3.Connection, columns: Mapping[str, list[str]]
-) -> tuple[dict[str | None, int], SourceModel | None]:
-    """Return how many vectors each model's name has, and the model of most of them."""
-    if _EMBEDDINGS not in columns:
-        return {}, None
-    name, said = (one if one in columns[_EMBEDDINGS] else "NULL" for one in ("model", "dimensions"))
-    names: Counter[str | None] = Counter()
-    lengths: Counter[int] = Counter()
-    for model, dimensions, size, rows in conn.execute(
-        f"SELECT {name}, {said}, length(CAST(embedding AS BLOB)), count(*) FROM {_EMBEDDINGS} GROUP BY 1, 2, 3"
-    ):
-        names[model] += rows
-        if size and size % 4 == 0:
-            lengths[size // 4] += rows
-        elif isinstance(dimensions, int):
-            lengths[dimensions] += 0
-    if not names:
-        return {}, None
-    # If no vector is whole, the dimension that they state counts. Each faulty vector is reported when it is read.
-    dimension = lengths.most_common(1)[0][0] if lengths else 1
-    registry = set(columns.get("embedding_model", []))
-    registered, hashed = None, None
-    if registry:
-        fields = [f"model_{one}" if f"model_{one}" in registry else one for one in ("name", "hash")]
-        select = ", ".join(quoted(one) if one in registry else "NULL" for one in (*fields, "dimension"))
-        row = conn.execute(f"SELECT {select} FROM embedding_model LIMIT 1").fetchone()
-        registered, hashed, of = row or (None, None, None)
-        if of != dimension:
-            # A hash registered for another dimension does not describe these vectors.
-            hashed = None
-    if registered is not None:
-        # The registered name counts for vectors without a name. If vectors have another name, there are two models.
-        names[registered] += names.pop(None, 0)
-    return dict(names), SourceModel(names.most_common(1)[0][0], dimension, hashed)
+    return Source(path, conn, version, columns, counts, found, unreadable, unknown)
 
 
 def _row(
     table: Table,
     named: Mapping[str, SqliteValue],
     rest: list[str],
-    vectors: Mapping[str, SqliteValue],
+    own_vector: Mapping[str, SqliteValue],
     dimension: int | None,
 ) -> Row:
     problems = []
@@ -361,10 +315,10 @@ def _row(
     bad_vector = None
     vector = None
     if table.vector is not None:
-        if dimension is not None and vectors.get(table.vector) is not None:
+        if dimension is not None and own_vector.get(table.vector) is not None:
             try:
-                vector = vector_of(vectors[table.vector], vectors.get("dimensions"), dimension)
-                kept = {name: json_of(vectors[name]) for name in vectors if name not in PLACED}
+                vector = vector_of(own_vector[table.vector], own_vector.get("dimensions"), dimension)
+                kept = {name: json_of(own_vector[name]) for name in own_vector if name not in PLACED}
                 if kept:
                     extra[_EMBEDDINGS] = kept
             except ValueError as error:
