@@ -7,13 +7,14 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from vestige_sql.database import embedded
 from vestige_sql.database.migrations import migrate_up
 from vestige_sql.encode.embedder import Embedder
 from vestige_sql.encode.onnx import load_embedder
-from vestige_sql.errors import BadEmbedding, EngineError, ModelMismatch, ModelNotFound
+from vestige_sql.errors import BadEmbedding, EngineError, ModelMismatch, ModelNotFound, UsageError
 from vestige_sql.reembed import stage
 from vestige_sql.reembed import verbs as reembed
 from vestige_sql.reembed.target import probe
@@ -510,3 +511,88 @@ def test_max_connections_in_the_file_limits_the_workers(db: str, conn: Conn, tin
     answer = json.loads(done.stdout)
     assert answer["rows_updated"] == 30
     assert [worker["rows"] for worker in answer["workers"]] == [30]
+
+
+# --- A cluster that is not there ---
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """The address of a server that takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
+
+
+@pytest.fixture
+def closed() -> str:
+    """An address at which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return f"127.0.0.1:{listening.getsockname()[1]}"
+
+
+@pytest.fixture
+def another(db: str) -> Iterator[str]:
+    """The address of a server that answers, and speaks no HTTP/2."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            with suppress(OSError):
+                connection, _ = listening.accept()
+                with connection:
+                    connection.recv(64)
+                    connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
+
+
+def stage_at(address: str, db: str, tiny: Path) -> subprocess.CompletedProcess[str]:
+    """Run ``migrate stage`` on the cluster at ``address``, in a process that knows no other."""
+    return subprocess.run(
+        [sys.executable, "-m", "vestige_sql", "migrate", "stage", "--postgres-url", db, "--model", str(tiny),
+         "--dimension", "32", "--engine", "ray", "--json"],
+        capture_output=True, text=True, env=os.environ | {"RAY_ADDRESS": address}, check=False,
+        # The promise is 15 seconds; a busy machine needs some to start Python.
+        timeout=30,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("there", "says"),
+    [("closed", "no Ray answers at"), ("silent", "no Ray answers at"), ("another", "is not the head node of a Ray")],
+)
+def test_an_address_where_no_cluster_answers_is_an_error_soon(
+    there: str, says: str, db: str, conn: Conn, tiny: Path, request: pytest.FixtureRequest
+) -> None:
+    pytest.importorskip("ray")
+    address = request.getfixturevalue(there)
+    seed(conn, 10, OLD)
+    done = stage_at(address, db, tiny)
+    assert done.returncode == 1, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["kind"] == "EngineError"
+    assert says in answer["error"]
+    assert address in answer["error"]
+    assert "ray status" in answer["hint"]
+    assert "Traceback" not in done.stderr
+
+
+def test_where_nothing_is_pending_no_cluster_is_asked_for(db: str, conn: Conn, tiny: Path, closed: str) -> None:
+    pytest.importorskip("ray")
+    seed(conn, 10, OLD)
+    stage_reembed(db, load_embedder(tiny))
+    done = stage_at(closed, db, tiny)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["rows_encoded"] == 0
+    conn.execute(
+        "UPDATE knowledge_nodes SET content = content || '!' WHERE id IN (SELECT id FROM knowledge_nodes LIMIT 1)"
+    )
+    assert "no Ray answers" in stage_at(closed, db, tiny).stderr
+
+
+def test_the_address_of_a_ray_client_is_refused_wherever_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ray")
+    monkeypatch.setenv("RAY_ADDRESS", "ray://127.0.0.1:10001")
+    with pytest.raises(UsageError, match="Ray Client"):
+        RayEngine()

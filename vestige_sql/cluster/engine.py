@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
+import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
@@ -30,6 +31,14 @@ from vestige_sql.report import WorkerReport
 
 _CORES_PER_WORKER = 4
 _CONNECTIONS_PER_WORKER = 2
+
+_CHECK_CLUSTER = (
+    "name the address that `ray status` prints on the head node, port included (Ray's own is 6379), and check that the "
+    "cluster runs with the same versions of Ray and Python; what is staged stays; nothing more was encoded"
+)
+_ANSWER_SECS = 7.0
+_HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+_HTTP2_SETTINGS = b"\x04"
 
 
 @dataclass
@@ -67,9 +76,10 @@ class RayEngine:
             if getattr(self, name) is not None:
                 check_number(name, getattr(self, name), 1)
         check_number("gpus_per_worker", self.gpus_per_worker, 0, whole=False)
-        if self.address is not None and self.address.startswith("ray://"):
+        address = self.address or os.environ.get("RAY_ADDRESS", "")
+        if address.startswith("ray://"):
             raise UsageError(
-                f"{self.address} is the address of a Ray Client, which cannot run workers for this command",
+                f"{address} is the address of a Ray Client, which cannot run workers for this command",
                 "run the command on a machine of the cluster, or as a job: ray job submit -- vestige-sql migrate ..; "
                 "nothing was written",
             )
@@ -159,17 +169,36 @@ def _connected(address: str | None) -> Iterator[Any]:
     address = address or os.environ.get("RAY_ADDRESS")
     options: dict[str, Any] = {"address": address} if address else {"address": "local", "include_dashboard": False}
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if address:
+        _check_answers(address)
     # Ray writes notes about nodes and workers to stdout, which is for our own answer.
     with redirect_stdout(sys.stderr):
         try:
             ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
-        except Exception as error:
+        # Ray ends the process where the head does not answer.
+        except (Exception, SystemExit) as error:
             where = f"reach Ray at {address}" if address else "start Ray"
-            raise EngineError(
-                f"cannot {where}: {error}",
-                "check that the cluster runs, with the same versions of Ray and Python; nothing was encoded",
-            ) from error
+            raise EngineError(f"cannot {where}: {error}", _CHECK_CLUSTER) from error
         try:
             yield ray
         finally:
             ray.shutdown()
+
+
+def _check_answers(address: str) -> None:
+    """Raise :class:`EngineError` within seconds where no head node answers at ``address``.
+
+    Ray itself tries for minutes. A head node speaks gRPC, so HTTP/2: the server's SETTINGS answer the client's preface
+    (RFC 9113, section 3.4). An ``address`` without a port, such as "auto" or "local", is for Ray to find.
+    """
+    host, separator, port = address.rpartition(":")
+    if not separator or not port.isdecimal():
+        return
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_SECS) as connection:
+            connection.sendall(_HTTP2_PREFACE)
+            answered = connection.recv(9)
+    except (OSError, OverflowError) as error:
+        raise EngineError(f"no Ray answers at {address}: {error}", _CHECK_CLUSTER) from error
+    if answered[3:4] != _HTTP2_SETTINGS:
+        raise EngineError(f"what answers at {address} is not the head node of a Ray cluster", _CHECK_CLUSTER)

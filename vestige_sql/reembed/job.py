@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 import psycopg
 
@@ -142,13 +142,19 @@ class Job:
             with connect(self.run.conninfo) as reader, connect(self.run.conninfo) as writer:
                 yield lambda going_on: stager.run(writer, stager.in_place(reader, going_on=going_on))
         else:
-            with self.run.engine.passes(
-                self.run.conn, stager, self.run.model, self.run.id, self.run.work.rows_total, self.run.progress
-            ) as one_pass:
+            run, passes = self.run, self.run.engine.passes
+            with ExitStack() as started:
+
+                @cache
+                def workers() -> Callable[[str | None], int]:
+                    # Not before there is something for them to do: a cluster may be far away, or gone.
+                    return started.enter_context(
+                        passes(run.conn, stager, run.model, run.id, run.work.rows_total, run.progress)
+                    )
 
                 def by_ranges(_: bool) -> int:
-                    first = steps.query_one(self.run.conn, FIRST, self.run.values)
-                    return 0 if first is None else one_pass(first["after"])
+                    first = steps.query_one(run.conn, FIRST, run.values)
+                    return 0 if first is None else workers()(first["after"])
 
                 yield by_ranges
 
