@@ -8,13 +8,18 @@ from __future__ import annotations
 
 
 class VestigeError(Exception):
-    """The base class: ``str(error)`` is the message, ``hint`` says what to do next (or is empty)."""
+    """The base class: ``str(error)`` is the message, ``hint`` says what to do next (or is empty).
+
+    The hint is a note of the exception too, so that whatever prints the traceback prints it: Alembic, Django, pytest.
+    """
 
     exit_code = 1
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
         self.hint = hint
+        if hint:
+            self.add_note(hint)
 
 
 class UsageError(VestigeError):

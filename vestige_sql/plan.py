@@ -5,6 +5,7 @@ This module and ``report`` must be quick to import, because the command line's h
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, fields
 
 from vestige_sql.checks import MOST, check_flag, check_number, check_text
@@ -35,6 +36,13 @@ class Target:
     def __post_init__(self) -> None:
         for part in fields(self):
             check_text(part.name, getattr(self, part.name))
+
+    def as_options(self) -> str:
+        """Return the options that name this target to the command line, quoted for a shell."""
+        named = (
+            (part.name, getattr(self, part.name)) for part in fields(self) if getattr(self, part.name) != part.default
+        )
+        return " ".join(shlex.join((f"--{name.replace('_', '-')}", value)) for name, value in named)
 
 
 VESTIGE = Target()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -32,6 +34,7 @@ from vestige_sql.errors import (
     VersionMismatch,
 )
 from vestige_sql.look.script import script_staged
+from vestige_sql.pipelines.lock import apply_lock, read_lock, write_lock
 from vestige_sql.reembed.refusals import FASTEST_FIRST
 from vestige_sql.reembed.verbs import abort_reembed
 
@@ -618,6 +621,173 @@ def test_django_finds_nothing_to_migrate_afterwards(db: str) -> None:
     assert "No changes detected" in Check(db).to(2)
 
 
+# --- The lock file ---
+
+
+LOCK = PIPELINES / "yoyo" / "migrations" / "0002_reembed_documents.lock"
+
+
+def run_vestige(conninfo: str, *argv: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "vestige_sql", "migrate", *argv, "--json"],
+        env=os.environ | {"DATABASE_URL": conninfo, "PYTHONPATH": str(ROOT)}, cwd=ROOT,
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+
+
+def test_stage_writes_what_a_migration_reads(documents: str, conn: Conn, tiny: Path, tmp_path: Path) -> None:
+    lock = tmp_path / "a lock"
+    stage = ("stage", "--table", "documents", "--model", tiny, "--dimension", "32", "--lock", lock)
+    done = run_vestige(documents, *stage)
+    assert done.returncode == 0, done.stderr
+    written = lock.read_text()
+    found = read_lock(lock)
+    assert (found.target, found.former) == (DOCUMENTS, OLD.signature())
+    assert vars(found.model) == json.loads(done.stdout)["model"]
+    assert run_vestige(documents, *stage).returncode == 0
+    assert lock.read_text() == written
+
+    with psycopg.connect(documents) as caller:
+        apply_lock(caller, "documents", lock)
+    assert model(conn) == (found.model.name, 32)
+    # Staging once more, for rows that came since, does not forget the way back.
+    conn.execute("INSERT INTO documents (content) VALUES ('one more')")
+    assert run_vestige(documents, *stage).returncode == 0
+    assert lock.read_text() == written
+    abort_reembed(documents, target=DOCUMENTS)
+    stage_reembed(documents, OLD, target=DOCUMENTS)
+    with psycopg.connect(documents) as caller:
+        apply_lock(caller, "documents", lock, back=True)
+    check_space(conn, OLD, DOCUMENTS)
+
+
+def test_check_says_what_the_migration_will_meet(documents: str, conn: Conn) -> None:
+    def check(*options: str) -> tuple[int, str, str]:
+        done = run_vestige(documents, "check", "--expect", LOCK, *options)
+        answer = json.loads(done.stdout)
+        return done.returncode, answer["state"], answer["why"]
+
+    before = as_it_is(conn)
+    assert check() == (4, "missing", f"nothing is staged for public.documents.embedding with {NEW.signature()}")
+    assert check("--back")[:2] == (0, "applied")
+    assert as_it_is(conn) == before
+    stage_reembed(documents, NEW, target=DOCUMENTS)
+    assert check()[:2] == (3, "staged")
+    assert check("--back")[:2] == (4, "missing")
+    conn.execute("UPDATE documents SET content = 'another text' WHERE id = 3")
+    code, state, why = check()
+    assert (code, state) == (4, "missing")
+    assert "1 rows of public.documents have text but no staged vector" in why
+    stage_reembed(documents, NEW, target=DOCUMENTS)
+    with psycopg.connect(documents) as caller:
+        apply_lock(caller, "documents", LOCK)
+    assert check()[:2] == (0, "applied")
+    conn.execute("UPDATE documents SET content = ' '")
+    assert check("--back")[:2] == (3, "staged")
+
+
+def test_check_prints_the_command_that_is_missing(documents: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "vestige_sql", "migrate", "check", "--expect", str(LOCK)],
+        env=os.environ | {"DATABASE_URL": documents}, cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    command = done.stderr.splitlines()[-1].partition("run: ")[2]
+    assert shlex.split(command) == [
+        "vestige-sql", "migrate", "stage", "--table", "documents", "--model", "BAAI/bge-base-en-v1.5",
+        "--dimension", "768", "--lock", str(LOCK),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "cannot be read: "),
+        ("", "is no lock file: "),
+        ("[]", "is no lock file: "),
+        ("[" * 100_000, "is no lock file: "),
+        ("{}", "is no lock file: "),
+        ('{"table": "documents", "model": {"name": "m", "dimension": 3, "hash": "x"}, "former": null}', "hash must be"),
+        ('{"table": "documents", "model": null, "former": null}', "is no lock file: "),
+        ('{"tables": "documents", "model": {"name": "m", "dimension": 3, "hash": "%s"}, "former": null}', "'tables'"),
+        ('{"table": 5, "model": {"name": "m", "dimension": 3, "hash": "%s"}, "former": null}', "is no lock file: "),
+    ],
+)
+def test_a_file_that_is_no_lock_file_is_named(
+    documents: str, conn: Conn, tmp_path: Path, content: str | None, says: str
+) -> None:
+    lock = tmp_path / "lock"
+    if content is not None:
+        lock.write_text(content.replace("%s", "0" * 64))
+    with psycopg.connect(documents) as caller, pytest.raises(UsageError, match=re.escape(str(lock))) as caught:
+        apply_lock(caller, "documents", lock)
+    assert says in str(caught.value)
+    assert f"stage .. --lock {lock}" in caught.value.hint
+
+
+def test_a_lock_file_without_a_former_model_knows_no_way_back(db: str, conn: Conn, tmp_path: Path) -> None:
+    make_table(conn)
+    report = stage_reembed(db, NEW, target=DOCUMENTS)
+    write_lock(tmp_path / "lock", DOCUMENTS, report)
+    with psycopg.connect(db) as caller, pytest.raises(UsageError, match="names no former model"):
+        apply_lock(caller, "documents", tmp_path / "lock", back=True)
+
+
+@pytest.mark.parametrize("make", [Yoyo, Alembic, Django])
+def test_the_next_step_survives_the_tools_traceback(make: type[Tool], empty_db: str) -> None:
+    tool = make(empty_db)
+    tool.to(1)
+    migrate_up(empty_db, vestige=False)
+    with psycopg.connect(empty_db, autocommit=True) as conn:
+        fill(conn)
+    said = tool.to(2, ok=False)
+    assert "nothing is staged for public.documents.embedding" in said
+    assert "run vestige-sql migrate stage first" in said
+
+
+def test_alembic_without_a_connection_is_refused_by_name(db: str) -> None:
+    class Offline(Alembic):
+        def command(self, version: int, *, back: bool) -> list[str]:
+            return ["-m", "alembic", "upgrade", "0001:0002", "--sql"]
+
+    said = Offline(db).to(2, ok=False)
+    assert "op.reembed('documents', ..) cannot be printed by alembic's --sql" in said
+    assert "vestige-sql migrate sql --plain --table documents" in said
+
+
+def test_django_says_that_it_cannot_be_printed(db: str) -> None:
+    class Print(Django):
+        def command(self, version: int, *, back: bool) -> list[str]:
+            return ["manage.py", "sqlmigrate", "documents", "0002"]
+
+    said = Print(db).to(2)
+    assert "THIS OPERATION CANNOT BE WRITTEN AS SQL" in said
+    assert 'ADD COLUMN "language" text' in said
+
+
+def test_django_can_write_and_compare_the_operation() -> None:
+    pytest.importorskip("django")
+    from django.db.migrations.writer import OperationWriter
+    from pgvector.django import VectorField
+
+    from vestige_sql.pipelines.django import Reembed
+
+    operation = Reembed("Document", "embedding", VectorField(dimensions=384, null=True), str(LOCK))
+    text, imports = OperationWriter(operation, indentation=0).serialize()
+    assert "vestige_sql.pipelines.django.Reembed(" in text
+    assert "import vestige_sql.pipelines.django" in imports
+    with pytest.raises(UsageError, match=r"384 dimensions, and the lock file .* is of a model with 768"):
+        operation.database_forwards("documents", None, None, None)
+
+
+def test_another_drivers_connection_is_refused_by_name(documents: str) -> None:
+    class Connection:
+        autocommit = False
+
+    with pytest.raises(UsageError, match=r"needs a connection of psycopg 3.*Connection") as caught:
+        apply_reembed(Connection(), DOCUMENTS)  # type: ignore[arg-type]
+    assert "postgresql+psycopg://" in caught.value.hint
+
+
 class Flyway:
     """A folder of V and U files, and what Flyway does with them: each in one transaction, statement by statement."""
 
@@ -708,7 +878,7 @@ def test_the_documents_code_is_the_examples() -> None:
     page = (ROOT / "docs" / "pipelines.md").read_text()
     code = [file.read_text() for file in PIPELINES.rglob("*.py")]
     blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    assert len(blocks) == 4
+    assert len(blocks) == 3
     for block in blocks:
         assert any("".join(block.split()) in "".join(text.split()) for text in code), block
     for link in re.findall(r"\]\((\.\./[^)#]+)\)", page):

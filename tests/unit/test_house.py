@@ -21,8 +21,9 @@ KNOWS = {
     "predict": {"steps", "database", "encode", "reembed"},
     "cluster": {"steps", "database", "encode", "reembed"},
     "vestige": {"steps", "database", "encode", "reembed"},
+    "pipelines": {"reembed", "encode"},
     "look": {"steps", "database", "encode", "reembed", "predict", "vestige"},
-    "cli": {"steps", "database", "encode", "reembed", "predict", "vestige", "look", "cluster"},
+    "cli": {"steps", "database", "encode", "reembed", "predict", "vestige", "look", "cluster", "pipelines"},
 }
 """The rooms that each room may import from. What is not named can be replaced without touching that room."""
 

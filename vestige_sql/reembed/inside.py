@@ -54,10 +54,18 @@ def apply_reembed(
     row has text, as in a new database, nothing has to be staged: column, index and registry change, and the package's
     own schema is created if it is missing.
 
-    Raises :class:`UsageError` in autocommit without a transaction and for ``concurrent_index`` and ``online``,
+    Raises :class:`UsageError` in autocommit without a transaction, for another driver's connection, and for
+    ``concurrent_index`` and ``online``,
     :class:`CheckFailed` if nothing is staged, or not for every row, :class:`StagedForAnother`, and any other
     :class:`VestigeError`. Then everything done here is undone, to a savepoint, and the transaction is still open.
     """
+    if not isinstance(connection, psycopg.Connection):
+        raise UsageError(
+            "apply_reembed() needs a connection of psycopg 3, psycopg.Connection, and this one is a "
+            f"{type(connection).__module__}.{type(connection).__qualname__}",
+            "nothing was written; let the migrations connect by psycopg 3: postgresql+psycopg:// for SQLAlchemy and "
+            "yoyo, the package psycopg for Django",
+        )
     if plan.concurrent_index or plan.online:
         raise UsageError("CREATE INDEX CONCURRENTLY cannot run inside a transaction, and no online run can")
     if connection.autocommit and connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:

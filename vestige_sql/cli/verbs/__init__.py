@@ -12,6 +12,7 @@ from typing import Protocol
 from vestige_sql.cli.verbs import (
     abort,
     apply,
+    check,
     copy_sqlite,
     finalize,
     gate,
@@ -47,6 +48,7 @@ MIGRATE: tuple[Verb, ...] = (
     apply,
     probe,
     gate,
+    check,
     sql,
     status,
     copy_sqlite,

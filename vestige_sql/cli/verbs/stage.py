@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+from pathlib import Path
 
 from vestige_sql.cli import models, options, output
 
@@ -18,6 +19,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options.model(parser)
     options.stages(parser)
     options.resumes(parser)
+    group = parser.add_argument_group("migration")
+    group.add_argument(
+        "--lock",
+        type=Path,
+        metavar="FILE",
+        help="write table, model and former model to FILE, which a migration reads: docs/pipelines.md",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -39,5 +47,11 @@ def run(args: argparse.Namespace) -> None:
         )
         output.print_spent("stage", report)
         log.info("stage: put them in place with vestige-sql migrate apply, or by hand: sql/README.md")
-    log.info("stage: a migration that applies it expects %r", report.model)
+    if args.lock:
+        from vestige_sql.pipelines.lock import write_lock
+
+        write_lock(args.lock, target, report)
+        log.info("stage: a migration that applies it reads %s; keep the file beside it", args.lock)
+    else:
+        log.info("stage: a migration that applies it expects %r", report.model)
     output.answer(args, report.as_json())

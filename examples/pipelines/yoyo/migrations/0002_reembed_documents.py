@@ -3,31 +3,19 @@
 Before `yoyo apply` and before `yoyo rollback`, stage the model that the table is to get: vestige-sql migrate stage.
 """
 
+from pathlib import Path
+
 from yoyo import step
 
-from vestige_sql import ModelSignature, Target, apply_reembed
+from vestige_sql.pipelines.yoyo import reembed
 
 __depends__ = {"0001_create_documents"}
 
-TARGET = Target("documents")
-
-# `vestige-sql migrate stage` prints this line for the model at hand; these hashes only stand for it.
-FORMER = ModelSignature(
-    name="sentence-transformers/all-MiniLM-L6-v2",
-    dimension=384,
-    hash="e9e2c8815f70dad48afc257ffd2bcf61b63bac429fad1ba1eaefa245bb562a13",
-)
-MODEL = ModelSignature(
-    name="BAAI/bge-base-en-v1.5",
-    dimension=768,
-    hash="3c57837793746ea8d167280edc1406fdda8b8c664febbb29de2eea01af546f77",
-)
+# Written by `vestige-sql migrate stage .. --lock`. These hashes only stand for those of the models at hand.
+LOCK = Path(__file__).with_suffix(".lock")
 
 steps = [
-    step(
-        lambda connection: apply_reembed(connection, TARGET, expect=MODEL),
-        lambda connection: apply_reembed(connection, TARGET, expect=FORMER),
-    ),
+    reembed("documents", LOCK),
     step(
         "ALTER TABLE documents ADD COLUMN language text",
         "ALTER TABLE documents DROP COLUMN language",
