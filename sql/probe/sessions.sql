@@ -16,7 +16,14 @@ SELECT
     pg_catalog.string_agg(DISTINCT l.mode, ', ') AS modes,
     bool_or(l.granted) AS granted,
     (extract(epoch FROM clock_timestamp() - min(a.xact_start)))::double precision AS transaction_secs,
-    pg_catalog.left(a.query, 80) AS query
+    -- It is anybody's text: a terminal would obey its control characters.
+    pg_catalog.translate(
+        pg_catalog.left(a.query, 80),
+        E'\x01\x02\x03\x04\x05\x06\x07\x08\t\n\x0b\x0c\r\x0e\x0f\x10\x11\x12'
+        '\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f\x7f',
+        E'\u2401\u2402\u2403\u2404\u2405\u2406\u2407\u2408  \u240b\u240c \u240e\u240f\u2410\u2411\u2412'
+        '\u2413\u2414\u2415\u2416\u2417\u2418\u2419\u241a\u241b\u241c\u241d\u241e\u241f\u2421'
+    ) AS query
 FROM pg_catalog.pg_locks l
 JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
 WHERE l.locktype = 'relation'

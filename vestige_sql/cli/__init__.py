@@ -6,38 +6,58 @@ do not wait for it.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 
 from vestige_sql.checks import wrong_characters
-from vestige_sql.cli.output import log_to_stderr
+from vestige_sql.cli import output
 from vestige_sql.cli.parser import make_parser
 from vestige_sql.errors import VestigeError
+from vestige_sql.terminal import Streams, standard_streams
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line ``argv`` and return its exit code: 0 done or nothing to do, 1 failed, 2 wrong usage."""
+    """Run the command line ``argv`` and return its exit code: 0 done or nothing to do, 1 failed, 2 wrong usage.
+
+    The answer has to arrive: it is 1 if stdout could not take it, such as on a full disk. A reader that has read enough
+    is no failure, nor is a stream that is closed.
+    """
+    with standard_streams() as streams:
+        try:
+            code = _run(sys.argv[1:] if argv is None else argv)
+        except SystemExit as left:
+            raise SystemExit(_delivered(streams, left.code)) from None
+        return int(_delivered(streams, code) or 0)
+
+
+def _run(argv: Sequence[str]) -> int:
     parser = make_parser()
-    argv = sys.argv[1:] if argv is None else argv
     for place, argument in enumerate(argv, 1):
         if (wrong := wrong_characters(argument)) is not None:
             parser.error(f"argument {place} contains {wrong}: arguments are UTF-8")
     args = parser.parse_args(argv)
-    log_to_stderr(quiet=args.json)
-    try:
-        return int(args.run(args) or 0)
-    except VestigeError as error:
-        print(f"vestige-sql: {error}", file=sys.stderr)
-        if error.hint:
-            print(f"  {error.hint}", file=sys.stderr)
-        if args.json:
-            print(json.dumps({"error": str(error), "hint": error.hint, "kind": type(error).__name__}))
-        return error.exit_code
-    except KeyboardInterrupt:
-        print(
-            "vestige-sql: interrupted. The table still holds the vectors of the registered model. What is staged "
-            "stays: the same command goes on from there.",
-            file=sys.stderr,
-        )
-        return 1
+    with output.log_to_stderr(quiet=args.json):
+        try:
+            return int(args.run(args) or 0)
+        except VestigeError as error:
+            output.complain(str(error), error.hint)
+            output.answer(args, {"error": str(error), "hint": error.hint, "kind": type(error).__name__})
+            return error.exit_code
+        except KeyboardInterrupt:
+            output.complain(
+                "interrupted. The table still holds the vectors of the registered model. What is staged "
+                "stays: the same command goes on from there."
+            )
+            return 1
+
+
+def _delivered(streams: Streams, code: str | int | None) -> str | int | None:
+    """Return the exit code ``code``, or 1 if all went well and the answer was lost."""
+    streams.out.flush()
+    if streams.unwritten is None:
+        return code
+    output.complain(
+        f"the answer could not be written to stdout: {streams.unwritten.strerror}",
+        "what was asked for was done: vestige-sql migrate status shows it" if not code else "",
+    )
+    return code or 1

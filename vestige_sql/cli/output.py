@@ -9,10 +9,13 @@ import shutil
 import sys
 import textwrap
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from vestige_sql.encode.embedder import ModelSignature
 from vestige_sql.report import ReembedReport
+from vestige_sql.terminal import visible, visible_line
 
 if TYPE_CHECKING:
     from vestige_sql.reembed.progress import Progress
@@ -24,23 +27,56 @@ BANNER_SECS = 5
 """How long the warning before the first write waits for Ctrl-C."""
 
 
-def log_to_stderr(*, quiet: bool) -> None:
-    """Send the package's log to stderr: all of it, or errors alone where ``quiet``."""
+@contextmanager
+def log_to_stderr(*, quiet: bool) -> Iterator[None]:
+    """Send the package's log to stderr while a ``with`` block runs: all of it, or errors alone where ``quiet``."""
     handler: logging.Handler = logging.StreamHandler(sys.stderr)
     if sys.stderr.isatty():
         from vestige_sql.reembed.progress import LiveHandler
 
         handler = LiveHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    log.handlers = [handler]
-    log.propagate = False
+    handler.setFormatter(_Visible("%(message)s"))
+    former = log.handlers, log.propagate, log.level
+    log.handlers, log.propagate = [handler], False
     log.setLevel(logging.ERROR if quiet else logging.INFO)
+    try:
+        yield
+    finally:
+        # The next command of this process has a stderr of its own.
+        log.handlers, log.propagate = former[:2]
+        log.setLevel(former[2])
+
+
+class _Visible(logging.Formatter):
+    """Shows control characters, and indents the further lines of a record: none can pass for another record."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return visible(super().format(record)).replace("\n", "\n  ")
+
+
+def say(text: str = "") -> None:
+    """Print one line of an answer for people. Newlines in it are shown as escapes: they came with somebody's name."""
+    print(visible_line(text))
+
+
+def document(text: str) -> None:
+    """Print a script: in UTF-8 whatever the terminal's encoding is, and as it is, unless people look at it."""
+    write: Callable[[str], Any] = getattr(sys.stdout, "write_utf8", sys.stdout.write)
+    write(text)
+
+
+def complain(message: str, hint: str = "") -> None:
+    """Print what went wrong, and what to do next, to stderr."""
+    print("vestige-sql: " + visible(message).replace("\n", "\n  "), file=sys.stderr)
+    if hint:
+        print(f"  {hint}", file=sys.stderr)
 
 
 def answer(args: argparse.Namespace, answer: dict[str, Any]) -> None:
     """Print ``answer`` as JSON, if that was asked for."""
     if args.json:
-        print(json.dumps(answer, default=str))
+        # JSON lets this one control character be.
+        print(json.dumps(answer, default=str).replace("\x7f", "\\u007f"))
 
 
 def signature(signature: ModelSignature | None) -> dict[str, Any] | None:

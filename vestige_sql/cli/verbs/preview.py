@@ -78,11 +78,11 @@ def _load_old(args: argparse.Namespace, registered: ModelSignature) -> OnnxEmbed
 
 
 def _print_models(found: dict[str, Any]) -> None:
-    print(f"target      {found['target']}")
-    print(f"old model   {found['old_model'] or 'none registered'}")
-    print(f"new model   {found['new_model']}")
+    output.say(f"target      {found['target']}")
+    output.say(f"old model   {found['old_model'] or 'none registered'}")
+    output.say(f"new model   {found['new_model']}")
     lacking = found["rows_with_text"] - found["rows_staged"]
-    print(
+    output.say(
         f"staged      {found['rows_staged']:,} of {found['rows_with_text']:,} rows with text"
         + (f"; the {lacking:,} others are not in this preview of the new space" if lacking else "")
     )
@@ -91,12 +91,14 @@ def _print_models(found: dict[str, Any]) -> None:
 def _print_both(asked: dict[str, Any]) -> None:
     width = max(20, (output.columns() - 21) // 2)
     shared = {row["key"] for row in asked["old"]} & {row["key"] for row in asked["new"]}
-    print(f"\n{asked['text']!r}, {len(shared)} of {len(asked['new'])} found by both (marked *)")
+    output.say()
+    output.say(f"{asked['text']!r}, {len(shared)} of {len(asked['new'])} found by both (marked *)")
     if asked["stand_in"] is not None:
-        print(
+        output.say(
             f"in the old space the row {asked['stand_in']} stands in for the question, the nearest one in the new space"
         )
-    print(f"\n    {'old space':<{width + 9}}new space")
+    output.say()
+    output.say(f"    {'old space':<{width + 9}}new space")
     for place, (old, new) in enumerate(zip_longest(asked["old"], asked["new"]), 1):
         cells = [
             f"{row['distance']:6.3f}{'*' if row['key'] in shared else ' '} {output.shortened(row['text'] or '', width)}"
@@ -104,18 +106,20 @@ def _print_both(asked: dict[str, Any]) -> None:
             else ""
             for row in (old, new)
         ]
-        print(f"{place:3} {cells[0]:<{width + 8}} {cells[1]}".rstrip())
+        output.say(f"{place:3} {cells[0]:<{width + 8}} {cells[1]}".rstrip())
 
 
 def _print_overlap(overlap: dict[str, Any]) -> None:
     rows = overlap["rows"]
     if not rows:
-        print("\noverlap     no row has both an old and a staged vector")
+        output.say()
+        output.say("overlap     no row has both an old and a staged vector")
         return
-    print(
-        f"\noverlap     {overlap['mean']:.0%} of the {overlap['limit']} nearest neighbours, mean of {len(rows):,} rows"
+    output.say()
+    output.say(
+        f"overlap     {overlap['mean']:.0%} of the {overlap['limit']} nearest neighbours, mean of {len(rows):,} rows"
     )
-    print("these moved most:")
+    output.say("these moved most:")
     for row in rows[:_MOVED_MOST]:
         width = max(20, output.columns() - 9 - len(row["key"]))
-        print(f"{row['overlap']:5.0%}  {row['key']}  {output.shortened(row['text'], width)}")
+        output.say(f"{row['overlap']:5.0%}  {row['key']}  {output.shortened(row['text'], width)}")

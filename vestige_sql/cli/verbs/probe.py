@@ -29,29 +29,29 @@ def run(args: argparse.Namespace) -> None:
 
 def _print_target(found: dict[str, Any]) -> None:
     server, table, rows = found["server"], found["table"], found["rows"]
-    print(f"server      PostgreSQL {server['server_version']}, pgvector {server['pgvector_version']}")
-    print(f"role        {server['role']}")
-    print(f"target      {found['target']}, {table['embedding_full_type']}, owned by {table['owner']}")
-    print(f"key         {table['id_sql_type']}; text: {table['content_type']}")
-    print(
+    output.say(f"server      PostgreSQL {server['server_version']}, pgvector {server['pgvector_version']}")
+    output.say(f"role        {server['role']}")
+    output.say(f"target      {found['target']}, {table['embedding_full_type']}, owned by {table['owner']}")
+    output.say(f"key         {table['id_sql_type']}; text: {table['content_type']}")
+    output.say(
         f"rows        {rows['rows_total']:,}, {rows['rows_with_text']:,} with text, "
         f"{rows['rows_missing']:,} of those without a vector"
     )
-    print(f"size        table {table['table_bytes']:,} bytes, indexes {table['index_bytes']:,} bytes")
-    print(f"model       {found['model'] or 'none registered'}")
+    output.say(f"size        table {table['table_bytes']:,} bytes, indexes {table['index_bytes']:,} bytes")
+    output.say(f"model       {found['model'] or 'none registered'}")
 
 
 def _print_what_hangs_on_it(found: dict[str, Any]) -> None:
     for index in found["indexes"]:
-        print(f"index       {index['definition']}{'' if index['valid'] else ' (INVALID)'}")
+        output.say(f"index       {index['definition']}{'' if index['valid'] else ' (INVALID)'}")
     for way in ("rewrite_and_widen", "swap"):
         for blocker in found[f"in_the_way_of_{way}"]:
-            print(f"blocks      {way.replace('_', ' ')}: {blocker}")
+            output.say(f"blocks      {way.replace('_', ' ')}: {blocker}")
     if firing := ", ".join(trigger["name"] for trigger in found["fired_online"]):
-        print(
+        output.say(
             f"triggers    --online would fire {firing}: GRANT SET ON PARAMETER session_replication_role TO "
             f"{found['server']['role']},"
         )
-        print("            or --fire-triggers; those enabled as ALWAYS or REPLICA fire in any case")
+        output.say("            or --fire-triggers; those enabled as ALWAYS or REPLICA fire in any case")
     for session in found["sessions"]:
-        print(f"session     pid {session['pid']} ({session['role']}, {session['state']}): {session['modes']}")
+        output.say(f"session     pid {session['pid']} ({session['role']}, {session['state']}): {session['modes']}")

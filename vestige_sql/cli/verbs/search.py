@@ -83,5 +83,5 @@ def _print_result(place: int, result: SearchResult) -> None:
         parts.append(f"text {result.text_rank}")
     if result.vector_rank:
         parts.append(f"vector {result.vector_rank} at distance {result.distance:.3f}")
-    print(f"{place:2}. {output.shortened(result.content, output.columns() - 4)}")
-    print(f"    {result.score:.4f} ({', '.join(parts)}), {result.node_type}, {result.id}")
+    output.say(f"{place:2}. {output.shortened(result.content, output.columns() - 4)}")
+    output.say(f"    {result.score:.4f} ({', '.join(parts)}), {result.node_type}, {result.id}")

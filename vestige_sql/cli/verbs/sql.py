@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from vestige_sql.cli import options
+from vestige_sql.cli import options, output
 
 NAME = "sql"
 HELP = "print what apply would run, as one psql script"
@@ -26,4 +26,4 @@ def run(args: argparse.Namespace) -> None:
     plan, target = options.plan_of(args), options.target_of(args)
     from vestige_sql.look.script import script_staged
 
-    print(script_staged(options.conninfo_of(args), plan, target=target, plain=args.plain), end="")
+    output.document(script_staged(options.conninfo_of(args), plan, target=target, plain=args.plain))

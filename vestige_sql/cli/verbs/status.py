@@ -29,16 +29,16 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _print_column(found: dict[str, Any]) -> None:
-    print(f"target      {found['target']}, {found['type']}, about {found['estimated_rows']:,} rows")
-    print(f"model       {found['model'] or 'none registered'}")
+    output.say(f"target      {found['target']}, {found['type']}, about {found['estimated_rows']:,} rows")
+    output.say(f"model       {found['model'] or 'none registered'}")
     for index in found["indexes"]:
-        print(f"index       {index['name']} ({index['method']}, {'valid' if index['valid'] else 'INVALID'})")
+        output.say(f"index       {index['name']} ({index['method']}, {'valid' if index['valid'] else 'INVALID'})")
     for index in found["indexes_to_build"]:
-        print(f"index       {index['name']} is still to be built: run the re-embedding again")
+        output.say(f"index       {index['name']} is still to be built: run the re-embedding again")
     if not found["indexes"] and not found["indexes_to_build"]:
-        print("index       none")
+        output.say("index       none")
     if former := found["kept"]:
-        print(
+        output.say(
             f"kept        the vectors of {former['name'] or 'no registered model'}, in a {former['place']}, "
             f"since {former['kept_at']:%Y-%m-%d %H:%M}"
         )
@@ -47,18 +47,20 @@ def _print_column(found: dict[str, Any]) -> None:
 def _print_under_way(found: dict[str, Any]) -> None:
     if run := found["open_run"]:
         share = f", {run['share_done']:.0%} of {run['rows_total']:,} rows staged" if "share_done" in run else ""
-        print(f"under way   run {run['id']} to {run['name']} ({run['dimension']} dimensions), {run['state']}{share}")
+        output.say(
+            f"under way   run {run['id']} to {run['name']} ({run['dimension']} dimensions), {run['state']}{share}"
+        )
         if run["last_error"]:
-            print(f"            stopped by: {run['last_error']}")
-    print(f"phase       {found['phase']}")
+            output.say(f"            stopped by: {run['last_error']}")
+    output.say(f"phase       {found['phase']}")
     for what in found["left"]:
-        print(f"left        {what}")
+        output.say(f"left        {what}")
     for command in found["next"]:
-        print(f"next        {command}")
+        output.say(f"next        {command}")
 
 
 def _print_past_run(run: dict[str, Any]) -> None:
-    print(
+    output.say(
         f"run {run['id']:<7} {run['started_at']:%Y-%m-%d %H:%M} {run['target']}: "
         f"{run['from_name'] or 'none'} -> {run['to_name']}, {run['state']}, {run['way'] or run['scope']}, "
         f"{run['rows_written'] or 0:,} rows, {run['duration_secs'] or 0:.1f} s "

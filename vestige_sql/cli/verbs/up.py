@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> None:
     if args.print:
         from vestige_sql.database.installed import script_up
 
-        print(script_up())
+        output.document(script_up() + "\n")
         return
     from vestige_sql.database.migrations import migrate_up
 
