@@ -212,7 +212,7 @@ def test_names_of_every_kind_in_psql(db: str, conn: Conn, psql: Path, tmp_path: 
     stage_reembed(db, NEW, target=target)
     plan = ReembedPlan(apply=WAYS[(i // 3) % len(WAYS)])
     if means == "files":
-        head = ("session/10_set_limits.sql", "variables.psql", "session/claim_run.sql")
+        head = ("transaction/10_set_limits.sql", "variables.psql", "transaction/20_claim_run.sql")
         limits = [arg for name in head for arg in ("-f", str(resource_dir("sql") / name))]
         run_psql(psql, db, "-1", "-v", f"target={target.table}", *limits, *files(plan.apply))
     else:

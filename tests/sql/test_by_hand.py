@@ -105,7 +105,7 @@ def audit(conninfo: str) -> list[tuple[str, str]]:
 def test_psql_with_the_files_does_what_the_runner_does(staged: str, copy_of: CopyOf, psql: Path, way: str) -> None:
     by_hand = copy_of(staged)
     apply_staged(staged, ReembedPlan(apply=way))
-    head = ["session/10_set_limits.sql", "variables.psql", "session/claim_run.sql"]
+    head = ["transaction/10_set_limits.sql", "variables.psql", "transaction/20_claim_run.sql"]
     run_psql(
         psql,
         by_hand,

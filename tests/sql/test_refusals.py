@@ -262,7 +262,7 @@ def by_hand(psql: str) -> Callable[..., subprocess.CompletedProcess[str]]:
 
     def run(conninfo: str, way: str, *folders: str) -> subprocess.CompletedProcess[str]:
         plan = {"online": ("online", "prepare"), "back": ("rollback-column",)}.get(way, (way,))
-        head = ("session/10_set_limits.sql", "variables.psql", "session/claim_run.sql")
+        head = ("transaction/10_set_limits.sql", "variables.psql", "transaction/20_claim_run.sql")
         names = [*head, *(step.name for folder in folders for step in steps.folder(folder))]
         files = [argument for name in names for argument in ("-f", str(SQL / name))]
         files += [] if folders else planned(*plan)

@@ -139,6 +139,10 @@ _OF_ONE_STATE = {
 """Questions about what is there only while a run is online, or after it."""
 
 
+_AT_THE_END = ("session/release_claims.sql", "session/reset_settings.sql")
+"""What a session does last."""
+
+
 def scenarios() -> list[Scenario]:
     """Every plan of the runner, from the folders as they are now."""
     ways = [name for name in plans.names() if (resource_dir("sql") / "apply" / name).is_dir()]
@@ -148,7 +152,7 @@ def scenarios() -> list[Scenario]:
             "stage",
             "registered",
             (
-                *_files("session"),
+                *(name for name in _files("session") if name not in _AT_THE_END),
                 *_files("run/open.sql"),
                 *_part("stage"),
                 *_files("run/record_step.sql", "run/record_report.sql", "run/record_error.sql"),
@@ -166,6 +170,7 @@ def scenarios() -> list[Scenario]:
         ),
         Scenario("preview", "staged", _files("preview")),
         Scenario("upgrade", "registered", _files("upgrade")),
+        Scenario("the end of a session", "registered", _AT_THE_END),
         Scenario(
             "calibrate",
             "registered",
@@ -608,8 +613,9 @@ def walk(conninfo: str, scenario: Scenario) -> Iterator[Seen]:
         psycopg.connect(conninfo, autocommit=True) as watcher,
     ):
         prepare(conn, conninfo, scenario.state)
-        # As every session of the runner; and names are printed alike before and after.
-        steps.run(conn, steps.load("session/05_pin_search_path.sql"), {})
+        if scenario.names != _AT_THE_END:
+            # As every session of the runner; and names are printed alike before and after.
+            steps.run(conn, steps.load("session/05_pin_search_path.sql"), {})
         values = step_values(conn)
         own = {name: values[v[1:]] if str(v).startswith("@") else v for name, v in scenario.values}
         chunk = _copied(conn) if scenario.name.startswith("copy") else _chunk(conn)
@@ -911,7 +917,7 @@ _LIVE = (
 
 _FOR_THE_TRANSACTION = (
     *("vestige_sql.triggers", "vestige_sql.triggers_quiet", "vestige_sql.run_id"),
-    *("vestige_sql.refusals", "vestige_sql.refused", "vestige_sql.gated"),
+    *("vestige_sql.refusals", "vestige_sql.refused", "vestige_sql.gated", "session_replication_role"),
 )
 """What steps remember for the steps after them."""
 
@@ -927,7 +933,6 @@ _SETTINGS = (
     "maintenance_work_mem",
     "max_parallel_maintenance_workers",
     "min_parallel_table_scan_size",
-    "session_replication_role",
     "hnsw.ef_search",
     "hnsw.iterative_scan",
     "jit",

@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 
 from vestige_sql import steps
+from vestige_sql.database.pooler import check_keeps_session, is_pooled
 from vestige_sql.database.settings import checked_conninfo
 from vestige_sql.errors import ServerError, TargetError, UsageError
 
@@ -20,8 +21,8 @@ def connect(conninfo: str, *, read_only: bool = False, lift_limits: bool = True)
     Names without a schema mean PostgreSQL's own objects, whatever search_path the role has. The session has no time
     limits, unless ``lift_limits`` is False.
 
-    Raises :class:`UsageError` if ``conninfo`` cannot be read, and :class:`ServerError` if the connection fails. No
-    message repeats a password.
+    Raises :class:`UsageError` if ``conninfo`` cannot be read, :class:`ServerError` if the connection fails, and
+    :class:`TargetError` behind a pooler that shares sessions. No message repeats a password.
     """
     conninfo = checked_conninfo(conninfo)
     try:
@@ -40,12 +41,20 @@ def connect(conninfo: str, *, read_only: bool = False, lift_limits: bool = True)
             "check each of them, host names and numbers first; nothing was written",
         ) from None
     with conn:
+        pooled = is_pooled(conn)
+        if pooled:
+            check_keeps_session(conn, conninfo)
         steps.run(conn, steps.load("session/05_pin_search_path.sql"), {})
         if lift_limits:
             steps.run(conn, steps.load("session/10_set_limits.sql"), {})
         # Else as the server has it: BEGIN READ WRITE is refused by a standby, before anybody can say that it is one.
         conn.read_only = read_only or None
         yield conn
+        if pooled and conn.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
+            # The pooler keeps the session, and not every one of them clears it.
+            conn.read_only = None
+            for last in ("session/release_claims.sql", "session/reset_settings.sql"):
+                steps.run(conn, steps.load(last), {})
 
 
 def check_encoding(database: str, encoding: str | None) -> None:

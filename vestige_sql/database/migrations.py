@@ -198,6 +198,8 @@ def _open(conninfo: str) -> _Backend:
         raise unreachable(conninfo, error) from error
     try:
         check_encoding(backend.connection.info.dbname, backend.connection.info.parameter_status("server_encoding"))
+        with connect(conninfo, read_only=True):
+            pass  # or it says why this package will not work through this connection
         backend.create_lock_table()
     except BaseException:
         backend.connection.close()

@@ -107,15 +107,19 @@ def _lines(run: Run, facts: list[tuple[str, str]], plain: bool) -> Iterator[str]
     yield "\\set QUIET on"
     yield "\\pset tuples_only on"
     yield ""
-    for step in plans.load("session").steps():
-        yield from _step(conn, step, values)
     yield "BEGIN;"
     yield ""
+    # What these set, and the claim, end with the transaction.
+    for step in [*inside.steps("settings"), steps.load("transaction/20_claim_run.sql")]:
+        yield from _step(conn, step, values)
+        yield ""
     yield from _transaction(conn, folders, values, way, recorder, known, _step)
     yield "COMMIT;"
     yield ""
     if run.plan.concurrent_index and run.way != "fill":
         yield "-- The vectors are in place. The index is built outside any transaction: readers and writers continue."
+        for step in plans.load("session").steps():
+            yield from _step(conn, step, values)
         for folder in plans.load("concurrent-index").folders():
             for step in steps.folder(folder):
                 if plans.role(folder) == "close":

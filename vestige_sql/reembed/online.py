@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -23,6 +23,7 @@ from vestige_sql.reembed.open_run import find_open_run
 from vestige_sql.reembed.recall import measure_recall
 from vestige_sql.reembed.stage import CHANGED_ROWS, TooManyPending
 from vestige_sql.steps import plans
+from vestige_sql.steps.files import Value
 
 log = logging.getLogger("vestige_sql")
 
@@ -121,16 +122,13 @@ class Online:
     def _fill(self, applied: Applied) -> None:
         """Write the staged vectors into the second column in batches of about ``_BATCH_SECS`` each."""
         *before, step = self._order.steps("fill", self._when)
-        for once in before:
-            # Set for the session, so that it holds for writing changed rows too.
-            self.applier.record(steps.run(self.conn, once, self.values))
         staged = steps.query(self.conn, "probe/staged.sql", self.values)[0]["rows_staged"]
         run = find_open_run(self.conn, self.values)
         filled = run.rows_filled if run else 0
         started, logged = time.monotonic(), time.monotonic()
         rows, slowest = _FIRST_ROWS, 0.0
         with self.run.progress.rows(staged, filled, "filling"), self.run.clock.on("apply"):
-            while (batch := steps.run(self.conn, step, self.values | {"batch_rows": rows})).result:
+            while (batch := self._batch(before, step, {"batch_rows": rows})).result:
                 self.run.progress.advance(batch.result[0]["rows_filled"] - filled)
                 filled = batch.result[0]["rows_filled"]
                 slowest = max(slowest, batch.seconds)
@@ -142,8 +140,22 @@ class Online:
                     log.info("reembed: filled %d of %d rows", filled, staged)
                 with self.run.clock.on("waiting"):
                     self._pause()
-        self.applier.record(steps.StepRun(step, filled, time.monotonic() - started, []))
+        for done in (*before, step):
+            rows_filled = filled if done is step else None
+            self.applier.record(steps.StepRun(done, rows_filled, time.monotonic() - started, []))
         log.info("reembed: filled %d rows in %.1f s", filled, time.monotonic() - started)
+
+    def _batch(self, before: Sequence[steps.Step], step: steps.Step, values: dict[str, Value]) -> steps.StepRun:
+        """Run ``step`` in one short transaction, after the steps ``before`` it, whose settings end with it."""
+        under_lock = self.conn.info.transaction_status != psycopg.pq.TransactionStatus.IDLE
+        with self.conn.transaction():
+            for setting in before:
+                steps.run(self.conn, setting, self.values)
+            done = steps.run(self.conn, step, self.values | values)
+            if under_lock:
+                # Writing gave the table's own triggers the role's search_path, until the end of the transaction.
+                steps.run(self.conn, steps.load("transaction/05_pin_search_path.sql"), {})
+        return done
 
     def _pause(self) -> None:
         time.sleep(self.plan.pause_secs)
@@ -201,12 +213,11 @@ class Online:
 
     def _write_changed(self) -> None:
         """Write the staged vectors of changed rows, in one pass: rows may change as fast as they are written."""
-        # The steps before it are set for the session already.
-        step = self._order.steps("write", self._when)[-1]
+        *before, step = self._order.steps("write", self._when)
         rows, after = _FIRST_ROWS, 0
         with self.run.clock.on("apply"):
             while after is not None:
-                batch = steps.run(self.conn, step, self.values | {"batch_rows": rows, "after_change": after})
+                batch = self._batch(before, step, {"batch_rows": rows, "after_change": after})
                 after = batch.result[0]["last_change"]
                 rows = _next_size(rows, batch.seconds)
 
@@ -298,7 +309,7 @@ class Online:
                 # This is slower for everybody, and the only way if readers and changes never pause.
                 self._part("catch-up", applied)
                 stager.stage_inside(self.conn, most, stager.by_key(self.conn, page_step=CHANGED_ROWS))
-                self._write_under_lock()
+                self._write_changed()
         self.applier.folders_briefly([name for name in switch if name not in locks], applied)
         self._switched = True
         return applied
@@ -312,7 +323,7 @@ class Online:
         if self._changes() > self.plan.batch_size:
             raise TooManyPending
         self._stage_changed(beside_lock=True)
-        self._write_under_lock()
+        self._write_changed()
         *before, at_once = locks
         for name in before:
             self._folder(name, applied)
@@ -327,11 +338,6 @@ class Online:
                     return False
             with self.run.clock.on("waiting"):
                 time.sleep(_LOCK_POLL_SECS)
-
-    def _write_under_lock(self) -> None:
-        self._write_changed()
-        # Writing gave the table's own triggers the role's search_path, until the end of the transaction.
-        steps.run(self.conn, steps.load("transaction/05_pin_search_path.sql"), {})
 
 
 def _next_size(rows: int, seconds: float) -> int:
