@@ -6,7 +6,8 @@ This module and ``report`` must be quick to import, because the command line's h
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from vestige_sql.checks import MOST, check_flag, check_number, check_text
 from vestige_sql.errors import UsageError
@@ -23,26 +24,54 @@ class Target:
     """The table to re-embed, and its columns.
 
     ``table`` is read as SQL reads a qualified name: ``documents``, ``app.documents``, ``"App"."My Docs"``. The
-    columns are plain names, taken literally. The defaults are Vestige's table.
+    columns are plain names, taken literally. What is None is found in the table: the primary key, the column
+    ``content`` or the only column of text, and the only column of vectors. A key of several columns is a sequence of
+    names, or a text with commas in between.
 
-    Raises :class:`UsageError` for anything but a string, and for characters that PostgreSQL cannot store.
+    Raises :class:`UsageError` for anything but strings, and for characters that PostgreSQL cannot store.
     """
 
     table: str = "knowledge_nodes"
-    id_column: str = "id"
-    content_column: str = "content"
-    embedding_column: str = "embedding"
+    id_column: str | Sequence[str] | None = None
+    content_column: str | None = None
+    embedding_column: str | None = None
 
     def __post_init__(self) -> None:
-        for part in fields(self):
-            check_text(part.name, getattr(self, part.name))
+        check_text("table", self.table)
+        if isinstance(self.id_column, (list, tuple)):
+            for name in self.id_column or (None,):
+                check_text("id_column", name)
+            # A tuple, so that a target can be hashed.
+            object.__setattr__(self, "id_column", tuple(self.id_column))
+        elif self.id_column is not None:
+            check_text("id_column", self.id_column)
+        for part in ("content_column", "embedding_column"):
+            if getattr(self, part) is not None:
+                check_text(part, getattr(self, part))
+
+    def names(self) -> dict[str, str | None]:
+        """Return the variables of ``sql/probe/columns.sql`` that name the columns, None for those not named.
+
+        Several names become one text, each in double quotes.
+        """
+        key = self.id_column
+        if key is not None and not isinstance(key, str):
+            key = key[0] if len(key) == 1 else ", ".join(map(_quoted, key))
+        named = {"id_column": key, "content_column": self.content_column, "embedding_column": self.embedding_column}
+        # psql's empty variable names no column. A column that somebody calls "" is none of the table's.
+        return {variable: '""' if name == "" else name for variable, name in named.items()}
 
     def as_options(self) -> str:
         """Return the options that name this target to the command line, quoted for a shell."""
-        named = (
-            (part.name, getattr(self, part.name)) for part in fields(self) if getattr(self, part.name) != part.default
-        )
-        return " ".join(shlex.join((f"--{name.replace('_', '-')}", value)) for name, value in named)
+        named = [("--table", self.table)] if self.table != Target.table else []
+        for variable, name in self.names().items():
+            if name is not None:
+                named.append((f"--{variable.replace('_', '-')}", name))
+        return " ".join(map(shlex.join, named))
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 VESTIGE = Target()

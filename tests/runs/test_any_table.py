@@ -14,13 +14,23 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import sql
-from support import Conn, FakeEmbedder, catalog, check_space, everything, granted, literal, rows
+from support import Conn, FakeEmbedder, catalog, check_space, columns_of, everything, granted, literal, rows
 from test_by_hand import files, run_psql
 
-from vestige_sql import ReembedPlan, ReembedReport, Target, dry_run_reembed, register_model, run_reembed, stage_reembed
+from vestige_sql import (
+    ReembedPlan,
+    ReembedReport,
+    Target,
+    dry_run_reembed,
+    finalize,
+    register_model,
+    rollback,
+    run_reembed,
+    stage_reembed,
+)
 from vestige_sql.cli import main
 from vestige_sql.database.connection import connect
-from vestige_sql.errors import DimensionMismatch, TargetError
+from vestige_sql.errors import DimensionMismatch, StagedForAnother, TargetError
 from vestige_sql.look.script import script_staged
 from vestige_sql.look.status import status
 from vestige_sql.reembed import stage
@@ -64,7 +74,7 @@ def make(
     embedder: FakeEmbedder = OLD,
 ) -> None:
     """Create ``target`` with a row for each of ``keys``, its vectors those of ``embedder``."""
-    columns = [quoted(c) for c in (target.id_column, target.content_column, target.embedding_column)]
+    columns = [quoted(c) for c in columns_of(target)]
     run_sql(
         conn,
         f"CREATE TABLE {target.table} ({columns[0]} {key}, {columns[1]} {content}, {columns[2]} {embedding}{more})",
@@ -117,15 +127,15 @@ def nearest(
     conn: Conn, vector: Iterable[float], target: Target = DOCUMENTS, order: str = "{column} <=> {vector}"
 ) -> Any:
     """The text of the row that ``order`` puts first, found through an index if there is one."""
-    by = order.format(column=quoted(target.embedding_column), vector=f"'{literal(vector)}'")
+    by = order.format(column=quoted(columns_of(target)[2]), vector=f"'{literal(vector)}'")
     with conn.transaction():
         run_sql(conn, "SET LOCAL enable_seqscan = off", "SET LOCAL ivfflat.probes = 100")
-        return one(conn, f"SELECT {quoted(target.content_column)} FROM {target.table} ORDER BY {by} LIMIT 1")
+        return one(conn, f"SELECT {quoted(columns_of(target)[1])} FROM {target.table} ORDER BY {by} LIMIT 1")
 
 
 def index_of(conn: Conn, order: str, target: Target = DOCUMENTS) -> Any:
     """The index that a search in ``order`` goes through."""
-    by = order.format(column=quoted(target.embedding_column), vector=f"'{literal(NEW.vector('a question'))}'")
+    by = order.format(column=quoted(columns_of(target)[2]), vector=f"'{literal(NEW.vector('a question'))}'")
     with conn.transaction():
         run_sql(conn, "SET LOCAL enable_seqscan = off", "SET LOCAL enable_sort = off")
         query = f"EXPLAIN (FORMAT JSON) SELECT 1 FROM {target.table} ORDER BY {by} LIMIT 1"
@@ -198,7 +208,7 @@ def test_names_of_every_kind(db: str, conn: Conn, capsys: pytest.CaptureFixture[
     run_reembed(db, NEW, ReembedPlan(concurrent_index=True), target=target)
     assert has_vector_index(catalog(conn, target.table))
     assert status(db, target=target)["model"] == NEW.signature()
-    columns = {"id": target.id_column, "content": target.content_column, "embedding": target.embedding_column}
+    columns = dict(zip(("id", "content", "embedding"), columns_of(target), strict=True))
     arguments = ["--table", target.table, *(f"--{kind}-column={column}" for kind, column in columns.items())]
     assert main(["migrate", "status", "--json", "--postgres-url", db, *arguments]) == 0
     assert json.loads(capsys.readouterr().out)["dimension"] == NEW.dimension
@@ -256,6 +266,34 @@ def test_a_table_is_named_as_in_sql(db: str, conn: Conn) -> None:
     }.items():
         with pytest.raises(TargetError, match=complaint):
             run_reembed(conninfo, NEW, target=replace(DOCUMENTS, table=written))
+
+
+def test_columns_that_nobody_names(db: str, conn: Conn) -> None:
+    run_sql(
+        conn,
+        'CREATE TABLE notes (number int NOT NULL UNIQUE, slug text, body varchar(99), "The Vector" vector(8),'
+        " PRIMARY KEY (slug))",
+    )
+    named = Target("notes", "slug", "body", "The Vector")
+    for i, text in enumerate(TEXTS):
+        conn.execute("INSERT INTO notes VALUES (%s, %s, %s)", (i, f"n{i}", text))
+    register_model(db, OLD.signature(), target=Target("notes"))
+    stage_reembed(db, OLD, target=replace(named, id_column="number"))
+    with pytest.raises(StagedForAnother, match="begun with --id-column number"):
+        run_reembed(db, OLD, target=named)
+    # the open run says which key it has
+    assert run_reembed(db, OLD, target=Target("notes")).rows_encoded == 0
+    check_space(conn, OLD, named)
+    assert one(conn, "SELECT variables ->> 'id_column' FROM vestige_sql.run ORDER BY id DESC LIMIT 1") == "number"
+    # and so do vectors that are kept, and the columns of a run do not count
+    run_reembed(db, NEW, ReembedPlan(online=True), target=Target("notes"))
+    check_space(conn, NEW, named)
+    rollback(db, target=Target("notes"))
+    check_space(conn, OLD, named)
+    finalize(db, target=Target("notes"))
+    run_sql(conn, "ALTER TABLE notes DROP slug")
+    run_reembed(db, NEW, target=Target("notes"))
+    check_space(conn, NEW, replace(named, id_column="number"))
 
 
 def test_columns_are_taken_literally(db: str, conn: Conn) -> None:

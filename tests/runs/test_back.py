@@ -30,6 +30,7 @@ from support import (
     check_space,
     connected,
     index_definition,
+    key_of,
     killed_run,
     literal,
     patch_run,
@@ -115,7 +116,7 @@ def others(conn: Conn, target: Target = VESTIGE) -> dict[str, str]:
     assert columns is not None
     found = conn.execute(
         sql.SQL("SELECT {}::text, (SELECT row(x)::text FROM (SELECT {}) AS x) FROM {}").format(
-            sql.Identifier(target.id_column),
+            key_of(target),
             sql.SQL(columns[0]),
             table_name(target),
         )

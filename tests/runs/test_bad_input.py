@@ -466,7 +466,7 @@ NAMES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "10,000 characters": (("--table", "t" * 10_000), ("there is no table ttt",)),
     "10,000 dots": (("--table", "." * 10_000), ("...",)),
     "a function": (("--table", "pg_sleep(100)"), ("pg_sleep",)),
-    "a catalog": (("--table", "pg_catalog.pg_class"), ("no column id",)),
+    "a catalog": (("--table", "pg_catalog.pg_class"), ("no column of text",)),
     "a view of the catalog": (("--table", "information_schema.tables"), ("is a view",)),
     "an index": (("--table", "idx_knowledge_nodes_embedding_hnsw"), ("is an index",)),
     "a sequence": (("--table", "vestige_sql.run_id_seq"), ("vestige_sql",)),
@@ -571,8 +571,13 @@ CALLS: dict[str, tuple[Callable[[Any], object], type[Exception], str]] = {
     **{
         f"Target({name}={value!r})": (lambda place, name=name, value=value: Target(**{name: value}), UsageError, name)
         for name in ("table", "id_column", "content_column", "embedding_column")
-        for value in (None, 5, b"id", "a\0b", "\ud800")
+        for value in ([], 5, b"id", "a\0b", "\ud800")
     },
+    **{
+        f"Target(id_column={value!r})": (lambda place, value=value: Target(id_column=value), UsageError, "id_column")
+        for value in ((), ["id", None], ("id", "a\0b"), {"id"})
+    },
+    "Target(table=None)": (lambda place: Target(table=None), UsageError, "table"),  # type: ignore[arg-type]
     "CopyPlan(batch_size='1')": (lambda place: CopyPlan(batch_size="1"), UsageError, "batch_size"),  # type: ignore[arg-type]
     "CopyPlan(embeddings=0)": (lambda place: CopyPlan(embeddings=0), UsageError, "embeddings"),  # type: ignore[arg-type]
     "ModelSignature: no name": (lambda place: ModelSignature("", 3, "0" * 64), ValueError, "name"),

@@ -16,7 +16,7 @@ from demo.minilm import build_tiny
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from psycopg import sql
-from support import Conn, FakeEmbedder, catalog, check_space, literal, rows, seed, vectors
+from support import Conn, FakeEmbedder, catalog, check_space, columns_of, literal, rows, seed, vectors
 
 from vestige_sql import ReembedPlan, Target, dry_run_reembed, finalize, register_model, rollback, run_reembed
 from vestige_sql.encode.onnx import load_embedder
@@ -62,9 +62,7 @@ def run_sql(conn: Conn, *statements: str) -> None:
 
 def make(conn: Conn, target: Target, key: str, keys: Sequence[Any], texts: Sequence[str | None]) -> None:
     """A table with a row for each key, its vectors those of OLD, and an HNSW index."""
-    names = [
-        sql.Identifier(name).as_string() for name in (target.id_column, target.content_column, target.embedding_column)
-    ]
+    names = [sql.Identifier(name).as_string() for name in columns_of(target)]
     run_sql(
         conn,
         f"CREATE TABLE {target.table} ({names[0]} {key} PRIMARY KEY, {names[1]} text, {names[2]} vector(8))",

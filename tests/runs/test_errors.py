@@ -324,7 +324,22 @@ TARGETS = {
     "no such key": (["--id-column", "key"], ["no column key", "--id-column"]),
     "not a vector column": (["--embedding-column", "content"], ["content is of type text", "--embedding-column"]),
     "not a key": (["--id-column", "node_type"], ["node_type is no key", "not unique"]),
-    "no key": (["--table", "keyless"], ["keyless.id is no key", "make one"]),
+    "no key": (["--table", "keyless"], ["keyless has no key", "make one"]),
+    "no key, and one named": (["--table", "keyless", "--id-column", "id"], ["keyless.id is no key", "make one"]),
+    "several keys": (
+        ["--table", "many"],
+        ["many has no primary key, but several other keys: (a), (b, c)", "--id-column"],
+    ),
+    "several texts": (
+        ["--table", "many", "--id-column", "a"],
+        ["many has no column content, and several of text: title, body", "--content-column"],
+    ),
+    "several vectors": (
+        ["--table", "many", "--id-column", "a", "--content-column", "body"],
+        ["many has several columns of vectors: e, f", "--embedding-column"],
+    ),
+    "no text": (["--table", "bare"], ["bare has no column of text", "it has id, e"]),
+    "no vectors": (["--table", "scheduling", "--content-column", "memory_id"], ["scheduling has no column of vectors"]),
     "a composite key": (
         ["--table", "edges", "--id-column", "source_id", "--content-column", "edge_type", "--embedding-column", "e"],
         ["source_id is only a part of the composite key (source_id, target_id, edge_type)"],
@@ -340,6 +355,9 @@ def test_no_target(db: str, conn: Conn, tiny: str, vestige: Any, options: list[s
     for statement in (
         "CREATE TABLE keyless (id bigint, content text, embedding vector(3))",
         "ALTER TABLE edges ADD COLUMN e vector(3)",
+        "CREATE TABLE many (a int UNIQUE NOT NULL, b int NOT NULL, c int NOT NULL, title text, body varchar(100),"
+        " e vector(3), f halfvec(3), UNIQUE (b, c))",
+        "CREATE TABLE bare (id int PRIMARY KEY, e vector(3))",
         "CREATE VIEW seen AS SELECT id, content FROM knowledge_nodes",
         "CREATE TABLE parts (id bigint, content text, embedding vector(3)) PARTITION BY RANGE (id)",
     ):

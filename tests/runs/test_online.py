@@ -17,7 +17,19 @@ from typing import Any
 import numpy as np
 import psycopg
 import pytest
-from support import Conn, FakeEmbedder, Points, catalog, check_space, everything, literal, patch_run, vectors, wait_for
+from support import (
+    Conn,
+    FakeEmbedder,
+    Points,
+    catalog,
+    check_space,
+    columns_of,
+    everything,
+    literal,
+    patch_run,
+    vectors,
+    wait_for,
+)
 from test_any_table import DOCUMENTS, GRANTS, Role, make, one, quoted, role, run_sql, tablespaces
 
 from vestige_sql import (
@@ -430,7 +442,7 @@ def names_of(conn: Conn) -> dict[str, Any]:
     return dict(probe(conn, DOCUMENTS).values)
 
 
-def columns_of(conn: Conn) -> list[str]:
+def columns_now(conn: Conn) -> list[str]:
     return [column.name for column in conn.execute("SELECT * FROM documents").description or ()]
 
 
@@ -516,7 +528,7 @@ def test_the_switch_is_refused(db: str, conn: Conn, monkeypatch: pytest.MonkeyPa
     assert probe(conn, DOCUMENTS).model == OLD.signature()
     assert one(conn, "SELECT count(*) FROM documents WHERE vector_dims(embedding) <> 8") == 0
     assert abort_reembed(db, target=DOCUMENTS)
-    assert columns_of(conn) == ["id", "body", "embedding"]
+    assert columns_now(conn) == ["id", "body", "embedding"]
 
 
 def test_the_type_of_the_text_cannot_change_unnoticed(db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -930,8 +942,8 @@ ODD = Target(quoted("ta'b%s le"), 'se"lect', "text", "ve:ctor")
 @pytest.mark.parametrize("index", INDEXES.values(), ids=INDEXES.keys())
 def test_recall_is_what_python_finds_it_to_be(clustered: Conn, index: Index) -> None:
     conn = clustered
-    names = {"v": quoted(ODD.embedding_column), "t": ODD.table}
-    key, ident = index.key.format_map(names), quoted(ODD.id_column)
+    names = {"v": quoted(columns_of(ODD)[2]), "t": ODD.table}
+    key, ident = index.key.format_map(names), quoted(columns_of(ODD)[0])
     with conn.transaction(force_rollback=True):
         try:
             run_sql(
@@ -945,7 +957,7 @@ def test_recall_is_what_python_finds_it_to_be(clustered: Conn, index: Index) -> 
         # What a role may have set is no way around the index.
         run_sql(conn, "SET LOCAL enable_indexscan = off", "SET LOCAL hnsw.ef_search = 15")
         found = conn.execute(
-            "SELECT * FROM vestige_sql.index_recall('measured', %s, 1000)", (ODD.id_column,)
+            "SELECT * FROM vestige_sql.index_recall('measured', %s, 1000)", (columns_of(ODD)[0],)
         ).fetchone()
 
         run_sql(

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from demo.minilm import build_tiny
 from psycopg import sql
-from support import Conn, FakeEmbedder, Points, everything, literal, seed, table_name, vectors
+from support import Conn, FakeEmbedder, Points, columns_of, everything, key_of, literal, seed, table_name, vectors
 
 from vestige_sql import VESTIGE, Target, apply_staged, cli, register_model, run_reembed, stage_reembed
 from vestige_sql.encode.embedder import Vectors
@@ -41,9 +41,9 @@ def nearest(
         "SELECT {id}::text FROM {table} WHERE {id}::text <> %(but)s AND {embedding} IS NOT NULL"
         " ORDER BY ({embedding} {operator} %(vector)s) + 0, {id} LIMIT %(limit)s"
     ).format(
-        id=sql.Identifier(target.id_column),
+        id=key_of(target),
         table=table_name(target),
-        embedding=sql.Identifier(target.embedding_column),
+        embedding=sql.Identifier(columns_of(target)[2]),
         operator=sql.SQL(operator),  # type: ignore[arg-type]
     )
     return [key for (key,) in conn.execute(query, {"but": but, "vector": vector, "limit": limit})]

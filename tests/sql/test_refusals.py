@@ -229,7 +229,7 @@ CASES = [
 ]  # fmt: skip
 
 EARLY = {"no_pgvector", "encoding", "standby", "read_only", "no_package", "no_table", "package_table", "temporary",
-         "one_column_twice"}  # fmt: skip
+         "one_column_twice", "several_columns"}  # fmt: skip
 """Codes of what psql comes to before the gate, or which no run can have been begun with: tests of their own."""
 
 
@@ -472,6 +472,14 @@ def test_tables_that_no_run_can_have_been_begun_with(db: str, conn: Conn, psql: 
     make(conn)
     same = Target("public.documents", content_column="embedding")
     check_early(psql, db, "one_column_twice", "-v", "content_column=embedding", target=same)
+    conn.execute("ALTER TABLE documents ADD title text, ADD short vector(4)")
+    several = Target("public.documents", embedding_column="embedding")
+    check_early(
+        psql, db, "several_columns", "-v", "content_column=", "-v", "embedding_column=embedding", target=several
+    )
+    texts = Target("public.documents", content_column="body")
+    check_early(psql, db, "several_columns", target=texts)
+    conn.execute("ALTER TABLE documents DROP title, DROP short")
     package = Target("vestige_sql.run", content_column="body")
     check_early(psql, db, "package_table", "-v", "target=vestige_sql.run", target=package)
     conn.execute("CREATE TEMP TABLE passing (id int PRIMARY KEY, body text, embedding vector(8))")

@@ -146,13 +146,26 @@ def table_name(target: Target = VESTIGE) -> sql.Composable:
     return sql.SQL(target.table)  # type: ignore[arg-type]
 
 
+def columns_of(target: Target) -> tuple[str, str, str]:
+    """The names of key, text and vectors, each Vestige's where the target names none."""
+    assert target.id_column is None or isinstance(target.id_column, str)
+    return target.id_column or "id", target.content_column or "content", target.embedding_column or "embedding"
+
+
+def key_of(target: Target) -> sql.Composable:
+    """The key as SQL has it: a column, or a row of several."""
+    if isinstance(target.id_column, tuple):
+        return sql.SQL("ROW({})").format(sql.SQL(", ").join(map(sql.Identifier, target.id_column)))
+    return sql.Identifier(columns_of(target)[0])
+
+
 def vectors(conn: Conn, target: Target = VESTIGE) -> dict[str, tuple[str, list[float] | None]]:
     """The text and the vector of every row, by its key."""
     rows = conn.execute(
         sql.SQL("SELECT {}::text, {}, {}::real[] FROM {}").format(
-            sql.Identifier(target.id_column),
-            sql.Identifier(target.content_column),
-            sql.Identifier(target.embedding_column),
+            key_of(target),
+            sql.Identifier(target.content_column or "content"),
+            sql.Identifier(target.embedding_column or "embedding"),
             table_name(target),
         )
     )
@@ -179,7 +192,7 @@ def typmod(conn: Conn, target: Target = VESTIGE) -> int:
     """The column's dimension, or -1."""
     row = conn.execute(
         "SELECT atttypmod FROM pg_attribute WHERE attrelid = %s::regclass AND attname = %s",
-        (target.table, target.embedding_column),
+        (target.table, target.embedding_column or "embedding"),
     ).fetchone()
     assert row is not None
     return int(row[0])
@@ -210,7 +223,7 @@ def rows(conn: Conn, target: Target = VESTIGE) -> dict[str, str]:
     """Every column but the embedding of every row, as text, by its key."""
     found = conn.execute(
         sql.SQL("SELECT {}::text, (to_jsonb(t) - {}::text)::text FROM {} AS t").format(
-            sql.Identifier(target.id_column), sql.Literal(target.embedding_column), table_name(target)
+            key_of(target), sql.Literal(target.embedding_column or "embedding"), table_name(target)
         )
     )
     return dict(found.fetchall())

@@ -31,12 +31,18 @@ def target(parser: argparse.ArgumentParser) -> None:
     """Options for the table and its columns."""
     group = parser.add_argument_group("table")
     group.add_argument("--table", default=VESTIGE.table, help="table name, as in SQL (default: %(default)s)")
-    for option, default, what in (
-        ("--id-column", VESTIGE.id_column, "column that identifies a row"),
-        ("--content-column", VESTIGE.content_column, "column with the text"),
-        ("--embedding-column", VESTIGE.embedding_column, "column with the vectors"),
+    group.add_argument(
+        "--id-column",
+        action="append",
+        metavar="COLUMN",
+        help="column that identifies a row; repeat it, or list them with commas, if there are several "
+        "(default: the primary key)",
+    )
+    for option, what in (
+        ("--content-column", "column with the text (default: content, or the only column of text)"),
+        ("--embedding-column", "column with the vectors (default: the only one)"),
     ):
-        group.add_argument(option, default=default, metavar="COLUMN", help=f"{what} (default: %(default)s)")
+        group.add_argument(option, metavar="COLUMN", help=what)
 
 
 def model(parser: argparse.ArgumentParser) -> None:
@@ -209,7 +215,8 @@ def conninfo_of(args: argparse.Namespace) -> str:
 
 
 def target_of(args: argparse.Namespace) -> Target:
-    return Target(args.table, args.id_column, args.content_column, args.embedding_column)
+    key = args.id_column[0] if args.id_column and len(args.id_column) == 1 else args.id_column
+    return Target(args.table, key, args.content_column, args.embedding_column)
 
 
 def plan_of(args: argparse.Namespace) -> ReembedPlan:

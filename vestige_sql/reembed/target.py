@@ -101,6 +101,22 @@ def _schema_named(name: str) -> str:
     return found[1] if found else "of the table"
 
 
+def _columns(conn: psycopg.Connection[Any], target: Target, place: dict[str, Any], *, begun: bool) -> dict[str, Value]:
+    """Return the names of the target's columns. Where none is given, an open run or kept vectors say it.
+
+    ``begun`` says whether there may be such a run.
+    """
+    given = target.names()
+    named = steps.query_one(conn, "probe/columns.sql", place | given)
+    assert named is not None
+    if begun and (of_run := steps.query_one(conn, "probe/begun_with.sql", place | named)):
+        more = {variable: of_run[variable] for variable, name in given.items() if name is None and variable in of_run}
+        if any(name is not None and named[variable] != name for variable, name in more.items()):
+            named = steps.query_one(conn, "probe/columns.sql", place | named | given | more)
+            assert named is not None
+    return named
+
+
 def probe(conn: psycopg.Connection[Any], target: Target, *, needs_package: bool = True, verb: str = "apply") -> Probed:
     """Ask the read-only questions about ``target``.
 
@@ -117,13 +133,12 @@ def probe(conn: psycopg.Connection[Any], target: Target, *, needs_package: bool 
         "verb": verb,
         "only_asking": not needs_package,
         "target": target.table,
-        "id_column": target.id_column,
-        "content_column": target.content_column,
-        "embedding_column": target.embedding_column,
     }
-    check_any_way(conn, OF_THE_SERVER, named | {"schema": "", "table": ""})
+    # The server is asked before the table is looked up, and names no column.
+    none = dict.fromkeys(("schema", "table", "id_column", "id_columns", "content_column", "embedding_column"), "")
+    check_any_way(conn, OF_THE_SERVER, named | none)
     try:
-        table = steps.query_one(conn, "probe/target.sql", named)
+        place = steps.query_one(conn, "probe/table.sql", named) or {"schema": "", "table": ""}
     except (psycopg.errors.SyntaxError, psycopg.errors.InvalidName, psycopg.errors.FeatureNotSupported) as error:
         raise TargetError(
             f"{target.table} is no table name: {error.diag.message_primary}",
@@ -134,9 +149,11 @@ def probe(conn: psycopg.Connection[Any], target: Target, *, needs_package: bool 
             f"role {server['role']} may not look up {target.table}: {error.diag.message_primary}",
             f"nothing was written; GRANT USAGE ON SCHEMA {_schema_named(target.table)} TO {server['role']}",
         ) from error
-    place: dict[str, Value] = {key: table[key] if table else "" for key in ("schema", "table")}
-    check_any_way(conn, OF_THE_TABLE, named | place)
+    named |= place | _columns(conn, target, place, begun=server["package_functions_exist"])
+    check_any_way(conn, OF_THE_TABLE, named)
+    table = steps.query_one(conn, "probe/target.sql", named)
     assert table is not None
+    target = Target(target.table, *(str(named[f"{part}_column"]) for part in ("id", "content", "embedding")))
 
     values: dict[str, Value] = named | {key: table[key] for key in _OF_THE_TABLE}
     values["vector_schema"] = table["embedding_type_schema"]

@@ -70,7 +70,7 @@ class Step:
         return self.text.rstrip().endswith("\\gexec")
 
     def render(self, values: Mapping[str, Value], context: psycopg.abc.AdaptContext | None = None) -> str:
-        """Return the text with every variable replaced.
+        """Return the text with every variable replaced, and without a ``\\gset`` at its end, which is for psql alone.
 
         Raises ``KeyError`` for a variable that ``values`` lacks, and ``ValueError`` if the header lists other
         variables than the text uses.
@@ -102,7 +102,7 @@ class Step:
                 parts.append(sql.Identifier(str(value)).as_string(context))
             else:
                 parts.append(str(value))
-        parts.append(self.text[end:])
+        parts.append(self.text[end:].removesuffix("\\gset\n"))
         return "".join(parts)
 
 

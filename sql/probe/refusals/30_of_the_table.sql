@@ -10,7 +10,7 @@
 -- Transaction:  required
 -- Run again:    safe, it sets the same value
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    schema, table, embedding_column, id_column, verb, content_column, target
+-- Variables:    schema, table, embedding_column, verb, id_column, content_column, target, id_columns
 
 WITH target AS (
     SELECT c.*, n.nspname, format('%I.%I', n.nspname, c.relname) AS name
@@ -25,7 +25,7 @@ plain AS (
     FROM target t
     WHERE t.relkind = 'r' AND t.nspname <> 'vestige_sql'
 ),
-columns AS (
+every_column AS (
     SELECT
         a.attname::text AS name, a.attnum, a.attnotnull, a.attgenerated, a.attcollation, t.typname, n.nspname AS type_schema,
         format_type(a.atttypid, a.atttypmod) AS full_type, nullif(a.atttypmod, -1) AS typmod,
@@ -36,18 +36,35 @@ columns AS (
         ) AS is_pgvectors,
         EXISTS (
             SELECT FROM pg_catalog.pg_collation co WHERE co.oid = a.attcollation AND NOT co.collisdeterministic
-        ) AS compares_loosely
+        ) AS compares_loosely,
+        t.typcategory = 'S' AND t.typname NOT IN ('name', 'char') AS is_text,
+        left(encode(sha256(convert_to(format('%I.%I.%I', p.nspname, p.relname, a.attname), 'UTF8')), 'hex'), 16) AS suffix
     FROM pg_catalog.pg_attribute a
     JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
     JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
     JOIN plain p ON p.oid = a.attrelid
     WHERE a.attnum > 0 AND NOT a.attisdropped
 ),
-primary_key AS (
-    SELECT string_agg(c.name, ', ' ORDER BY c.attnum) AS names, count(*) AS columns, bool_or(c.name = :'id_column') AS has_id
+columns AS (
+    SELECT c.*,
+        -- What a run has added to the table does not count.
+        c.typname IN ('vector', 'halfvec') AND c.is_pgvectors AND NOT EXISTS (
+            SELECT FROM every_column v
+            WHERE v.is_pgvectors AND c.name IN ('embedding_' || v.suffix, 'former_embedding_' || v.suffix)) AS is_vector
+    FROM every_column c
+),
+keys AS (
+    SELECT i.indexrelid, i.indisprimary, k.columns, k.names
     FROM plain p
-    JOIN pg_catalog.pg_index i ON i.indrelid = p.oid AND i.indisprimary
-    JOIN columns c ON c.attnum = ANY (i.indkey::smallint[])
+    JOIN pg_catalog.pg_index i ON i.indrelid = p.oid
+    CROSS JOIN LATERAL (
+        SELECT array_agg(c.name ORDER BY o.place), string_agg(c.name, ', ' ORDER BY o.place), count(c.name) = i.indnkeyatts
+        FROM generate_series(0, i.indnkeyatts - 1) AS o (place)
+        JOIN columns c ON c.attnum = i.indkey[o.place] AND c.attnotnull
+        -- The index may tell two keys apart that are equal to a column that ignores case.
+        WHERE i.indcollation[o.place] = c.attcollation OR NOT c.compares_loosely
+    ) AS k (columns, names, is_whole)
+    WHERE i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL AND k.is_whole
 ),
 grants AS (
     -- what a role that owns the table may still lack
@@ -152,6 +169,47 @@ refusals (place, what, object, message, hint, remove, restore) AS (
     WHERE EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE p.oid IN (i.inhparent, i.inhrelid))
     UNION ALL
     SELECT
+        26, 'no_key', p.name,
+        CASE k.keys WHEN 0 THEN format('%s has no key: no columns that are unique and NOT NULL', p.name)
+            ELSE format('%s has no primary key, but several other keys: %s', p.name, k.names) END,
+        CASE k.keys WHEN 0 THEN 'make one, because rows cannot be told apart without it; nothing was written'
+            ELSE 'name one with --id-column, --content-column or --embedding-column; nothing was written' END,
+        '{}', '{}'
+    FROM plain p
+    CROSS JOIN (SELECT count(*) AS keys, string_agg(DISTINCT format('(%s)', k.names), ', ') AS names FROM keys k) AS k
+    WHERE :'id_column' = ''
+    UNION ALL
+    SELECT
+        26, CASE WHEN c.names IS NULL THEN 'no_column' ELSE 'several_columns' END, p.name,
+        CASE WHEN c.names IS NULL THEN format('%s has no column of text', p.name)
+            ELSE format('%s has no column content, and several of text: %s', p.name, c.names) END,
+        CASE WHEN c.names IS NULL THEN format('name one with --content-column; it has %s; nothing was written', c.every)
+            ELSE 'name one with --id-column, --content-column or --embedding-column; nothing was written' END,
+        '{}', '{}'
+    FROM plain p
+    CROSS JOIN (
+        SELECT string_agg(c.name, ', ' ORDER BY c.attnum) FILTER (WHERE c.is_text) AS names,
+            string_agg(c.name, ', ' ORDER BY c.attnum) AS every
+        FROM columns c
+    ) AS c
+    WHERE :'content_column' = ''
+    UNION ALL
+    SELECT
+        26, CASE WHEN c.names IS NULL THEN 'no_column' ELSE 'several_columns' END, p.name,
+        CASE WHEN c.names IS NULL THEN format('%s has no column of vectors', p.name)
+            ELSE format('%s has several columns of vectors: %s', p.name, c.names) END,
+        CASE WHEN c.names IS NULL THEN format('add one of pgvector''s types to it; it has %s; nothing was written', c.every)
+            ELSE 'name one with --id-column, --content-column or --embedding-column; nothing was written' END,
+        '{}', '{}'
+    FROM plain p
+    CROSS JOIN (
+        SELECT string_agg(c.name, ', ' ORDER BY c.attnum) FILTER (WHERE c.is_vector) AS names,
+            string_agg(c.name, ', ' ORDER BY c.attnum) AS every
+        FROM columns c
+    ) AS c
+    WHERE :'embedding_column' = ''
+    UNION ALL
+    SELECT
         26, 'no_column', p.name,
         format('%s has no column %s', p.name, w.name),
         format('name the columns with --id-column, --content-column and --embedding-column; it has %s; nothing was written',
@@ -160,8 +218,12 @@ refusals (place, what, object, message, hint, remove, restore) AS (
     FROM plain p
     CROSS JOIN LATERAL (
         SELECT w.name
-        FROM (VALUES (1, :'id_column'::text), (2, :'content_column'), (3, :'embedding_column')) AS w (place, name)
-        WHERE NOT EXISTS (SELECT FROM columns c WHERE c.name = w.name)
+        FROM (
+            SELECT 1, u.name FROM unnest(:'id_columns'::text[]) AS u (name)
+            UNION ALL
+            VALUES (2, :'content_column'::text), (3, :'embedding_column')
+        ) AS w (place, name)
+        WHERE NOT EXISTS (SELECT FROM columns c WHERE c.name = w.name OR w.name = '')
         ORDER BY w.place
         LIMIT 1
     ) AS w
@@ -190,25 +252,23 @@ refusals (place, what, object, message, hint, remove, restore) AS (
         'name three columns with --id-column, --content-column and --embedding-column; nothing was written',
         '{}', '{}'
     FROM plain p
-    JOIN columns c ON c.name = :'embedding_column' AND c.name IN (:'id_column', :'content_column')
+    JOIN columns c ON c.name = :'embedding_column' AND c.name = ANY (:'id_columns'::text[] || :'content_column'::text)
     UNION ALL
     SELECT
-        30, CASE WHEN y.columns > 1 AND y.has_id THEN 'composite_key' ELSE 'no_key' END, format('%s.%s', p.name, k.name),
-        CASE
-            WHEN y.columns > 1 AND y.has_id THEN format('%s.%s is only a part of the composite key (%s)', p.name, k.name, y.names)
-            ELSE format('%s.%s is no key: it is not unique and NOT NULL', p.name, k.name)
-        END,
+        30, CASE WHEN w.key IS NULL THEN 'no_key' ELSE 'composite_key' END, format('%s.%s', p.name, :'id_column'::text),
+        CASE WHEN w.key IS NULL THEN format('%s.%s is no key: it is not unique and NOT NULL', p.name, :'id_column'::text)
+            ELSE format('%s.%s is only a part of the composite key (%s)', p.name, :'id_column'::text, w.key) END,
         'name a single-column key with --id-column, or make one; nothing was written',
         '{}', '{}'
     FROM plain p
-    JOIN columns k ON k.name = :'id_column'
-    CROSS JOIN primary_key y
-    WHERE NOT k.attnotnull OR NOT EXISTS (
-        SELECT FROM pg_catalog.pg_index i
-        WHERE i.indrelid = p.oid AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL
-          AND i.indnkeyatts = 1 AND i.indkey[0] = k.attnum
-          -- The index may tell two keys apart that are equal to a column that ignores case.
-          AND (i.indcollation[0] = k.attcollation OR NOT k.compares_loosely))
+    CROSS JOIN (
+        SELECT min(k.names) FILTER (WHERE k.indisprimary AND k.columns @> :'id_columns'::text[]) AS key
+        FROM keys k
+    ) AS w
+    WHERE cardinality(:'id_columns'::text[]) > 0
+      AND :'id_columns'::text[] <@ ARRAY(SELECT c.name FROM columns c)
+      AND (cardinality(:'id_columns'::text[]) > 1
+           OR NOT EXISTS (SELECT FROM keys k WHERE k.columns = :'id_columns'::text[]))
     UNION ALL
     SELECT
         31, 'generated', format('%s.%s', p.name, c.name),
