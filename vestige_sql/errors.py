@@ -33,7 +33,11 @@ class ModelNotFound(VestigeError):
 
 
 class ModelUnsupported(VestigeError):
-    """The model is incomplete, or needs something that the encoder does not support, such as max pooling."""
+    """The model is incomplete, or needs something that the encoder does not support, such as an image."""
+
+
+class PromptNeeded(ModelUnsupported):
+    """The card of the model's family asks for a prompt that its configuration lacks, and none was given."""
 
 
 class DimensionMismatch(VestigeError):

@@ -803,7 +803,10 @@ MODELS: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
     ),
     "no input_ids": (graph(inputs=("attention_mask",)), ("no input input_ids", "again")),
     "no attention_mask": (graph(inputs=("input_ids",)), ("no input attention_mask", "again")),
-    "inputs of one text": (graph(input_shape=(1, "sequence"), shape=(1, "sequence", DIMENSION)), ("tried out",)),
+    "inputs of three texts": (
+        graph(input_shape=(3, "sequence"), shape=(3, "sequence", DIMENSION)),
+        ("exactly 3 texts", "batch axis"),
+    ),
     "inputs of eight tokens": (graph(input_shape=("batch", 8), shape=("batch", 8, DIMENSION)), ("tried out",)),
     "another output": (graph(output="logits"), ("the outputs logits", "sentence_embedding")),
     "output of rank 1": (
@@ -909,7 +912,7 @@ MODELS: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
         ("config_sentence_transformers.json is not a file", "again"),
     ),
     "no pooling": (without("1_Pooling/config.json"), ("no pooling mode",)),
-    "another pooling": (put("1_Pooling/config.json", {"pooling_mode": "max"}), ("max pooling", "mean or cls")),
+    "another pooling": (put("1_Pooling/config.json", {"pooling_mode": "median"}), ("median pooling", "mean, ")),
     "pooling by number": (put("1_Pooling/config.json", {"pooling_mode": 5}), ("5 pooling",)),
     "pooling by list": (put("1_Pooling/config.json", {"pooling_mode": [5, {}]}), ("5 and {} pooling",)),
     "pooling by object": (put("1_Pooling/config.json", {"pooling_mode": {"mean": 1}}), ("pooling, which",)),

@@ -38,8 +38,26 @@ def reference(folder: Path, text: str, pooling: str, normalize: bool, max_tokens
     if "token_type_ids" in feed:
         feed["token_type_ids"] = np.zeros((1, len(ids)), np.int64)
     tokens = session.run(None, feed)[0][0].astype(np.float64)
-    vector = tokens[0] if pooling == "cls" else tokens.mean(axis=0)
+    places = np.arange(1, len(tokens) + 1)[:, None]
+    vector = np.concatenate(
+        [
+            {
+                "cls": tokens[0],
+                "lasttoken": tokens[-1],
+                "max": tokens.max(axis=0),
+                "mean": tokens.mean(axis=0),
+                "mean_sqrt_len_tokens": tokens.sum(axis=0) / np.sqrt(len(tokens)),
+                "weightedmean": (tokens * places).sum(axis=0) / places.sum(),
+            }[mode]
+            for mode in pooling.split("+")
+        ]
+    )
     return vector / np.linalg.norm(vector) if normalize else vector
+
+
+def write_json(path: Path, value: Any) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(value))
 
 
 class Counting:
@@ -83,13 +101,17 @@ def test_embedder_is_one(tiny: Path) -> None:
     assert (signature.name, signature.dimension) == ("tiny", 32) == (embedder.model_name, embedder.dimension)
 
 
-@pytest.mark.parametrize("pooling", ["mean", "cls"])
+@pytest.mark.parametrize(
+    "pooling", ["mean", "cls", "max", "lasttoken", "mean_sqrt_len_tokens", "weightedmean", "cls+max"]
+)
 @pytest.mark.parametrize("normalize", [True, False])
 def test_pooling_is_that_of_each_text_alone(tmp_path: Path, pooling: str, normalize: bool) -> None:
     folder = build_tiny(tmp_path / "m", pooling=pooling, normalize=normalize, layers=2)
+    if "+" in pooling:
+        write_json(folder / "1_Pooling" / "config.json", {"pooling_mode": pooling.split("+")})
     vectors = load_embedder(str(folder)).embed_batch(TEXTS)
     assert vectors.dtype == np.float32
-    assert vectors.shape == (len(TEXTS), 32)
+    assert vectors.shape == (len(TEXTS), 32 * len(pooling.split("+")))
     for vector, text in zip(vectors, TEXTS, strict=True):
         np.testing.assert_allclose(vector, reference(folder, text, pooling, normalize, 64), atol=2e-6)
 
@@ -339,8 +361,8 @@ def edit_graph(folder: Path, **names: str) -> Path:
 
 
 def test_unknown_inputs_and_outputs_are_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(ModelUnsupported, match="the input position_ids"):
-        load_embedder(str(edit_graph(build_tiny(tmp_path / "i"), token_type_ids="position_ids")))
+    with pytest.raises(ModelUnsupported, match="the input task_id"):
+        load_embedder(str(edit_graph(build_tiny(tmp_path / "i"), token_type_ids="task_id")))
     with pytest.raises(ModelUnsupported, match=r"the outputs logits, .*sentence_embedding"):
         load_embedder(str(edit_graph(build_tiny(tmp_path / "o"), last_hidden_state="logits")))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vestige_sql.encode.embedder import ModelSignature
 from vestige_sql.errors import DimensionMismatch, ModelNotFound, ModelUnsupported, UsageError
@@ -38,13 +38,19 @@ def load(args: argparse.Namespace) -> OnnxEmbedder:
 
     if args.json:
         disable_progress_bars()
-    embedder = load_embedder(args.model, revision=args.revision, onnx_file=args.onnx_file, device=args.device)
+    embedder = load_embedder(args.model, device=args.device, **asked_of(args))
     if getattr(args, "dimension", None) not in (None, embedder.dimension):
         raise DimensionMismatch(
             f"--dimension is {args.dimension}, and the model {embedder.model_name} has {embedder.dimension} dimensions",
             f"run again with --dimension {embedder.dimension}, or with another model; nothing was written",
         )
     return embedder
+
+
+def asked_of(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what the options say of a model beside its name, as ``load_embedder`` takes it."""
+    names = ("revision", "onnx_file", "prompt", "query_prompt", "max_tokens", "layer_norm_first", "dimension")
+    return {name: getattr(args, name) for name in names if getattr(args, name, None) is not None}
 
 
 def load_same(
@@ -98,10 +104,10 @@ def engine(args: argparse.Namespace) -> RayEngine | None:
     # The nodes look for a folder from wherever Ray has started them.
     folder = model_folder(args.model)
     model = os.path.abspath(folder) if folder else args.model  # noqa: PTH100
-    return RayEngine(**options, load=partial(_load_on_node, model, args.revision, args.onnx_file, args.device))
+    return RayEngine(**options, load=partial(_load_on_node, model, args.device, asked_of(args)))
 
 
-def _load_on_node(model: str, revision: str | None, onnx_file: str | None, device: str, threads: int) -> OnnxEmbedder:
+def _load_on_node(model: str, device: str, asked: dict[str, Any], threads: int) -> OnnxEmbedder:
     from vestige_sql.encode.onnx import load_embedder
 
-    return load_embedder(model, revision=revision, onnx_file=onnx_file, threads=threads, device=device)
+    return load_embedder(model, threads=threads, device=device, **asked)

@@ -54,7 +54,7 @@ def model(parser: argparse.ArgumentParser) -> None:
         required=True,
         type=int,
         metavar="N",
-        help="the model's dimension, checked before anything is written",
+        help="the model's dimension, or fewer: the first N numbers of each vector, at length one (Matryoshka models)",
     )
     files(group)
 
@@ -63,6 +63,20 @@ def files(group: argparse._ActionsContainer, of: str = "the model") -> None:
     """Options for what is loaded of a model, and what it runs on; added to a group that is there."""
     group.add_argument("--revision", help=f"branch, tag or commit of {of} on the hub")
     group.add_argument("--onnx-file", metavar="FILE", help=f"ONNX file of {of}, such as onnx/model_qint8_avx512.onnx")
+    group.add_argument(
+        "--prompt", metavar="TEXT", help="goes before each stored text, '' for none (default: the configuration's)"
+    )
+    group.add_argument(
+        "--query-prompt", metavar="TEXT", help="goes before each question, '' for none (default: the configuration's)"
+    )
+    group.add_argument(
+        "--max-tokens", type=int, metavar="N", help="where texts are truncated (default: the configuration's)"
+    )
+    group.add_argument(
+        "--layer-norm-first",
+        action="store_true",
+        help="with a --dimension below the model's: bring vectors to mean 0 and variance 1 before they are shortened",
+    )
     device(group)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import os
 import random
@@ -217,7 +216,8 @@ class Shipped:
     """A model that is sent with its files, for machines that can read neither its folder nor the hub.
 
     ``device`` is where it is loaded there, as :class:`OnnxEmbedder` takes it. ``parts`` are the bytes of the
-    graph, its external data and the tokenizer, by their path below the folder that they are written to.
+    graph, its external data, the tokenizer and weights of modules, by their path below the folder that they are written
+    to.
     """
 
     files: ModelFiles
@@ -228,13 +228,10 @@ class Shipped:
     @classmethod
     def pack(cls, files: ModelFiles, device: str = "auto") -> Shipped:
         """Map the model's files into memory."""
-        graph = Path("graph")
-        paths = {graph / files.graph.name: files.graph, Path("tokenizer.json"): files.tokenizer}
-        paths |= {graph / location: files.graph.parent / location for location in files.external_data}
         return cls(
             files,
             files.hash,
-            {str(to): np.asarray(np.memmap(path, np.uint8, "r")) for to, path in paths.items()},
+            {to: np.asarray(np.memmap(path, np.uint8, "r")) for to, path in files.parts.items()},
             device,
         )
 
@@ -253,10 +250,4 @@ class Shipped:
                     (half / name).parent.mkdir(parents=True, exist_ok=True)
                     data.tofile(half / name)
                 half.rename(folder)
-        return OnnxEmbedder(
-            dataclasses.replace(
-                self.files, graph=folder / "graph" / self.files.graph.name, tokenizer=folder / "tokenizer.json"
-            ),
-            threads=threads,
-            device=self.device,
-        )
+        return OnnxEmbedder(self.files.moved(folder), threads=threads, device=self.device)

@@ -1,4 +1,4 @@
-"""Which files beside an ONNX graph contain its weights, read from the graph's own bytes."""
+"""Which files beside an ONNX graph contain its weights, and in which precision, read from the graph's own bytes."""
 
 from __future__ import annotations
 
@@ -52,6 +52,57 @@ def external_data(graph: Path) -> tuple[str, ...]:
     return tuple(sorted(locations))
 
 
+# TensorProto.DataType of onnx.proto, by the names that people use.
+_PRECISIONS = {1: "fp32", 10: "fp16", 11: "fp64", 16: "bf16", 2: "int8", 3: "int8", 21: "int4", 22: "int4"}
+_PRECISIONS |= {17: "fp8", 18: "fp8", 19: "fp8", 20: "fp8", 23: "fp4"}
+# The operator that multiplies with weights of 4 bits, which it keeps as bytes.
+_FOUR_BITS = b"MatMulNBits"
+# Smaller tensors are scales, shapes and the like.
+_WEIGHT_ELEMENTS = 1 << 10
+
+QUANTISED = ("int8", "int4", "fp8", "fp4")
+
+
+def precision(graph: Path) -> str:
+    """Return what an ONNX graph keeps its weights in, such as "fp32" or "int8": the smallest type that holds any.
+
+    A graph without weights of some size is "fp32". Raises what :func:`external_data` raises.
+    """
+    try:
+        with graph.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            found = {_PRECISIONS.get(kind, "") for kind in _types(data, 0, len(data), "Model")}
+    except OSError as error:
+        raise ModelUnsupported(f"{graph} cannot be read: {error}", AGAIN) from error
+    except (IndexError, KeyError, ValueError, RecursionError) as error:
+        raise ModelUnsupported(f"{graph} is not an ONNX graph: {error}", AGAIN) from error
+    smallest_first = ("int4", "fp4", "int8", "fp8", "bf16", "fp16", "fp32", "fp64")
+    return next((name for name in smallest_first if name in found), "fp32")
+
+
+def _types(data: mmap.mmap, start: int, end: int, message: str) -> Iterator[int]:
+    """Yield the data type of each tensor of some size."""
+    if message == "Tensor":
+        # TensorProto: dims is field 1, packed or not; data_type is field 2.
+        elements, kind = 1, 0
+        for field, first, last in _fields(data, start, end, numbers=True):
+            if field == 1:
+                at = first
+                while at < last:
+                    size, at = _varint(data, at)
+                    elements *= size
+            elif field == 2:
+                kind, _ = _varint(data, first)
+        if elements >= _WEIGHT_ELEMENTS:
+            yield kind
+        return
+    for field, first, last in _fields(data, start, end):
+        if message == "Node" and field == 4 and data[first:last] == _FOUR_BITS:
+            yield 22
+        inner = _MESSAGES[message].get(field)
+        if inner and inner != "ExternalData":
+            yield from _types(data, first, last, inner)
+
+
 def _locations(data: mmap.mmap, start: int, end: int, message: str) -> Iterator[str]:
     for field, first, last in _fields(data, start, end):
         inner = _MESSAGES[message].get(field)
@@ -64,8 +115,10 @@ def _locations(data: mmap.mmap, start: int, end: int, message: str) -> Iterator[
             yield from _locations(data, first, last, inner)
 
 
-def _fields(data: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int, int]]:
+def _fields(data: mmap.mmap, start: int, end: int, *, numbers: bool = False) -> Iterator[tuple[int, int, int]]:
     """Yield the length-delimited fields of a protobuf message: number, first byte, byte after the last.
+
+    With ``numbers`` also those that are one number of variable length.
 
     The wire format: https://protobuf.dev/programming-guides/encoding/
     """
@@ -74,7 +127,10 @@ def _fields(data: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int, i
         tag, at = _varint(data, at)
         match tag & 7:
             case 0:
+                first = at
                 _, at = _varint(data, at)
+                if numbers:
+                    yield tag >> 3, first, at
             case 1:
                 at += 8
             case 2:

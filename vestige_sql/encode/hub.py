@@ -11,8 +11,9 @@ import os
 import re
 from pathlib import Path, PurePosixPath
 
-from vestige_sql.encode.files import GRAPHS, ModelFiles, asked_graph, choose_graph, read_model
+from vestige_sql.encode.files import GRAPHS, Asked, ModelFiles, asked_graph, choose_graph, read_model
 from vestige_sql.encode.graph import UNTOUCHED, external_data
+from vestige_sql.encode.layout import listed, weights_complete, weights_wanted
 from vestige_sql.errors import ModelNotFound, ModelUnsupported, UsageError
 
 # The configuration files that are read, in whichever folder of the repository modules.json puts them.
@@ -22,16 +23,20 @@ _CONFIG_PATTERNS = ("modules.json", "*config.json", "config_sentence_transformer
 _REVISION = re.compile(r"(?!.*\.\.)[^\x00-\x20\x7f~^:?*\[\\/-][^\x00-\x20\x7f~^:?*\[\\]*")
 
 
-def resolve_model(name: str, *, revision: str | None = None, onnx_file: str | None = None) -> ModelFiles:
+def resolve_model(
+    name: str, *, revision: str | None = None, onnx_file: str | None = None, asked: Asked | None = None
+) -> ModelFiles:
     """Find the model ``name``: a folder, else in the Hugging Face hub's local cache, else on the hub.
 
     A name without a slash is looked for under ``sentence-transformers/`` first. A cached model is used as it
     is: the hub is not asked for a newer one. ``revision`` (branch, tag or commit) pins it. ``onnx_file`` picks a graph
-    by its path inside the model, or inside the model's ``onnx`` folder.
+    by its path inside the model, or inside the model's ``onnx`` folder. ``asked``, instead of it, has all that is said
+    of the model beside its name.
 
     Raises ``ModelNotFound`` if there is no such model, ``ModelUnsupported`` if the encoder does not support it or its
     files are incomplete, and ``UsageError`` for a malformed revision or the revision of a folder.
     """
+    asked = asked or Asked(onnx_file)
     if revision is not None and not _REVISION.fullmatch(revision):
         raise UsageError(
             f"--revision {revision!r} cannot be the name of a branch, tag or commit",
@@ -51,16 +56,16 @@ def resolve_model(name: str, *, revision: str | None = None, onnx_file: str | No
                 "rename it with printable characters, because the registry names the model after its folder; "
                 f"{UNTOUCHED}",
             )
-        return read_model(base, Path(folder), onnx_file)
+        return read_model(base, Path(folder), asked)
     # As in the ecosystem: a model without an owner in its name belongs to sentence-transformers.
     repos = [repo for repo in ([name] if "/" in name else [f"sentence-transformers/{name}", name]) if _is_hub_id(repo)]
     if not repos:
         shown = name if name.isprintable() and len(name) <= _LONGEST_SHOWN else f"{name[:_LONGEST_SHOWN]!r}..."
         raise ModelNotFound(f"there is no model folder {shown}, and the hub allows no such name", _HOW_TO_NAME)
     for repo in repos:
-        if (cached := _cached(repo, revision, onnx_file)) is not None:
-            return read_model(repo, *cached)
-    return _download(name, repos, revision, onnx_file)
+        if (cached := _cached(repo, revision, asked.onnx_file)) is not None:
+            return read_model(repo, cached[0], asked, cached[1])
+    return _download(name, repos, revision, asked)
 
 
 def model_folder(name: str) -> str | None:
@@ -92,14 +97,18 @@ _HOW_TO_NAME = (
 # --- The hub ---
 
 
-def _cached(repo: str, revision: str | None, onnx_file: str | None) -> tuple[Path, str] | None:
-    """Return the cached snapshot and the graph in it, if every needed file is there."""
+def _cached(repo: str, revision: str | None, onnx_file: str | None) -> tuple[Path, str | None] | None:
+    """Return the cached snapshot and the graph in it, if every needed file is there. None for a model without one."""
     from huggingface_hub import try_to_load_from_cache
 
     modules = try_to_load_from_cache(repo, "modules.json", revision=revision)
     if not isinstance(modules, str):
         return None
     folder = Path(modules).parent
+    if not weights_complete(repo, folder):
+        return None
+    if not _has_graph(repo, folder):
+        return folder, None
     # Only the usual names count here: if the cache has a graph of another name, the hub may have several of those.
     for graph in asked_graph(onnx_file) if onnx_file else GRAPHS:
         path = folder / graph
@@ -108,13 +117,18 @@ def _cached(repo: str, revision: str | None, onnx_file: str | None) -> tuple[Pat
     return None
 
 
-def _download(name: str, repos: list[str], revision: str | None, onnx_file: str | None) -> ModelFiles:
+def _has_graph(repo: str, folder: Path) -> bool:
+    """Whether the model runs a graph, and is no table of token vectors."""
+    return listed(repo, folder)[0][0] == "Transformer"
+
+
+def _download(name: str, repos: list[str], revision: str | None, asked: Asked) -> ModelFiles:
     from huggingface_hub import HfApi, constants, snapshot_download
     from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
     wanted = f"{name} at revision {revision}" if revision else name
-    if onnx_file:
-        wanted += f" with the graph {onnx_file}"
+    if asked.onnx_file:
+        wanted += f" with the graph {asked.onnx_file}"
     looked = f"it is no folder, and not complete in the cache {constants.HF_HUB_CACHE} as {' or '.join(repos)}"
     if constants.HF_HUB_OFFLINE:
         raise ModelNotFound(
@@ -123,14 +137,24 @@ def _download(name: str, repos: list[str], revision: str | None, onnx_file: str 
         )
     for repo in repos:
         try:
-            siblings = HfApi().model_info(repo, revision=revision).siblings or []
-            graph = choose_graph(repo, [file.rfilename for file in siblings], onnx_file)
+            siblings = [file.rfilename for file in HfApi().model_info(repo, revision=revision).siblings or []]
             # The graph comes last. If the download is interrupted, no snapshot has a graph and lacks a prompt.
             folder = Path(snapshot_download(repo, revision=revision, allow_patterns=list(_CONFIG_PATTERNS)))
-            commit = folder.name
-            snapshot_download(repo, revision=commit, allow_patterns=[graph])
-            if data := [str(PurePosixPath(graph).parent / location) for location in external_data(folder / graph)]:
-                snapshot_download(repo, revision=commit, allow_patterns=data)
+            commit, graph = folder.name, None
+            if _has_graph(repo, folder):
+                graph = choose_graph(repo, siblings, asked.onnx_file)
+            # Of two files with the same weights, the first is enough.
+            wanted_weights: dict[str, str] = {}
+            for file in weights_wanted(repo, folder):
+                if file in siblings:
+                    wanted_weights.setdefault(str(PurePosixPath(file).parent), file)
+            if wanted_weights:
+                snapshot_download(repo, revision=commit, allow_patterns=list(wanted_weights.values()))
+            if graph is not None:
+                snapshot_download(repo, revision=commit, allow_patterns=[graph])
+                beside = [str(PurePosixPath(graph).parent / data) for data in external_data(folder / graph)]
+                if beside:
+                    snapshot_download(repo, revision=commit, allow_patterns=beside)
         except RepositoryNotFoundError:
             continue
         except RevisionNotFoundError as error:
@@ -146,5 +170,5 @@ def _download(name: str, repos: list[str], revision: str | None, onnx_file: str 
                 f"the model {wanted} was not found: {looked}; {constants.ENDPOINT} did not provide it: {error}",
                 _HOW_TO_NAME,
             ) from error
-        return read_model(repo, folder, graph)
+        return read_model(repo, folder, asked, graph)
     raise ModelNotFound(f"the model {wanted} was not found: {looked}, nor on {constants.ENDPOINT}", _HOW_TO_NAME)

@@ -1,30 +1,42 @@
-"""Texts to vectors with ONNX Runtime."""
+"""Texts to vectors with ONNX Runtime, or with a table of token vectors."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vestige_sql.encode.embedder import ModelSignature, Vectors
-from vestige_sql.encode.files import ModelFiles
+from vestige_sql.encode.files import Asked, ModelFiles
 from vestige_sql.encode.graph import AGAIN, UNTOUCHED
 from vestige_sql.encode.hub import resolve_model
-from vestige_sql.encode.tokens import encode_long, groups, load_tokenizer
+from vestige_sql.encode.modules import (
+    SENTENCE,
+    TOKENS,
+    Features,
+    Pipeline,
+    Pooling,
+    StaticEmbedding,
+    after_pooling,
+    mean_of_rows,
+    shortened,
+)
+from vestige_sql.encode.session import Graph, check_device
+from vestige_sql.encode.tokens import encode_long, groups, load_tokenizer, prompt_length
+from vestige_sql.encode.tryout import check_alone, check_both_outputs, left_to_do
 from vestige_sql.encode.window import first_bad_row, what_is_bad
-from vestige_sql.errors import BadEmbedding, EncoderError, ModelUnsupported, UsageError
-from vestige_sql.plan import DEVICES
-
-if TYPE_CHECKING:
-    import onnxruntime as ort
-
+from vestige_sql.errors import BadEmbedding, DimensionMismatch, EncoderError, ModelUnsupported, UsageError
 
 # On a CPU. On one core, MiniLM reaches these shares of sgemm's FLOP/s: 98 % in calls of 256 tokens, 93 % of 512, 86 %
 # of 1,024 and 80 % of 2,048, because the activations outgrow the core's cache. Shorter calls are no faster.
 _CALL_TOKENS_CPU = 256
+
+# A table of token vectors has no activations: a call is a lookup.
+_CALL_TOKENS_STATIC = 1 << 16
 
 # One call per core, since cores in one call wait for each other at every operator. At most 8, to bound memory: the
 # attention alone takes 16 MB for a text of 512 tokens in a model of 16 heads. With more cores, several share a call.
@@ -37,28 +49,21 @@ _CALL_TOKENS_GPU = 1 << 14
 # Most tokens to keep between counting and embedding, 8 bytes each: a page of 2,048 rows of 512 tokens.
 _KEPT_TOKENS = 1 << 20
 
-_CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
-
-_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
-# Without a mask a text's vector would depend on the padding, and therefore on the texts beside it.
-_NEEDED = ("input_ids", "attention_mask")
-_FLOATS = ("tensor(float)", "tensor(float16)", "tensor(double)")
-_OUTPUTS = ("last_hidden_state", "token_embeddings", "sentence_embedding")
-
 # A text's token ids and type ids.
 _Tokens = tuple[NDArray[np.int32], NDArray[np.int32]]
 
 
 class OnnxEmbedder:
-    """A sentence-transformers model that ONNX Runtime runs.
+    """A sentence-transformers model that ONNX Runtime runs, or that is a table of token vectors.
 
     ``threads`` is how many cores it uses, by default all that this process may use. ``device`` is "cuda", "cpu" or
     "auto". "auto" uses a GPU if the installed ONNX Runtime offers CUDA and can start it, else the CPU.
 
-    The model is tried on two texts first, so that its faults are found before it is used. Raises
+    The model is tried on one text and on three first, so that its faults are found before it is used. Raises
     ``ModelUnsupported`` if the graph cannot be loaded, has unknown inputs or outputs, lacks a needed one, or does not
-    fit its tokenizer or configuration; ``BadEmbedding`` for NaN, infinity and zero vectors; and ``UsageError`` for
-    "cuda" without a usable GPU, and for an unknown device.
+    fit its tokenizer or configuration; ``BadEmbedding`` for NaN, infinity and zero vectors; ``DimensionMismatch`` if
+    vectors are to be shortened to more dimensions than they have; and ``UsageError`` for "cuda" without a usable GPU,
+    and for an unknown device.
     """
 
     def __init__(self, files: ModelFiles, *, threads: int | None = None, device: str = "auto") -> None:
@@ -69,49 +74,70 @@ class OnnxEmbedder:
         self._counted: dict[str, _Tokens] = {}
         cores = threads or _cores()
         self._calls = min(cores, _MOST_CALLS)
-        self._session = _session(files, cores // self._calls, device)
-        self._inputs = {node.name: _integer(files, node) for node in self._session.get_inputs()}
-        for needed in _NEEDED:
-            if needed not in self._inputs:
-                raise ModelUnsupported(
-                    f"the graph {files.graph} has no input {needed}: it has {', '.join(self._inputs) or 'none'}", AGAIN
-                )
-        outputs = {node.name: node for node in self._session.get_outputs()}
-        self._output = next((name for name in _OUTPUTS if name in outputs), "")
-        if not self._output:
-            raise ModelUnsupported(
-                f"the graph {files.graph} has the outputs {', '.join(outputs)}, and the encoder understands "
-                f"{', '.join(_OUTPUTS)}",
-                AGAIN,
+        modules = files.modules
+        self._graph = self._table = None
+        if isinstance(modules[0], StaticEmbedding):
+            check_device(device)
+            self._table, modules = modules[0].table(), modules[1:]
+        else:
+            self._graph = Graph(files, cores // self._calls, device)
+            self._session = self._graph.session
+        self._one_by_one = self._graph is not None and self._graph.fixed_texts == 1
+        self._from_tokens = self._graph is not None and self._graph.output != SENTENCE
+        # A graph that makes one vector of a text has pooled. What it leaves to do is found when it is tried out.
+        self._pipeline = Pipeline(modules if self._from_tokens or self._table is not None else after_pooling(modules))
+        self._prompt_tokens = {prompt: self._prompt_length(prompt) for prompt in (files.prompt, files.query_prompt)}
+        self._own_dimension = 0  # until it is tried out
+        self._own_dimension = self._try_out()
+        self._shorten_to(files.dimension)
+
+    # --- Before it is used ---
+
+    def _shorten_to(self, dimension: int | None) -> None:
+        """Shorten vectors to ``dimension`` from here on, unless that is the model's own, or None."""
+        if dimension is not None and not 1 <= dimension <= self._own_dimension:
+            raise DimensionMismatch(
+                f"--dimension is {dimension}, and the model {self.model_name} has {self._own_dimension} dimensions",
+                f"run again with --dimension {self._own_dimension}, or with another model; {UNTOUCHED}",
             )
-        if (kind := outputs[self._output].type) not in _FLOATS:
-            raise ModelUnsupported(
-                f"the graph {files.graph} returns {self._output} as {kind}, and the encoder takes {', '.join(_FLOATS)}",
-                f"pick a graph that returns floating-point vectors with --onnx-file; {UNTOUCHED}",
+        if dimension == self._own_dimension:
+            dimension = None
+        if dimension is None and self._files.layer_norm_first:
+            raise UsageError(
+                f"--layer-norm-first is for vectors that are shortened, and those of {self.model_name} stay at "
+                f"{self._own_dimension} dimensions",
+                f"give a smaller --dimension, or leave it out; {UNTOUCHED}",
             )
-        self._dimension = self._try_out()
+        if dimension != self._files.dimension:
+            self._files = replace(self._files, dimension=dimension)
 
     def _try_out(self) -> int:
-        """Embed two texts of different length and return the dimension of their vectors."""
-        texts = ["a", "A longer text, with a word \u2603 that few vocabularies have."]
+        """Embed one text, then three of different length, and return the dimension of their vectors."""
+        if self._graph is not None and self._graph.fixed_texts not in (None, 1):
+            raise ModelUnsupported(
+                f"the graph {self._files.graph} takes exactly {self._graph.fixed_texts} texts in a call",
+                f"export it with a batch axis that varies, or of 1; {UNTOUCHED}",
+            )
+        texts = ["A longer text, with a word \u2603 that few vocabularies have.", "a", "Some words."]
         tokens = self._encode(texts)
         # If the tokenizer has more tokens than the graph, the highest one fails here, and not later on a row.
         highest = max(self._tokenizer.get_vocab().values(), default=0)
-        ids = tokens[1][0]
+        ids = tokens[0][0]
         ids[len(ids) // 2 :][:1] = highest
         try:
-            vectors = self._embed(tokens)
+            alone = self._embed(tokens[:1])
+            vectors = self._together(tokens)
         except (BadEmbedding, EncoderError) as error:
             raise ModelUnsupported(
-                f"the model {self.model_name} failed when it was tried out on two texts, one of them with its "
+                f"the model {self.model_name} failed when it was tried out on three texts, one of them with its "
                 f"tokenizer's highest token id, {highest}: {error}",
                 f"its graph, its tokenizer and its configuration may not be of one model: {AGAIN}",
             ) from error
         dimension: int = vectors.shape[1]
-        if self._files.hidden_size not in (None, dimension):
+        if self._files.stated_dimension not in (None, dimension):
             raise ModelUnsupported(
                 f"the graph {self._files.graph} gives {dimension} dimensions, and the configuration of the model "
-                f"{self.model_name} says {self._files.hidden_size}",
+                f"{self.model_name} says {self._files.stated_dimension}",
                 f"they are not of one model: {AGAIN}",
             )
         if (bad := first_bad_row(vectors)) is not None:
@@ -121,7 +147,27 @@ class OnnxEmbedder:
                 AGAIN,
                 row=bad,
             )
+        check_alone(self._files, alone[0], vectors[0])
+        if self._graph is not None and self._from_tokens and SENTENCE in self._graph.outputs:
+            check_both_outputs(self._files, self._graph.run(*self._padded(tokens[:1]), SENTENCE)[0], alone[0])
         return dimension
+
+    def _together(self, tokens: list[_Tokens]) -> Vectors:
+        """Embed several texts in one call; one by one from here on, if the graph turns out to take no more."""
+        try:
+            return self._embed(tokens)
+        except EncoderError:
+            if self._one_by_one or self._table is not None:
+                raise
+            self._one_by_one = True
+            return self._embed(tokens)
+
+    def _prompt_length(self, prompt: str) -> int:
+        """Return how many tokens before a text pooling leaves out for ``prompt``."""
+        leaves_out = any(isinstance(m, Pooling) and not m.include_prompt for m in self._files.modules)
+        return prompt_length(self._tokenizer, prompt) if prompt and leaves_out else 0
+
+    # --- What it is ---
 
     @property
     def files(self) -> ModelFiles:
@@ -135,11 +181,13 @@ class OnnxEmbedder:
     @property
     def device(self) -> str:
         """Where the model runs: "cpu" or "cuda"."""
-        return "cuda" if _CUDA in self._session.get_providers() else "cpu"
+        return "cuda" if self._graph is not None and self._graph.on_cuda else "cpu"
 
     @property
     def call_tokens(self) -> int:
         """About how many tokens :func:`encode_window` puts into one call, padding included."""
+        if self._table is not None:
+            return _CALL_TOKENS_STATIC
         return _CALL_TOKENS_GPU if self.device == "cuda" else _CALL_TOKENS_CPU
 
     @property
@@ -153,10 +201,51 @@ class OnnxEmbedder:
 
     @property
     def dimension(self) -> int:
-        return self._dimension
+        return self._files.dimension or self._own_dimension
 
     def signature(self) -> ModelSignature:
         return ModelSignature(self.model_name, self.dimension, self._files.hash)
+
+    def former_signature(self) -> ModelSignature | None:
+        """Return the signature that versions before 0.2.0 gave the model, or None if it is the same."""
+        former = self._files.former_max_tokens
+        if former is None:
+            return None
+        hash = self._files.hash_at(self._files.dimension, max_tokens=former)
+        return ModelSignature(self.model_name, self.dimension, hash)
+
+    def shortened_from(self, dimension: int) -> ModelSignature | None:
+        """Return the signature of the vectors of ``dimension`` dimensions whose first numbers are this model's vectors.
+
+        None if this model's vectors are not the first numbers of longer ones, at length one.
+        """
+        if not self.dimension < dimension <= self._own_dimension:
+            return None
+        longer = None if dimension == self._own_dimension else dimension
+        # A whole vector has not been through the layer norm that comes before shortening.
+        if longer is None and self._files.layer_norm_first:
+            return None
+        return ModelSignature(self.model_name, dimension, self._files.hash_at(longer))
+
+    @property
+    def encoding(self) -> dict[str, Any]:
+        """How texts become vectors, for people and the registry's record. Every value is one of JSON's."""
+        files = self._files
+        return {
+            "prompt": files.prompt,
+            "query_prompt": files.query_prompt,
+            "pooling": files.pooling,
+            "normalize": files.normalize,
+            "max_tokens": files.max_tokens,
+            "dimension": self.dimension,
+            "model_dimension": self._own_dimension,
+            "layer_norm_first": files.layer_norm_first,
+            "file": files.graph_name,
+            "precision": files.precision,
+            "notes": list(files.notes),
+        }
+
+    # --- Encoding ---
 
     def token_counts(self, texts: Sequence[str]) -> list[int]:
         """The tokens of each text with prompt and special tokens, after truncation."""
@@ -177,24 +266,31 @@ class OnnxEmbedder:
             return np.empty((0, self.dimension), np.float32)
         counted = self._counted  # another thread may replace it
         tokens = [found for text in texts if (found := counted.pop(text, None)) is not None]
-        return self._embed(tokens if len(tokens) == len(texts) else self._encode(texts))
+        return self._short(self._embed(tokens if len(tokens) == len(texts) else self._encode(texts)))
 
     def embed_queries(self, texts: Sequence[str]) -> Vectors:
         """Like :meth:`embed_batch`, for questions: with the model's prompt for queries."""
         if not texts:
             return np.empty((0, self.dimension), np.float32)
-        return self._embed(self._encode(texts, self._files.query_prompt))
+        prompt = self._files.query_prompt
+        return self._short(self._embed(self._encode(texts, prompt), prompt))
+
+    def _short(self, vectors: Vectors) -> Vectors:
+        if self._files.dimension is None:
+            return vectors
+        return shortened(vectors, self._files.dimension, layer_norm_first=self._files.layer_norm_first)
 
     def _encode(self, texts: Sequence[str], prompt: str | None = None) -> list[_Tokens]:
         """Return the token ids and type ids of each text, truncated, after ``prompt`` or the one for documents."""
         tokens = []
         prompt = self._files.prompt if prompt is None else prompt
+        special = self._table is None
         for group in groups(prompt + text for text in texts):
             try:
                 if len(group) == 1:
-                    encodings = [encode_long(self._tokenizer, group[0])]
+                    encodings = [encode_long(self._tokenizer, group[0], special_tokens=special)]
                 else:
-                    encodings = self._tokenizer.encode_batch(group)
+                    encodings = self._tokenizer.encode_batch(group, add_special_tokens=special)
             # As in load_tokenizer. A tokenizer without a token for unknown words fails here.
             except Exception as error:
                 raise EncoderError(
@@ -205,45 +301,45 @@ class OnnxEmbedder:
             tokens += [(np.array(e.ids, np.int32), np.array(e.type_ids, np.int32)) for e in encodings]
         return tokens
 
-    def _embed(self, tokens: list[_Tokens]) -> Vectors:
+    def _padded(self, tokens: list[_Tokens]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+        """Return ids, type ids and which of them are there: texts as rows, padded on the right."""
         lengths = np.array([len(ids) for ids, _ in tokens])
         present = np.arange(max(1, lengths.max())) < lengths[:, None]
-        shape = present.shape
-        arrays = {
-            "input_ids": np.full(shape, self._pad_id, np.int64),
-            "attention_mask": present.astype(np.int64),
-            "token_type_ids": np.zeros(shape, np.int64),
-        }
-        ids, types = zip(*tokens, strict=True)
-        arrays["input_ids"][present] = np.concatenate(ids)
-        arrays["token_type_ids"][present] = np.concatenate(types)
-        feed = {name: arrays[name].astype(dtype, copy=False) for name, dtype in self._inputs.items()}
-        try:
-            (output,) = self._session.run([self._output], feed)
-        # ONNX Runtime's exceptions have no base of their own.
-        except Exception as error:
-            raise EncoderError(
-                f"ONNX Runtime failed on a call of {shape[0]} texts of up to {shape[1]} tokens "
-                f"with {self._files.graph}: {error}",
-                "if memory ran out, lower --batch-size; if the graph takes only shorter texts, lower max_seq_length in "
-                "sentence_bert_config.json; nothing was put in place",
-            ) from error
-        due = shape[:1] if self._output == "sentence_embedding" else shape
-        if output.shape[:-1] != due:
-            raise BadEmbedding(
-                f"the graph {self._files.graph} returned {self._output} of shape {output.shape} for {shape[0]} texts "
-                f"of up to {shape[1]} tokens, where {(*due, 'dimension')} was due",
-                "export the graph again; nothing was put in place",
-            )
+        ids, types = np.full(present.shape, self._pad_id, np.int64), np.zeros(present.shape, np.int64)
+        of_ids, of_types = zip(*tokens, strict=True)
+        ids[present] = np.concatenate(of_ids)
+        types[present] = np.concatenate(of_types)
+        return ids, types, present
+
+    def _embed(self, tokens: list[_Tokens], prompt: str | None = None) -> Vectors:
+        """Return vectors of the model's own dimension for texts after ``prompt``, or the one for documents."""
+        if self._one_by_one and len(tokens) > 1:
+            return np.concatenate([self._embed([one], prompt) for one in tokens])
+        ids, types, present = self._padded(tokens)
         # The callers look for NaN and infinity, so numpy need not warn of them here.
         with np.errstate(invalid="ignore", over="ignore"):
-            if self._output == "sentence_embedding":
-                vectors = np.asarray(output, np.float32)
-            elif self._files.pooling == "cls":
-                vectors = np.array(output[:, 0], np.float32)
+            if self._table is not None:
+                given, name = mean_of_rows(self._table, ids, present), SENTENCE
             else:
-                vectors = _mean(output, present)
-            return _normalize(vectors) if self._files.normalize else vectors
+                assert self._graph is not None
+                given = self._graph.run(ids, types, present)
+                name = TOKENS if self._from_tokens else SENTENCE
+            self._check_size(given.shape[-1], name)
+            length = self._prompt_tokens[self._files.prompt if prompt is None else prompt]
+            return self._pipeline(Features({name: given}, present, length))
+
+    def _check_size(self, given: int, name: str) -> None:
+        """Check the dimension of the graph's output, of the first call only."""
+        if self._own_dimension or self._graph is None:
+            return
+        if name == SENTENCE:
+            self._pipeline = Pipeline(left_to_do(self._files, given))
+        elif self._files.hidden_size not in (None, given):
+            raise ModelUnsupported(
+                f"the graph {self._files.graph} gives {given} dimensions, and the configuration of the model "
+                f"{self.model_name} says {self._files.hidden_size}",
+                f"they are not of one model: {AGAIN}",
+            )
 
 
 def load_embedder(
@@ -253,99 +349,27 @@ def load_embedder(
     onnx_file: str | None = None,
     threads: int | None = None,
     device: str = "auto",
+    prompt: str | None = None,
+    query_prompt: str | None = None,
+    max_tokens: int | None = None,
+    dimension: int | None = None,
+    layer_norm_first: bool = False,
 ) -> OnnxEmbedder:
     """Find the model ``name`` as :func:`vestige_sql.encode.hub.resolve_model` does, and load it.
 
-    Raises what that function and :class:`OnnxEmbedder` raise.
+    ``prompt`` goes before every stored text and ``query_prompt`` before every question, "" for none; without them they
+    are those of the model's configuration. ``max_tokens`` is where texts are truncated. A ``dimension`` below the
+    model's own shortens vectors to their first numbers, at length one, as Matryoshka models allow;
+    ``layer_norm_first`` brings a vector to mean 0 and variance 1 before.
+
+    Raises what that function and :class:`OnnxEmbedder` raise, and ``PromptNeeded`` if the card of the model's family is
+    known to ask for a prompt, its configuration has none, and none was given.
     """
     check_device(device)  # before a model is downloaded
-    return OnnxEmbedder(resolve_model(name, revision=revision, onnx_file=onnx_file), threads=threads, device=device)
-
-
-# --- The graph ---
+    asked = Asked(onnx_file, prompt, query_prompt, max_tokens, dimension, layer_norm_first)
+    return OnnxEmbedder(resolve_model(name, revision=revision, asked=asked), threads=threads, device=device)
 
 
 def _cores() -> int:
     """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def check_device(device: str) -> None:
-    """Raise ``UsageError`` unless ``device`` is one of ``DEVICES``."""
-    if device not in DEVICES:
-        raise UsageError(f"device must be one of {', '.join(DEVICES)}, not {device!r}", UNTOUCHED)
-
-
-def _session(files: ModelFiles, threads: int, device: str) -> ort.InferenceSession:
-    # Imported here because verbs without a model do not need it, and it starts a thread.
-    import onnxruntime as ort
-
-    check_device(device)
-    offered = _CUDA in ort.get_available_providers()
-    if device == "cuda" and not offered:
-        raise UsageError(
-            f"device cuda was asked for, and the installed ONNX Runtime {ort.__version__} does not offer it",
-            "uninstall the package onnxruntime and then install onnxruntime-gpu, in this order because they share a "
-            f"folder, or ask for cpu; {UNTOUCHED}",
-        )
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    # ONNX Runtime would keep a pattern for every shape, and here nearly every call has a new shape.
-    options.enable_mem_pattern = False
-    options.log_severity_level = 3
-    why = "ONNX Runtime fell back to the CPU"
-    if offered and device != "cpu":
-        try:
-            # TensorFloat-32 keeps 10 bits of a product, so vectors from a GPU would differ from those of a CPU.
-            # Without enable_fallback=0 a failed call would silently continue on the CPU.
-            session = ort.InferenceSession(
-                str(files.graph), options, [(_CUDA, {"use_tf32": "0"}), _CPU], enable_fallback=0
-            )
-            if device == "auto" or _CUDA in session.get_providers():
-                return session
-        # As in _embed. If the graph is at fault, the CPU cannot load it either, and says so below.
-        except Exception as error:
-            why = str(error)
-    try:
-        session = ort.InferenceSession(str(files.graph), options, [_CPU])
-    except Exception as error:
-        raise ModelUnsupported(
-            f"ONNX Runtime cannot load {files.graph}: {error}",
-            f"if it does not know an opset or operator, install a newer onnxruntime, else {AGAIN}",
-        ) from error
-    if device == "cuda":
-        raise UsageError(
-            f"device cuda was asked for, and ONNX Runtime {ort.__version__} cannot start it: {why}",
-            "check that nvidia-smi lists a GPU, and that the CUDA and cuDNN that this ONNX Runtime is built for are "
-            f"installed (pip install 'onnxruntime-gpu[cuda,cudnn]'), or ask for cpu; {UNTOUCHED}",
-        )
-    return session
-
-
-def _integer(files: ModelFiles, node: Any) -> type[np.int64] | type[np.int32]:
-    """Return the integer type of one of the graph's inputs."""
-    types: dict[str, type[np.int64] | type[np.int32]] = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
-    if node.name not in _INPUTS or node.type not in types:
-        raise ModelUnsupported(
-            f"the graph {files.graph} asks for the input {node.name} of type {node.type}, and the encoder gives "
-            f"{', '.join(_INPUTS)} as integers",
-            f"export it with these inputs only; {UNTOUCHED}",
-        )
-    return types[node.type]
-
-
-def _mean(output: NDArray[Any], present: NDArray[np.bool_]) -> Vectors:
-    """Return the mean of the token vectors that are not padding, in float32 whatever the graph computes in."""
-    tokens: Vectors = np.asarray(output, np.float32)
-    # Multiplying with the mask would not do: the graph may return NaN for padding.
-    tokens[~present] = 0
-    counts = np.maximum(present.sum(axis=1, keepdims=True), 1).astype(np.float32)
-    means: Vectors = tokens.sum(axis=1) / counts
-    return means
-
-
-def _normalize(vectors: Vectors) -> Vectors:
-    # float64, because squares of float32 overflow. A zero vector stays zero, so that it is found later.
-    norms = np.sqrt(np.square(vectors, dtype=np.float64).sum(axis=1, keepdims=True))
-    unit: Vectors = (vectors / np.maximum(norms, 1e-12)).astype(np.float32)
-    return unit

@@ -25,16 +25,19 @@ def load_tokenizer(files: ModelFiles) -> Tokenizer:
     # The package tokenizers raises the class Exception itself.
     except Exception as error:
         raise ModelUnsupported(f"the tokenizer {files.tokenizer} cannot be read: {error}", AGAIN) from error
-    special = tokenizer.num_special_tokens_to_add(False)
-    if files.max_tokens <= special:
+    special = 0 if files.static else tokenizer.num_special_tokens_to_add(False)
+    if files.max_tokens is not None and files.max_tokens <= special:
         raise ModelUnsupported(
             f"the model {files.name} truncates texts to {files.max_tokens} tokens, and its tokenizer adds {special} to "
             "each: nothing is left of the text",
-            f"put the right max_seq_length into its sentence_bert_config.json; {UNTOUCHED}",
+            f"add --max-tokens N, or put the right max_seq_length into its sentence_bert_config.json; {UNTOUCHED}",
         )
     # Published tokenizers keep settings from their training, such as padding every text to 128 tokens.
     tokenizer.no_padding()
-    tokenizer.enable_truncation(files.max_tokens)
+    if files.max_tokens is None:
+        tokenizer.no_truncation()
+    else:
+        tokenizer.enable_truncation(files.max_tokens)
     if files.lower_case:
         own = [tokenizer.normalizer] if tokenizer.normalizer else []
         tokenizer.normalizer = normalizers.Sequence([normalizers.Lowercase(), *own])
@@ -54,7 +57,14 @@ def groups(texts: Iterable[str]) -> Iterator[list[str]]:
         yield group
 
 
-def encode_long(tokenizer: Tokenizer, text: str) -> Encoding:
+def prompt_length(tokenizer: Tokenizer, prompt: str) -> int:
+    """Return how many tokens a prompt has before a text: with the special tokens before it, without one after it."""
+    ids = tokenizer.encode(prompt).ids
+    special = {number for number, token in tokenizer.get_added_tokens_decoder().items() if token.special}
+    return len(ids) - bool(ids and ids[-1] in special)
+
+
+def encode_long(tokenizer: Tokenizer, text: str, *, special_tokens: bool = True) -> Encoding:
     """Encode one text, but read only the part that determines the tokens left after truncation.
 
     Tokenizers work word by word, and their pre-tokenizer finds the words. So cutting the text can only change the
@@ -63,11 +73,11 @@ def encode_long(tokenizer: Tokenizer, text: str) -> Encoding:
     """
     length = _GROUP_CHARACTERS
     while length < len(text):
-        encoding = tokenizer.encode(text[:length])
+        encoding = tokenizer.encode(text[:length], add_special_tokens=special_tokens)
         if encoding.overflowing:
             kept = max((word for word in encoding.word_ids if word is not None), default=0)
             last = max((word for word in encoding.overflowing[-1].word_ids if word is not None), default=0)
             if kept + 2 < last:
                 return encoding
         length *= 4
-    return tokenizer.encode(text)
+    return tokenizer.encode(text, add_special_tokens=special_tokens)

@@ -20,6 +20,10 @@ CALL_TOKENS = 1024
 PAIRS_A_TOKEN = 128
 
 
+# Texts of more tokens are encoded one at a time: the attention of one takes 200 MB and more in a model of 12 heads.
+_LONG_TEXT = 2048
+
+
 def encode_window(
     embedder: Embedder,
     texts: Sequence[str],
@@ -50,6 +54,9 @@ def encode_window(
             raise
 
     calls = list(_calls(lengths, batch_size, getattr(embedder, "call_tokens", CALL_TOKENS)))
+    # The longest come first. One at a time, since the attention of one alone may take hundreds of megabytes.
+    while calls and lengths[calls[0][0]] > _LONG_TEXT:
+        embed(calls.pop(0))
     if (threads := min(len(calls), getattr(embedder, "calls_at_once", 1))) > 1:
         with ThreadPoolExecutor(threads, thread_name_prefix="vestige-sql-encode") as pool:
             # The first failure is raised here. Calls that have not begun then do not run.

@@ -44,6 +44,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--model", metavar="NAME_OR_DIR", help="the model that made the vectors, to register if none is registered"
     )
+    group.add_argument("--dimension", type=int, metavar="N", help="the vectors' dimension, if they were shortened")
     options.files(group)
 
 
