@@ -112,24 +112,24 @@ class OnnxEmbedder:
             self._files = replace(self._files, dimension=dimension)
 
     def _try_out(self) -> int:
-        """Embed one text, then three of different length, and return the dimension of their vectors."""
+        """Embed two texts, the longer one alone, and three, and return the dimension of their vectors."""
         if self._graph is not None and self._graph.fixed_texts not in (None, 1):
             raise ModelUnsupported(
                 f"the graph {self._files.graph} takes exactly {self._graph.fixed_texts} texts in a call",
                 f"export it with a batch axis that varies, or of 1; {UNTOUCHED}",
             )
-        texts = ["A longer text, with a word \u2603 that few vocabularies have.", "a", "Some words."]
+        texts = ["a", "A longer text, with a word \u2603 that few vocabularies have.", "Some words."]
         tokens = self._encode(texts)
         # If the tokenizer has more tokens than the graph, the highest one fails here, and not later on a row.
         highest = max(self._tokenizer.get_vocab().values(), default=0)
-        ids = tokens[0][0]
+        ids = tokens[1][0]
         ids[len(ids) // 2 :][:1] = highest
         try:
-            alone = self._embed(tokens[:1])
-            vectors = self._together(tokens)
+            self._together(tokens[:2])
+            alone, vectors = self._embed(tokens[1:2]), self._together(tokens)
         except (BadEmbedding, EncoderError) as error:
             raise ModelUnsupported(
-                f"the model {self.model_name} failed when it was tried out on three texts, one of them with its "
+                f"the model {self.model_name} failed when it was tried out on one to three texts, one of them with its "
                 f"tokenizer's highest token id, {highest}: {error}",
                 f"its graph, its tokenizer and its configuration may not be of one model: {AGAIN}",
             ) from error
@@ -147,9 +147,9 @@ class OnnxEmbedder:
                 AGAIN,
                 row=bad,
             )
-        check_alone(self._files, alone[0], vectors[0])
+        check_alone(self._files, alone[0], vectors[1])
         if self._graph is not None and self._from_tokens and SENTENCE in self._graph.outputs:
-            check_both_outputs(self._files, self._graph.run(*self._padded(tokens[:1]), SENTENCE)[0], alone[0])
+            check_both_outputs(self._files, self._graph.run(*self._padded(tokens[1:2]), SENTENCE)[0], alone[0])
         return dimension
 
     def _together(self, tokens: list[_Tokens]) -> Vectors:
@@ -157,10 +157,19 @@ class OnnxEmbedder:
         try:
             return self._embed(tokens)
         except EncoderError:
-            if self._one_by_one or self._table is not None:
+            # The same text twice needs no padding. If that works, padding or a token is at fault.
+            if self._one_by_one or self._table is not None or self._takes([tokens[1], tokens[1]]):
                 raise
             self._one_by_one = True
             return self._embed(tokens)
+
+    def _takes(self, tokens: list[_Tokens]) -> bool:
+        """Whether a call of these texts works."""
+        try:
+            self._embed(tokens)
+        except EncoderError:
+            return False
+        return True
 
     def _prompt_length(self, prompt: str) -> int:
         """Return how many tokens before a text pooling leaves out for ``prompt``."""
