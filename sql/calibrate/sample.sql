@@ -5,14 +5,15 @@
 --
 -- A run encodes equal texts of a page once, so whole pages are looked at. texts_read of rows_read is the share of rows whose
 -- text costs anything. The distances are even because lengths often follow the key. No chance is in it: the same table gives
--- the same sample. At most sample_texts texts and about page_bytes bytes come back. Where a run is to be gone on with, resumes
+-- the same sample. At most sample_texts texts and about page_bytes bytes come back, of a
+-- text at most text_characters characters. Where a run is to be gone on with, resumes
 -- leaves out what is staged already. Where nothing is staged, staged_table may be any table.
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    id_column, schema, table, embedding_column, only_missing, resumes, staged_schema, staged_table, staged_id, id_schema, distance, page_rows, content_column, sample_texts, page_bytes
+-- Variables:    id_column, schema, table, embedding_column, only_missing, resumes, staged_schema, staged_table, staged_id, id_schema, distance, page_rows, content_column, sample_texts, text_characters, page_bytes
 
 WITH pending AS (
     SELECT t.:"id_column" AS id, pg_catalog.row_number() OVER (ORDER BY t.:"id_column") - 1 AS place
@@ -51,7 +52,7 @@ measured AS (
     FROM drawn d
     JOIN :"schema".:"table" t ON t.:"id_column" OPERATOR(:"id_schema".=) d.id
 )
-SELECT m.content, (SELECT count(*) FROM read) AS rows_read, (SELECT count(*) FROM different) AS texts_read
+SELECT left(m.content, :text_characters) AS content, (SELECT count(*) FROM read) AS rows_read, (SELECT count(*) FROM different) AS texts_read
 FROM measured m
 WHERE coalesce(m.bytes_before, 0) < :page_bytes
 ORDER BY m.turn;

@@ -1,6 +1,6 @@
 -- Read the next rows noted as changed, by key, and say which of them are pending.
 --
--- This is page.sql for a table that is mostly staged.
+-- This is page.sql for a table that is mostly staged. Of a longer text, too, the first text_characters characters come back.
 --
 -- What was staged for another text was discarded before. A row that has changed since then waits for the next time: a row
 -- cannot have two staged vectors, and its chunk would be lost.
@@ -9,10 +9,10 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    id_column, content_column, schema, table, id_schema, changed_table, after, id_sql_type, until, page_rows, staging_table, page_bytes
+-- Variables:    id_column, content_column, schema, table, id_schema, changed_table, after, id_sql_type, until, page_rows, text_characters, staging_table, page_bytes
 
 WITH page AS (
-    SELECT t.:"id_column" AS id, t.:"content_column"::text AS content
+    SELECT t.:"id_column" AS id, t.:"content_column"::text AS content, t.tableoid AS home, t.ctid AS tuple, t.xmin AS made
     FROM :"schema".:"table" t
     WHERE t.:"id_column" OPERATOR(:"id_schema".=) ANY (SELECT c.id FROM vestige_sql.:"changed_table" c)
       AND (:after IS NULL OR t.:"id_column" OPERATOR(:"id_schema".>) CAST(:after AS :id_sql_type))
@@ -29,9 +29,12 @@ SELECT
     m.id,
     m.id::text AS key,
     q.pending,
-    CASE WHEN q.pending THEN m.content END AS content,
+    CASE WHEN q.pending AND octet_length(m.content) <= :text_characters THEN m.content
+         WHEN q.pending THEN left(m.content, :text_characters) END AS content,
     CASE WHEN q.pending THEN vestige_sql.content_hash(m.content) END AS content_hash,
-    m.id::text AS place
+    m.id::text AS place,
+    CASE WHEN octet_length(m.content) > :text_characters THEN m.tuple::text END AS tuple,
+    CASE WHEN octet_length(m.content) > :text_characters THEN concat_ws(' ', m.home, m.tuple, m.made) END AS version
 FROM measured m
 CROSS JOIN LATERAL (
     SELECT vestige_sql.has_text(m.content)

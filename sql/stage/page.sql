@@ -10,6 +10,9 @@
 -- after and until are literals of order_column, or NULL for no bound. By ctid both are given, because without them the whole
 -- table would be sorted. The next pass meets a row that moves during this one.
 --
+-- Of a text that is longer, the first text_characters characters come back. piece.sql reads on in it, while tuple and version
+-- are the row's. The hash is that of the whole text.
+--
 -- At most page_rows rows and about page_bytes bytes of text come back, and at least one row. A row that is not pending comes
 -- without its text. So the last place of the page is always there, and the next page goes on after it. Each page is a short
 -- transaction of its own: one that is open for hours would stop vacuum for the whole database.
@@ -18,14 +21,17 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    id_column, content_column, embedding_column, order_column, schema, table, after, order_schema, order_type, until, page_rows, only_missing, staging_table, id_schema, page_bytes
+-- Variables:    id_column, content_column, embedding_column, order_column, schema, table, after, order_schema, order_type, until, page_rows, text_characters, only_missing, staging_table, id_schema, page_bytes
 
 WITH page AS (
     SELECT
         t.:"id_column" AS id,
         t.:"content_column"::text AS content,
         t.:"embedding_column" IS NULL AS embedding_is_null,
-        t.:"order_column" AS place
+        t.:"order_column" AS place,
+        t.tableoid AS home,
+        t.ctid AS tuple,
+        t.xmin AS made
     FROM :"schema".:"table" t
     WHERE (:after IS NULL OR t.:"order_column" OPERATOR(:"order_schema".>) CAST(:after AS :order_type))
       AND (:until IS NULL OR t.:"order_column" OPERATOR(:"order_schema".<=) CAST(:until AS :order_type))
@@ -41,9 +47,12 @@ SELECT
     m.id,
     m.id::text AS key,
     q.pending,
-    CASE WHEN q.pending THEN m.content END AS content,
+    CASE WHEN q.pending AND octet_length(m.content) <= :text_characters THEN m.content
+         WHEN q.pending THEN left(m.content, :text_characters) END AS content,
     CASE WHEN q.pending THEN vestige_sql.content_hash(m.content) END AS content_hash,
-    m.place::text AS place
+    m.place::text AS place,
+    CASE WHEN octet_length(m.content) > :text_characters THEN m.tuple::text END AS tuple,
+    CASE WHEN octet_length(m.content) > :text_characters THEN concat_ws(' ', m.home, m.tuple, m.made) END AS version
 FROM measured m
 CROSS JOIN LATERAL (
     SELECT vestige_sql.has_text(m.content)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from demo.minilm import build_tiny
 from support import Conn
 
 import vestige_sql
@@ -21,11 +22,15 @@ LIMIT_MB = 200
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 
-def growth_mb(db: str, table: str, dimension: int = DIMENSION) -> float:
-    """By how much the peak of a process grows in which ``table`` is re-embedded."""
+def growth_mb(db: str, table: str, model: int | Path = DIMENSION, *options: str) -> float:
+    """By how much the peak of a process grows in which ``table`` is re-embedded.
+
+    ``model`` is the folder of a model, or the dimension of a fake one, which hashes the whole of each text. With the
+    option "worker" it is staged as by a worker of Ray.
+    """
     paths = [str(Path(__file__).parents[1]), str(Path(vestige_sql.__file__).parents[1])]
     done = subprocess.run(
-        [sys.executable, str(Path(__file__).parents[1] / "support" / "memory_run.py"), db, table, str(dimension)],
+        [sys.executable, str(Path(__file__).parents[1] / "support" / "memory_run.py"), db, table, str(model), *options],
         env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
@@ -56,3 +61,22 @@ def test_memory_does_not_grow_with_the_texts(db: str, conn: Conn) -> None:
     # And a single text that is larger than a page of them.
     fill(conn, "one", 20, "CASE WHEN i = 7 THEN repeat('word ', 2000000) ELSE 'short ' || i END")
     assert growth_mb(db, "one", 32) < LIMIT_MB
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_tiny(tmp_path_factory.mktemp("tiny"), max_seq_length=512)
+
+
+@pytest.mark.parametrize(("option", "longest"), [((), 11_000_000), (("worker",), 5_000_000)], ids=["run", "worker"])
+def test_a_text_of_100_mb_takes_no_more_than_its_beginning(
+    db: str, conn: Conn, tiny: Path, option: tuple[str, ...], longest: int
+) -> None:
+    # One that ends a page of short texts, several that are a page each, and several in one page.
+    repeated = f"CASE i WHEN 7 THEN {longest} WHEN 8 THEN 2000000 WHEN 9 THEN 2000000 ELSE 40000 END"
+    long = f"'ordinary words ' || i || repeat(' and more', {repeated})"
+    fill(conn, "long", 20, f"CASE WHEN i > 6 THEN {long} ELSE 'short ' || i END")
+    # Not even once as a whole, where it takes 33 MB, 40 with the second page that is on its way.
+    assert growth_mb(db, "long", tiny, *option) < LIMIT_MB / 2
+    if not option:
+        assert conn.execute("SELECT count(DISTINCT embedding) FROM long").fetchone() == (20,)

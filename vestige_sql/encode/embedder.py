@@ -62,6 +62,9 @@ class Embedder(Protocol):
     - ``embed_queries(texts)``: like ``embed_batch``, for questions. Without it, questions are embedded like rows.
     - ``call_tokens``: how many tokens one call should have, by default 1,024.
     - ``calls_at_once``: how many calls it takes at the same time, each from a thread of its own, by default one.
+    - ``is_enough(beginning) -> bool``: whether every text that begins with ``beginning`` has the same vector, because
+      the model truncates. A text of more than 262,144 characters is then read only so far; without it, whole. It is
+      called from another thread than the others.
     - ``device``: the name of what it runs on, for the report.
     """
 

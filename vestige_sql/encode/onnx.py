@@ -26,7 +26,7 @@ from vestige_sql.encode.modules import (
     shortened,
 )
 from vestige_sql.encode.session import Graph, check_device
-from vestige_sql.encode.tokens import encode_long, groups, load_tokenizer, prompt_length
+from vestige_sql.encode.tokens import encode_long, groups, is_enough, load_tokenizer, prompt_length
 from vestige_sql.encode.tryout import check_alone, check_both_outputs, left_to_do
 from vestige_sql.encode.window import first_bad_row, what_is_bad
 from vestige_sql.errors import BadEmbedding, DimensionMismatch, EncoderError, ModelUnsupported, UsageError
@@ -263,6 +263,10 @@ class OnnxEmbedder:
         # Counted texts are embedded next: keep their tokens, so that `embed_batch` need not make them again.
         self._counted = dict(zip(texts, tokens, strict=True)) if sum(counts) <= _KEPT_TOKENS else {}
         return counts
+
+    def is_enough(self, beginning: str) -> bool:
+        """Whether every text that begins with ``beginning`` has the same vector, because of the truncation."""
+        return is_enough(self._tokenizer, self._files.prompt + beginning, special_tokens=self._table is None)
 
     def embed_batch(self, texts: Sequence[str]) -> Vectors:
         """Return the embeddings of ``texts`` as documents: float32, shape ``(len(texts), dimension)``.

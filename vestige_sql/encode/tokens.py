@@ -16,6 +16,9 @@ CHARACTERS_A_TOKEN = 4
 # How many characters to tokenise at once. The tokenizer keeps what it truncates, so its memory grows with whole texts.
 _GROUP_CHARACTERS = 1 << 16
 
+# What sentencepiece makes of a space.
+_SPACE = "\u2581"
+
 # --- Tokens ---
 
 
@@ -67,17 +70,64 @@ def prompt_length(tokenizer: Tokenizer, prompt: str) -> int:
 def encode_long(tokenizer: Tokenizer, text: str, *, special_tokens: bool = True) -> Encoding:
     """Encode one text, but read only the part that determines the tokens left after truncation.
 
-    Tokenizers work word by word, and their pre-tokenizer finds the words. So cutting the text can only change the
-    words at the cut, and a prefix is enough if truncation drops its last words. If the pre-tokenizer finds no words,
-    the whole text is read.
+    If no part does, such as where the pre-tokenizer finds no words, the whole text is read.
+    """
+    return _of_a_beginning(tokenizer, text, special_tokens)[0]
+
+
+def is_enough(tokenizer: Tokenizer, beginning: str, *, special_tokens: bool = True) -> bool:
+    """Return whether every text that begins with ``beginning`` has the same tokens left after truncation."""
+    return _of_a_beginning(tokenizer, beginning, special_tokens)[1]
+
+
+def _of_a_beginning(tokenizer: Tokenizer, text: str, special_tokens: bool) -> tuple[Encoding, bool]:
+    """Return the encoding of a part of ``text`` that determines what is left after truncation, and True.
+
+    If no part does, return that of the whole text, and False.
     """
     length = _GROUP_CHARACTERS
-    while length < len(text):
+    while True:
         encoding = tokenizer.encode(text[:length], add_special_tokens=special_tokens)
-        if encoding.overflowing:
-            kept = max((word for word in encoding.word_ids if word is not None), default=0)
-            last = max((word for word in encoding.overflowing[-1].word_ids if word is not None), default=0)
-            if kept + 2 < last:
-                return encoding
+        if is_determined(tokenizer, encoding, text[:length]):
+            return encoding, True
+        if length >= len(text):
+            return encoding, False
         length *= 4
-    return tokenizer.encode(text, add_special_tokens=special_tokens)
+
+
+def is_determined(tokenizer: Tokenizer, encoding: Encoding, beginning: str) -> bool:
+    """Return whether ``encoding``, that of ``beginning``, would be the same with any text after it.
+
+    Tokenizers work word by word, and their pre-tokenizer finds the words. So what follows can only change the words at
+    the end: it makes the last one longer, or an added token of them, or groups a number's digits in another way. It is
+    enough if truncation drops these. Some pre-tokenizers find no words. Then a space may do the same, see
+    :func:`_spaces_separate`.
+    """
+    if not encoding.overflowing:
+        return False
+    kept = zip(encoding.word_ids, encoding.offsets, strict=True)
+    word, end = max(((word, end) for word, (_, end) in kept if word is not None), default=(0, 0))
+    last = max((word for word in encoding.overflowing[-1].word_ids if word is not None), default=0)
+    added = max((len(token.content) for token in tokenizer.get_added_tokens_decoder().values()), default=0)
+    if end + added > len(beginning) or beginning[end:].isnumeric():
+        return False
+    if word + 2 < last:
+        return True
+    space = beginning.rfind(" ", 0, len(beginning) - added)
+    while space > 0 and not beginning[space - 1].isalnum():
+        space = beginning.rfind(" ", 0, space)
+    return end <= space and _spaces_separate(tokenizer)
+
+
+def _spaces_separate(tokenizer: Tokenizer) -> bool:
+    """Return whether the tokens before a space never depend on what comes after it, without words in between.
+
+    That is so for a tokenizer of sentencepiece that makes a mark of each space, if none of its tokens has that mark
+    after another character: none can reach over the space then, neither by merging nor as part of a likelier whole.
+    """
+    if type(tokenizer.model).__name__ not in ("BPE", "Unigram"):
+        return False
+    tokens = "".join(tokenizer.encode("x y z", add_special_tokens=False).tokens)
+    return tokens.removeprefix(_SPACE) == f"x{_SPACE}y{_SPACE}z" and not any(
+        _SPACE in token.lstrip(_SPACE) for token in tokenizer.get_vocab(with_added_tokens=False)
+    )

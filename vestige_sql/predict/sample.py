@@ -15,7 +15,7 @@ from vestige_sql.encode.embedder import Embedder, Vectors
 from vestige_sql.encode.window import encode_window, first_bad_row
 from vestige_sql.errors import BadEmbedding
 from vestige_sql.predict.job import Job
-from vestige_sql.reembed.stage import PAGE_ROWS
+from vestige_sql.reembed.stage import PAGE_ROWS, TEXT_CHARACTERS
 
 # Enough pages for texts whose length changes along the key. With a fast model, the largest copy gets a text per row.
 _PAGES = 32
@@ -50,6 +50,7 @@ def draw_sample(conn: psycopg.Connection[Any], job: Job) -> list[dict[str, Any]]
         "distance": max(PAGE_ROWS, -(-(job.rows_pending + job.run.work.rows_blank) // _PAGES)),
         "sample_texts": SAMPLE_TEXTS,
         "page_bytes": _SAMPLE_BYTES,
+        "text_characters": TEXT_CHARACTERS,
     }
     return steps.query(conn, "calibrate/sample.sql", values)
 

@@ -27,6 +27,7 @@ from vestige_sql.reembed.stage import (
     EVERY_ROW,
     EXTENT,
     FIRST,
+    PIECE,
     SETTLE,
     STAGING_FITS,
     Stager,
@@ -93,7 +94,7 @@ class Job:
                 record_step(self.run.conn, self.run.id, steps.run(self.run.conn, step, self.run.values))
             steps.run(self.run.conn, steps.load(STAGING_FITS), self.run.values)
             # Whoever resumes the run must read and write as these do.
-            for name in (EVERY_ROW, EXTENT, FIRST, COPY, SETTLE, DISCARD):
+            for name in (EVERY_ROW, PIECE, EXTENT, FIRST, COPY, SETTLE, DISCARD):
                 record_step(self.run.conn, self.run.id, StepRun(steps.load(name), None, 0.0, []))
         return Stager(
             embedder,

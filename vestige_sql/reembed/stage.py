@@ -36,6 +36,7 @@ _Column = TypeVar("_Column")
 
 EVERY_ROW = "stage/page.sql"
 CHANGED_ROWS = "stage/changed_page.sql"
+PIECE = "stage/piece.sql"
 """The two ways to read pages: all rows of the table, or the rows that an online run has noted as changed."""
 
 COPY, SETTLE, DISCARD = "stage/copy.sql", "stage/settle.sql", "stage/discard_stale.sql"
@@ -61,6 +62,12 @@ FEWEST_ROWS = 512
 PAGE_BYTES = 8 << 20
 """About how many bytes of text one page may have, so that memory stays bounded with long texts."""
 
+TEXT_CHARACTERS = 1 << 18
+"""How much of a text is read with its page. Few models use more; for one that does, the rest is read in pieces."""
+
+PIECE_CHARACTERS = 1 << 22
+"""The most characters of a piece: it exists several times, in the connection and as bytes and text."""
+
 # How many blocks of the table are searched for the first page, and the most for any page. With too few blocks, the page
 # needs another query; with too many, rows are sorted in vain.
 _FIRST_BLOCKS, _MOST_BLOCKS = 128, 1 << 14
@@ -76,7 +83,8 @@ class Page:
     """The pending rows among some rows that were read. The lists have one entry per pending row.
 
     ``rows`` is how many rows were read, ``last`` the place of the last one as text. ``ids`` and ``hashes`` are in the
-    binary form that the server sent.
+    binary form that the server sent. ``texts`` are as long as the model needs them. ``changed`` is how many rows are
+    left out because they changed while their text was read.
     """
 
     rows: int
@@ -85,6 +93,7 @@ class Page:
     keys: list[str]
     texts: list[str]
     hashes: list[bytes]
+    changed: int = 0
 
     def without(self, ids: Set[bytes]) -> Page:
         """Return the page without the rows that have one of ``ids``."""
@@ -191,6 +200,7 @@ class Stager:
                 # Set it only here, while the reader is idle: it reads this value at any time while it works.
                 self._rows = rows
                 coming = reading.submit(next, pages, None)
+                met += page.changed
                 page = page.without(last).without(last_but_one)
                 if not page.ids:
                     continue
@@ -257,6 +267,7 @@ class Stager:
                 "until": None if until is None else sql.Literal(until).as_string(conn),
                 "page_rows": self._rows,
                 "page_bytes": PAGE_BYTES,
+                "text_characters": TEXT_CHARACTERS,
             }
         )
         # Ids stay the bytes that the server sent, whatever their type. Everything is taken from the raw result, because
@@ -268,20 +279,58 @@ class Stager:
         if not result.ntuples:
             return None
 
-        def column(number: int) -> list[bytes]:
-            return [result.get_value(row, number) or b"" for row in pending]
-
         pending = [row for row in range(result.ntuples) if result.get_value(row, 2) == b"\x01"]
         last = result.get_value(result.ntuples - 1, 5)
         assert last is not None
+        texts = {row: (result.get_value(row, 3) or b"").decode() for row in pending}
+        changed = 0
+        for row in pending:
+            tuple_, version = result.get_value(row, 6), result.get_value(row, 7)
+            if tuple_ is None or version is None:
+                continue
+            text = self._as_long_as_needed(conn, texts.pop(row), tuple_.decode(), version.decode())
+            if text is None:
+                changed += 1
+            else:
+                texts[row] = text
+        pending = [row for row in pending if row in texts]
+
+        def column(number: int) -> list[bytes]:
+            return [result.get_value(row, number) or b"" for row in pending]
+
         return Page(
             rows=result.ntuples,
             last=last.decode(),
             ids=column(0),
             keys=[key.decode() for key in column(1)],
-            texts=[text.decode() for text in column(3)],
+            texts=[texts[row] for row in pending],
             hashes=column(4),
+            changed=changed,
         )
+
+    def _as_long_as_needed(self, conn: psycopg.Connection[Any], text: str, place: str, version: str) -> str | None:
+        """Return the text that begins with ``text``, as far as the model needs it. None if its row has changed."""
+        is_enough = getattr(self.embedder, "is_enough", None)
+        asked, size = 0, TEXT_CHARACTERS
+        while True:
+            # Asking costs as much as tokenising, so it is worth it only for a much longer text.
+            if is_enough is not None and len(text) >= 4 * asked:
+                if is_enough(text):
+                    return text
+                asked = len(text)
+            size = min(4 * size, PIECE_CHARACTERS)
+            values: dict[str, Value] = {"tuple": place, "version": version}
+            values |= {"first_character": len(text) + 1, "text_characters": size}
+            cursor = conn.cursor(binary=True)
+            cursor.execute(steps.load(PIECE).render(self.values | values, conn), prepare=False)
+            assert cursor.pgresult is not None
+            if not cursor.pgresult.ntuples:
+                return None
+            piece = (cursor.pgresult.get_value(0, 0) or b"").decode()
+            # CPython lengthens it in place, as long as nothing else refers to it. Joining would take it twice.
+            text += piece
+            if len(piece) < size:
+                return text
 
     def _encode(self, page: Page) -> Iterable[bytes | memoryview]:
         try:
