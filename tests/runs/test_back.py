@@ -426,7 +426,7 @@ def test_killed_as_the_switch_is_committed(victims: Any, db: str, conn: Conn) ->
         check_space(conn, NEW)
         found = status(db)
         assert (found["phase"], found["left"]) == ("switched", ["drop what the run made for itself"])
-        assert found["next"] == ["vestige-sql migrate reembed --model .. --dimension 32 --online"]
+        assert found["next"] == ["vestige-sql migrate reembed --model new --dimension 32 --online"]
         if goes_on:
             assert run_reembed(db, new(), ONLINE).nothing_to_do
             assert status(db)["phase"] == "kept"
@@ -479,8 +479,9 @@ def said(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
 def test_status_says_what_to_type_next(
     db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setenv("DATABASE_URL", db)
     seed(conn, ROWS, OLD)
-    go_on = "vestige-sql migrate reembed --model .. --dimension 32 --online"
+    go_on = "vestige-sql migrate reembed --model new --dimension 32 --online"
     abort, apply = "vestige-sql migrate abort", "vestige-sql migrate apply"
 
     def phase(*, printed: bool = False) -> tuple[str, list[str], list[str]]:
@@ -488,8 +489,8 @@ def test_status_says_what_to_type_next(
         if not printed:
             return found["phase"], found["left"], found["next"]
         # The command line says the same, to people and to programs; dates are text.
-        as_json = json.loads(said(capsys, "status", "--json", "--postgres-url", db))
-        lines = said(capsys, "status", "--postgres-url", db).splitlines()
+        as_json = json.loads(said(capsys, "status", "--json"))
+        lines = said(capsys, "status").splitlines()
         for what in ("phase", "left", "next"):
             assert as_json[what] == found[what]
             listed = [found[what]] if what == "phase" else found[what]
@@ -541,14 +542,14 @@ def test_status_says_what_to_type_next(
     with monkeypatch.context() as patch, pytest.raises(Stopped):
         Points(patch).after("index/concurrently/10_set_build_limits.sql", stop)
         run_reembed(db, new(), concurrently)
-    assert phase() == ("applied", ["build the index"], ["vestige-sql migrate reembed --model .. --dimension 32"])
+    assert phase() == ("applied", ["build the index"], ["vestige-sql migrate reembed --model new --dimension 32"])
     run_reembed(db, new(), concurrently)
     assert phase() == ("at rest", [], [])
     conn.execute(f"DROP INDEX {HNSW}")
     with monkeypatch.context() as patch, pytest.raises(Stopped):
         Points(patch).after("lock/writers/20_lock_target.sql", stop)
         run_reembed(db, new())
-    assert phase() == ("applied", ["build the index"], ["vestige-sql migrate reembed --model .. --dimension 32"])
+    assert phase() == ("applied", ["build the index"], ["vestige-sql migrate reembed --model new --dimension 32"])
 
 
 # --- There and back ---

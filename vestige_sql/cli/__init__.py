@@ -6,6 +6,7 @@ do not wait for it.
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Sequence
 
@@ -35,20 +36,27 @@ def _run(argv: Sequence[str]) -> int:
     for place, argument in enumerate(argv, 1):
         if (wrong := wrong_characters(argument)) is not None:
             parser.error(f"argument {place} contains {wrong}: arguments are UTF-8")
-    args = parser.parse_args(argv)
-    with output.log_to_stderr(quiet=args.json):
+    try:
+        args = parser.parse_args(argv)
+    except VestigeError as error:
+        return _failed(error, argparse.Namespace(json="--json" in argv))
+    with output.speaking(args):
         try:
             return int(args.run(args) or 0)
         except VestigeError as error:
-            output.complain(str(error), error.hint)
-            output.answer(args, {"error": str(error), "hint": error.hint, "kind": type(error).__name__})
-            return error.exit_code
+            return _failed(error, args)
         except KeyboardInterrupt:
             output.complain(
                 "interrupted. The table still holds the vectors of the registered model. What is staged "
                 "stays: the same command goes on from there."
             )
             return 1
+
+
+def _failed(error: VestigeError, args: argparse.Namespace) -> int:
+    output.complain(str(error), error.hint)
+    output.answer(args, {"error": str(error), "hint": error.hint, "kind": type(error).__name__})
+    return error.exit_code
 
 
 def _delivered(streams: Streams, code: str | int | None) -> str | int | None:

@@ -29,7 +29,9 @@ def server(parser: argparse.ArgumentParser) -> None:
 
 def target(parser: argparse.ArgumentParser) -> None:
     """Options for the table and its columns."""
-    group = parser.add_argument_group("table")
+    group = parser.add_argument_group(
+        "table", "A target of vestige.toml, named right after the verb, stands for these and for the other options."
+    )
     group.add_argument("--table", default=VESTIGE.table, help="table name, as in SQL (default: %(default)s)")
     group.add_argument(
         "--id-column",

@@ -27,6 +27,27 @@ BANNER_SECS = 5
 """How long the warning before the first write waits for Ctrl-C."""
 
 
+_complete: Callable[[Any], Any] = lambda what: what  # noqa: E731  (the one of the command under way)
+
+
+@contextmanager
+def speaking(args: argparse.Namespace) -> Iterator[None]:
+    """Send the package's log to stderr while a ``with`` block runs: all of it, or errors alone with ``--json``.
+
+    Whatever is said names commands that can be pasted: they are for the target and the database of ``args``.
+    """
+    global _complete  # noqa: PLW0603
+    from vestige_sql.cli.commands import completer
+
+    former = _complete
+    _complete = completer(args)
+    try:
+        with log_to_stderr(quiet=args.json):
+            yield
+    finally:
+        _complete = former
+
+
 @contextmanager
 def log_to_stderr(*, quiet: bool) -> Iterator[None]:
     """Send the package's log to stderr while a ``with`` block runs: all of it, or errors alone where ``quiet``."""
@@ -51,12 +72,12 @@ class _Visible(logging.Formatter):
     """Shows control characters, and indents the further lines of a record: none can pass for another record."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return visible(super().format(record)).replace("\n", "\n  ")
+        return visible(_complete(super().format(record))).replace("\n", "\n  ")
 
 
 def say(text: str = "") -> None:
     """Print one line of an answer for people. Newlines in it are shown as escapes: they came with somebody's name."""
-    print(visible_line(text))
+    print(visible_line(_complete(text)))
 
 
 def document(text: str) -> None:
@@ -67,16 +88,16 @@ def document(text: str) -> None:
 
 def complain(message: str, hint: str = "") -> None:
     """Print what went wrong, and what to do next, to stderr."""
-    print("vestige-sql: " + visible(message).replace("\n", "\n  "), file=sys.stderr)
+    print("vestige-sql: " + visible(_complete(message)).replace("\n", "\n  "), file=sys.stderr)
     if hint:
-        print(f"  {hint}", file=sys.stderr)
+        print(f"  {_complete(hint)}", file=sys.stderr)
 
 
 def answer(args: argparse.Namespace, answer: dict[str, Any]) -> None:
     """Print ``answer`` as JSON, if that was asked for."""
     if args.json:
         # JSON lets this one control character be.
-        print(json.dumps(answer, default=str).replace("\x7f", "\\u007f"))
+        print(json.dumps(_complete(answer), default=str).replace("\x7f", "\\u007f"))
 
 
 def signature(signature: ModelSignature | None) -> dict[str, Any] | None:

@@ -78,10 +78,13 @@ def _from_file(config: Path) -> str | None:
     return _string(postgres, "url", "storage.postgres", config) if "url" in postgres else None
 
 
-def _storage(config: Path) -> dict[str, Any]:
-    """Return the table ``[storage]``. Raises ``UsageError`` for an unknown key in it."""
+def read_file(config: Path = Path("vestige.toml")) -> dict[str, Any]:
+    """Return the tables of the file ``config``, none where there is no such file.
+
+    Raises ``UsageError`` where it cannot be read.
+    """
     try:
-        found = tomllib.loads(config.read_text(encoding="utf-8"))
+        return tomllib.loads(config.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     # ValueError: not UTF-8, not TOML, or a number with too many digits. RecursionError: lists in lists.
@@ -89,6 +92,11 @@ def _storage(config: Path) -> dict[str, Any]:
         raise UsageError(
             f"{config} cannot be read: {error}", f"correct the file, or let this user read it; {_NOTHING}"
         ) from error
+
+
+def _storage(config: Path) -> dict[str, Any]:
+    """Return the table ``[storage]``. Raises ``UsageError`` for an unknown key in it."""
+    found = read_file(config)
     if "storage" not in found:
         for key in found:
             if difflib.get_close_matches(key.lower(), ["storage"], cutoff=0.8):
@@ -116,10 +124,12 @@ def _string(table: dict[str, Any], key: str, name: str, config: Path) -> str:
     value = table[key]
     if not isinstance(value, str):
         raise UsageError(f"{config}: {key} under [{name}] is not a string", f"put the value in quotes; {_NOTHING}")
-    return _expanded(value, f"{config}: {key} under [{name}]")
+    return expanded(value, f"{config}: {key} under [{name}]")
 
 
-def _expanded(text: str, where: str) -> str:
+def expanded(text: str, where: str) -> str:
+    """Return ``text`` with the values of environment variables in place of ``${VAR}``; ``where`` is for the error."""
+
     def value(match: re.Match[str]) -> str:
         escaped, name, end = match.groups()
         if escaped:
@@ -154,9 +164,9 @@ def _check_backend(backend: str, config: Path) -> None:
 
 def _connections(value: Any, config: Path) -> int:
     where = f"{config}: max_connections under [storage.postgres]"
-    if isinstance(value, str) and (expanded := _expanded(value, where)) != value and re.fullmatch(r"\d{1,9}", expanded):
+    if isinstance(value, str) and (replaced := expanded(value, where)) != value and re.fullmatch(r"\d{1,9}", replaced):
         # TOML allows a variable only in a string.
-        value = int(expanded)
+        value = int(replaced)
     if not isinstance(value, int) or isinstance(value, bool):
         raise UsageError(f"{where} is not a whole number", f"write a number without a decimal point; {_NOTHING}")
     if value < CONNECTIONS_OF_A_RUN:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict
 from typing import Any
 
@@ -24,7 +25,7 @@ def status(conninfo: str, *, target: Target = VESTIGE, last_runs: int = 5) -> di
             of_new = probed.values | {"embedding_column": probed.values["new_column"]}
             open_run["new_indexes"] = steps.query(conn, "probe/indexes.sql", of_new)
         installed = probed.server["package_functions_exist"]
-        phase, left, command = _phase(probed, open_run)
+        phase, left, next_commands = _phase(probed, open_run)
         return {
             "target": probed.column,
             "model": probed.model,
@@ -36,7 +37,7 @@ def status(conninfo: str, *, target: Target = VESTIGE, last_runs: int = 5) -> di
             "kept": asdict(probed.kept) if probed.kept else None,
             "phase": phase,
             "left": left,
-            "next": command,
+            "next": next_commands,
             "open_run": open_run,
             "last_runs": steps.query(conn, "probe/runs.sql", {"last_runs": last_runs}) if installed else [],
         }
@@ -44,17 +45,22 @@ def status(conninfo: str, *, target: Target = VESTIGE, last_runs: int = 5) -> di
 
 def _phase(probed: Probed, run: dict[str, Any] | None) -> tuple[str, list[str], list[str]]:
     """Return the target's phase, what is left to do in it, and the commands that one may type next."""
-    verb = "vestige-sql migrate"
+    target = probed.target.as_options()
+
+    def command(verb: str, *more: str) -> str:
+        return " ".join(filter(None, ("vestige-sql migrate", verb, target, *more)))
+
     if run is None:
         if probed.kept is not None:
             return (
                 "kept",
                 ["the former vectors are kept: go back to them, or drop them"],
-                [f"{verb} rollback", f"{verb} finalize"],
+                [command("rollback"), command("finalize")],
             )
         return "at rest", [], []
-    online = " --online" if run["way"] == "online" else ""
-    go_on = f"{verb} reembed --model .. --dimension {run['dimension']}{online}"
+    online = "--online" if run["way"] == "online" else ""
+    # The model's name, which is a name on the hub, or the name of its folder.
+    go_on = command("reembed", shlex.join(("--model", run["name"], "--dimension", str(run["dimension"]))), online)
     if run["state"] == "applied" and online:
         return "switched", ["drop what the run made for itself"], [go_on]
     if run["state"] == "applied" or run["scope"] == "index":
@@ -62,7 +68,7 @@ def _phase(probed: Probed, run: dict[str, Any] | None) -> tuple[str, list[str], 
     if run["state"] == "staging":
         staged = run.get("rows_staged", 0)
         left = [f"encode {max(0, (run['rows_total'] or 0) - staged):,} rows", "put them in place"]
-        return "staging", left, [go_on, f"{verb} apply{online}", f"{verb} abort"]
+        return "staging", left, [go_on, command("apply", online), command("abort")]
     left = []
     to_fill = run.get("rows_staged", 0) - run["rows_filled"]
     if to_fill > 0 and not run["verified"]:
@@ -74,4 +80,4 @@ def _phase(probed: Probed, run: dict[str, Any] | None) -> tuple[str, list[str], 
         left.append(f"catch up with {run['changes_noted']:,} changes")
     if not run["verified"]:
         left.append("verify every row")
-    return "filling", [*left, "switch"], [go_on, f"{verb} abort"]
+    return "filling", [*left, "switch"], [go_on, command("abort")]

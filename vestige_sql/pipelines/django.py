@@ -75,8 +75,12 @@ class Reembed(Operation):  # type: ignore[misc]  # Django has no types
         if not self.allow_migrate_model(schema_editor.connection.alias, model):
             return
         options = model._meta
-        assert options.pk is not None
-        columns = {"id_column": options.pk.column, "embedding_column": options.get_field(self.name).column}
+        # pk_fields is there from Django 5.2 on, which has keys of several columns.
+        key = [field.column for field in getattr(options, "pk_fields", None) or [options.pk]]
+        columns = {
+            "id_column": key[0] if len(key) == 1 else key,
+            "embedding_column": options.get_field(self.name).column,
+        }
         table = schema_editor.quote_name(options.db_table)
         schema_editor.connection.ensure_connection()
         apply_lock(schema_editor.connection.connection, table, self.lock, back=back, plan=self.plan, columns=columns)

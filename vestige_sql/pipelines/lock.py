@@ -99,7 +99,7 @@ def apply_lock(
     *,
     back: bool = False,
     plan: ReembedPlan = ReembedPlan(),  # noqa: B008
-    columns: dict[str, str] | None = None,
+    columns: dict[str, Any] | None = None,
 ) -> ReembedReport:
     """Put what ``lock`` names in place in ``table``, inside the transaction of ``connection``.
 

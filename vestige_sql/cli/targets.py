@@ -1,0 +1,140 @@
+"""The targets that ``vestige.toml`` names: ``[targets.docs]`` has the options of ``vestige-sql migrate VERB docs``.
+
+A key is an option's name, with ``_`` for ``-``. A verb takes those that it has. What the command line says goes first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from vestige_sql.cli.verbs import MIGRATE
+from vestige_sql.errors import UsageError
+
+CONFIG = Path("vestige.toml")
+
+# These say something about one command, not about a target.
+_NOT_OF_A_TARGET = frozenset({
+    "help", "json", "postgres_url", "embedded", "dry_run", "calibrate", "no_confirm", "accept_edited_files", "plain",
+    "lock", "expect", "back", "last", "question", "sample",
+})  # fmt: skip
+
+_NOTHING = "nothing was written"
+
+
+def named(config: Path = CONFIG) -> dict[str, dict[str, Any]]:
+    """Return the targets of the file ``config``, by their names; none where there is no such file.
+
+    Raises ``UsageError`` where the file cannot be read, or ``targets`` is not a table of tables.
+    """
+    from vestige_sql.database.settings import read_file
+
+    found = read_file(config)
+    targets = found.get("targets", {})
+    if "targets" not in found:
+        for key in found:
+            if difflib.get_close_matches(key.lower(), ["targets"], cutoff=0.8):
+                raise UsageError(f"{config}: unknown key {key}", f"did you mean targets? {_NOTHING}")
+    if not isinstance(targets, dict) or not all(isinstance(target, dict) for target in targets.values()):
+        raise UsageError(
+            f"{config}: targets is not a table of tables",
+            f'write [targets.NAME] and table = "..." under it; {_NOTHING}',
+        )
+    return targets
+
+
+def arguments(name: str, verb: argparse.ArgumentParser, config: Path = CONFIG) -> list[str]:
+    """Return the arguments that the target ``name`` of the file gives to ``verb``.
+
+    A key that another verb has is left to that verb. Raises ``UsageError`` for a target that the file has not, for a
+    key that no verb has, and for a value that its option does not take.
+    """
+    target, known, own = _target(name, config), _known(), dict(_options(verb))
+    result = []
+    for key, value in target.items():
+        if key not in known:
+            near = difflib.get_close_matches(key.lower().replace("-", "_"), known, n=1)
+            raise UsageError(
+                f"{config}: unknown key {key} under [targets.{name}]",
+                f"did you mean {near[0]}? {_NOTHING}"
+                if near
+                else f"the keys are {', '.join(sorted(known))}; {_NOTHING}",
+            )
+        tokens = _tokens(known[key], value, f"{config}: {key} under [targets.{name}]")
+        if key in own:
+            result += tokens
+    return result
+
+
+def _known() -> dict[str, argparse.Action]:
+    """Return every key that a target may have: the options of all verbs that work on a target."""
+    known: dict[str, argparse.Action] = {}
+    for verb in MIGRATE:
+        parser = argparse.ArgumentParser(add_help=False)
+        verb.add_options(parser)
+        found = dict(_options(parser))
+        if "table" in found:
+            known |= found
+    return known
+
+
+def _target(name: str, config: Path) -> dict[str, Any]:
+    targets = named(config)
+    if name in targets:
+        return targets[name]
+    if not targets:
+        raise UsageError(
+            f"there is no target {name}: {config} names none here",
+            f"name the table with --table {name}, or write [targets.{name}] into {config}; {_NOTHING}",
+        )
+    near = difflib.get_close_matches(name, targets, n=1)
+    raise UsageError(
+        f"{config} has no target {name}",
+        (f"did you mean {near[0]}? " if near else "") + f"its targets are {', '.join(targets)}; {_NOTHING}",
+    )
+
+
+def _options(parser: argparse.ArgumentParser) -> Iterable[tuple[str, argparse.Action]]:
+    """The options that a target may have, by their keys in the file."""
+    for action in parser._actions:
+        key = _key(action)
+        if key and key not in _NOT_OF_A_TARGET:
+            yield key, action
+
+
+def _key(action: argparse.Action) -> str:
+    long = [option for option in action.option_strings if option.startswith("--") and not option.startswith("--no-")]
+    return long[0][2:].replace("-", "_") if long else ""
+
+
+def _tokens(action: argparse.Action, value: Any, where: str) -> list[str]:
+    """Return ``value`` as arguments for ``action``, after checking that it takes it."""
+    from vestige_sql.database.settings import expanded
+
+    option = action.option_strings[0]
+    if action.nargs == 0:
+        if not isinstance(value, bool):
+            raise UsageError(f"{where} is not true or false", f"write true or false without quotes; {_NOTHING}")
+        if isinstance(action, argparse.BooleanOptionalAction):
+            return [option if value else option.replace("--", "--no-", 1)]
+        return [option] if value else []
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise UsageError(f"{where} is not a string or a number", f"write {_key(action)} = ...; {_NOTHING}")
+    text = expanded(value, where) if isinstance(value, str) else str(value)
+    convert = action.type if callable(action.type) else str
+    try:
+        converted = convert(text)
+    except (ValueError, TypeError, argparse.ArgumentTypeError) as error:
+        raise UsageError(
+            f"{where} has a value that {option} does not take: {text!r}", f"{error}; {_NOTHING}"
+        ) from error
+    if action.choices is not None and converted not in action.choices:
+        raise UsageError(
+            f"{where} has a value that {option} does not take: {text!r}",
+            f"it takes {', '.join(map(str, action.choices))}; {_NOTHING}",
+        )
+    # In one token, so that a value may begin with a dash.
+    return [f"{option}={text}"]
