@@ -470,16 +470,21 @@ def test_the_server_crashes_while_filling(server_folder: Path, monkeypatch: pyte
 # --- Status ---
 
 
+@pytest.fixture
+def database_url(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", db)
+
+
 def said(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
     """What the command line prints on stdout."""
     assert cli.main(["migrate", *argv]) == 0
     return capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("database_url")
 def test_status_says_what_to_type_next(
     db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("DATABASE_URL", db)
     seed(conn, ROWS, OLD)
     go_on = "vestige-sql migrate reembed --model new --dimension 32 --online"
     abort, apply = "vestige-sql migrate abort", "vestige-sql migrate apply"

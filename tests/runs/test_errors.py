@@ -494,3 +494,20 @@ def test_wrong_usage(vestige: Any, argv: list[str]) -> None:
     assert (said.code, said.out) == (2, "")
     assert "vestige-sql" in said.err
     assert "Traceback" not in said.err
+
+
+@pytest.mark.parametrize(
+    ("option", "has", "has_not"),
+    [
+        ("--quiet", (), ("stage:", "sql/")),
+        ("--verbose", ("stage: ", "sql/stage/analyze.sql: ", "sql/probe/target.sql: 1 rows in "), ()),
+    ],
+)
+def test_how_much_is_logged(
+    db: str, conn: Conn, tiny: str, vestige: Any, option: str, has: tuple[str, ...], has_not: tuple[str, ...]
+) -> None:
+    seed(conn, 3, OLD)
+    said = vestige("migrate", "stage", "--postgres-url", db, "--model", tiny, "--dimension", "32", option)
+    assert said.code == 0
+    assert not [text for text in has if text not in said.err], said.err
+    assert not [text for text in has_not if text in said.err], said.err

@@ -135,7 +135,13 @@ def _normal(name: str) -> str:
 
 def test_every_package_that_is_imported_is_declared() -> None:
     extras = PROJECT["project"]["optional-dependencies"]
-    requirements = [*PROJECT["project"]["dependencies"], *extras["embedded"], *extras["ray"], *extras["pipelines"]]
+    requirements = [
+        *PROJECT["project"]["dependencies"],
+        *extras["embedded"],
+        *extras["ray"],
+        *extras["pipelines"],
+        *extras["completion"],
+    ]
     declared = {_normal(re.split(r"[\[<>=!~; ]", requirement)[0]) for requirement in requirements}
     distributions = importlib.metadata.packages_distributions()
     imported = _imported()

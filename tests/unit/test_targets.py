@@ -138,6 +138,17 @@ def test_a_near_miss_is_told_what_was_meant(argv: list[str], meant: str, capsys:
     assert meant in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+def test_a_shell_completes_verbs_and_options(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("shtab")
+    with pytest.raises(SystemExit) as left:
+        main(["--print-completion", shell])
+    assert left.value.code == 0
+    script = capsys.readouterr().out
+    for word in ("reembed", "finalize", "--embedding-column", "--concurrent-index"):
+        assert word.replace("--", "") in script
+
+
 # --- Commands that can be pasted ---
 
 

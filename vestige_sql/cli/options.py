@@ -16,6 +16,9 @@ from vestige_sql.plan import DEVICES, VESTIGE, WAYS, ReembedPlan, Target
 def server(parser: argparse.ArgumentParser) -> None:
     """Options for the server, and for the form of the answer."""
     parser.add_argument("--json", action="store_true", help="print the answer as JSON, and log errors only")
+    how_much = parser.add_mutually_exclusive_group()
+    how_much.add_argument("-q", "--quiet", action="store_true", help="log warnings and errors only, without progress")
+    how_much.add_argument("-v", "--verbose", action="store_true", help="log each SQL file too, as it has run")
     group = parser.add_argument_group("server")
     group.add_argument(
         "--postgres-url",

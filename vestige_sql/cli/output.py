@@ -42,15 +42,15 @@ def speaking(args: argparse.Namespace) -> Iterator[None]:
     former = _complete
     _complete = completer(args)
     try:
-        with log_to_stderr(quiet=args.json):
+        with log_to_stderr(quiet=args.json, level=_level(args)):
             yield
     finally:
         _complete = former
 
 
 @contextmanager
-def log_to_stderr(*, quiet: bool) -> Iterator[None]:
-    """Send the package's log to stderr while a ``with`` block runs: all of it, or errors alone where ``quiet``."""
+def log_to_stderr(*, quiet: bool, level: int = logging.INFO) -> Iterator[None]:
+    """Send the package's log to stderr while a ``with`` block runs: from ``level`` on, errors alone where ``quiet``."""
     handler: logging.Handler = logging.StreamHandler(sys.stderr)
     if sys.stderr.isatty():
         from vestige_sql.reembed.progress import LiveHandler
@@ -59,13 +59,17 @@ def log_to_stderr(*, quiet: bool) -> Iterator[None]:
     handler.setFormatter(_Visible("%(message)s"))
     former = log.handlers, log.propagate, log.level
     log.handlers, log.propagate = [handler], False
-    log.setLevel(logging.ERROR if quiet else logging.INFO)
+    log.setLevel(logging.ERROR if quiet else level)
     try:
         yield
     finally:
         # The next command of this process has a stderr of its own.
         log.handlers, log.propagate = former[:2]
         log.setLevel(former[2])
+
+
+def _level(args: argparse.Namespace) -> int:
+    return logging.DEBUG if args.verbose else logging.WARNING if args.quiet else logging.INFO
 
 
 class _Visible(logging.Formatter):
@@ -109,7 +113,7 @@ def progress(args: argparse.Namespace) -> Progress:
     """Return what shows the progress of a run: a bar on a terminal, else log lines."""
     from vestige_sql.reembed.progress import Progress
 
-    return Progress(live=sys.stderr.isatty() and not args.json)
+    return Progress(live=sys.stderr.isatty() and not args.json and not args.quiet)
 
 
 def banner(args: argparse.Namespace) -> Notice:

@@ -19,7 +19,16 @@ def make_parser() -> argparse.ArgumentParser:
     Parsing raises ``UsageError`` for a target that ``vestige.toml`` has not, or describes wrongly.
     """
     parser = _Parser(prog="vestige-sql", description="Change the embedding model of a pgvector table.")
+    parser.epilog = (
+        "exit codes: 0 done or nothing to do, 1 failed, 2 wrong usage; docs/errors.md has those of single verbs"
+    )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
+    parser.add_argument(
+        "--print-completion",
+        action=_Completion,
+        choices=("bash", "zsh", "tcsh"),
+        help="print a completion script for a shell and exit; needs the extra vestige-sql[completion]",
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     migrate = commands.add_parser("migrate", help="change a table's model, in one run or step by step")
     verbs = migrate.add_subparsers(required=True, metavar="VERB")
@@ -77,6 +86,18 @@ class _Parser(argparse.ArgumentParser):
             return ""
         near = difflib.get_close_matches(found[1], known, n=1)
         return f"\ndid you mean {known[near[0]]}?" if near else ""
+
+
+class _Completion(argparse.Action):
+    """As shtab's own, which is imported only where it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, _: Any, shell: Any, option: str | None = None) -> None:
+        try:
+            import shtab
+        except ImportError:
+            parser.error(f"{option} needs shtab: pip install 'vestige-sql[completion]'")
+        print(shtab.complete(parser, shell))
+        parser.exit()
 
 
 class _Version(argparse.Action):

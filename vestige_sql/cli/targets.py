@@ -18,8 +18,8 @@ CONFIG = Path("vestige.toml")
 
 # These say something about one command, not about a target.
 _NOT_OF_A_TARGET = frozenset({
-    "help", "json", "postgres_url", "embedded", "dry_run", "calibrate", "no_confirm", "accept_edited_files", "plain",
-    "lock", "expect", "back", "last", "question", "sample",
+    "help", "json", "quiet", "verbose", "postgres_url", "embedded", "dry_run", "calibrate", "no_confirm",
+    "accept_edited_files", "plain", "lock", "expect", "back", "last", "question", "sample",
 })  # fmt: skip
 
 _NOTHING = "nothing was written"

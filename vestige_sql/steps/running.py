@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ import psycopg
 from psycopg.rows import dict_row, tuple_row
 
 from vestige_sql.steps.files import Step, Value, load
+
+log = logging.getLogger("vestige_sql")
 
 
 def execute(conn: psycopg.Connection[Any], text: str) -> psycopg.Cursor[dict[str, Any]]:
@@ -52,7 +55,9 @@ def run(conn: psycopg.Connection[Any], step: Step, values: Mapping[str, Value]) 
     except psycopg.Error as error:
         error.add_note(f"in sql/{step.name}")
         raise
-    return StepRun(step, rows, time.monotonic() - started, result)
+    seconds = time.monotonic() - started
+    log.debug("sql/%s: %s in %.1f ms", step.name, "no rows" if rows is None else f"{rows:,} rows", 1000 * seconds)
+    return StepRun(step, rows, seconds, result)
 
 
 def query(conn: psycopg.Connection[Any], name: str, values: Mapping[str, Value]) -> list[dict[str, Any]]:
