@@ -52,6 +52,14 @@ def test_the_command_line_goes_first() -> None:
     assert (args.table, args.dimension, args.drop_hnsw_first) == ("other", 384, True)
 
 
+def test_an_option_that_may_be_repeated_is_replaced_and_not_added_to(folder: Path) -> None:
+    assert parsed("status", "docs").id_column == ["doc_id"]
+    assert parsed("status", "docs", "--id-col", "a", "--id-column=b").id_column == ["a", "b"]
+    text = (folder / "vestige.toml").read_text().replace('id_column = "doc_id"', 'id_column = ["tenant", "doc_id"]')
+    (folder / "vestige.toml").write_text(text)
+    assert parsed("status", "docs").id_column == ["tenant", "doc_id"]
+
+
 def test_a_verb_takes_the_keys_that_it_has() -> None:
     args = parsed("status", "docs")
     assert args.table == "app.documents"

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from vestige_sql.cli import options, targets
+from vestige_sql.cli import options, output, targets
 from vestige_sql.cli.verbs import COMMANDS, MIGRATE, Verb
 from vestige_sql.resources import package_version
 
@@ -58,7 +58,7 @@ class _Parser(argparse.ArgumentParser):
         given = list(args or [])
         named = given[0] if given and self._names_target(given[0]) else None
         if named:
-            given[:1] = targets.arguments(named, self)
+            given[:1] = targets.arguments(named, self, given[1:])
         parsed, unknown = super().parse_known_args(given, namespace)
         if named:
             parsed.named = named
@@ -96,7 +96,7 @@ class _Completion(argparse.Action):
             import shtab
         except ImportError:
             parser.error(f"{option} needs shtab: pip install 'vestige-sql[completion]'")
-        print(shtab.complete(parser, shell))
+        output.document(shtab.complete(parser, shell) + "\n")
         parser.exit()
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +46,8 @@ def named(config: Path = CONFIG) -> dict[str, dict[str, Any]]:
     return targets
 
 
-def arguments(name: str, verb: argparse.ArgumentParser, config: Path = CONFIG) -> list[str]:
-    """Return the arguments that the target ``name`` of the file gives to ``verb``.
+def arguments(name: str, verb: argparse.ArgumentParser, given: Sequence[str] = (), config: Path = CONFIG) -> list[str]:
+    """Return the arguments that the target ``name`` of the file gives to ``verb``, but for those that are ``given``.
 
     A key that another verb has is left to that verb. Raises ``UsageError`` for a target that the file has not, for a
     key that no verb has, and for a value that its option does not take.
@@ -64,9 +64,15 @@ def arguments(name: str, verb: argparse.ArgumentParser, config: Path = CONFIG) -
                 else f"the keys are {', '.join(sorted(known))}; {_NOTHING}",
             )
         tokens = _tokens(known[key], value, f"{config}: {key} under [targets.{name}]")
-        if key in own:
+        if key in own and not _is_given(own[key], given):
             result += tokens
     return result
+
+
+def _is_given(action: argparse.Action, given: Sequence[str]) -> bool:
+    """Whether the command line has the option, written out or shortened as argparse lets it be."""
+    words = [word.partition("=")[0] for word in given if word.startswith("--") and word != "--"]
+    return any(option.startswith(word) for option in action.option_strings for word in words)
 
 
 def _known() -> dict[str, argparse.Action]:
@@ -112,6 +118,12 @@ def _key(action: argparse.Action) -> str:
 
 def _tokens(action: argparse.Action, value: Any, where: str) -> list[str]:
     """Return ``value`` as arguments for ``action``, after checking that it takes it."""
+    # An option that may be repeated may have a list.
+    values = value if isinstance(value, list) and isinstance(action, argparse._AppendAction) else [value]
+    return [token for one in values for token in _token(action, one, where)]
+
+
+def _token(action: argparse.Action, value: Any, where: str) -> list[str]:
     from vestige_sql.database.settings import expanded
 
     option = action.option_strings[0]
