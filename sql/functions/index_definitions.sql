@@ -83,6 +83,15 @@ BEGIN
             OR v_index.keyattnum = 0 AND v_index.indexprs::text ~ (':varattno ' || v_attnum || '\M');
         -- in a column that is empty and has no typmod, the index alone knows
         v_old_dimension := coalesce(v_old, CASE WHEN v_on_column THEN v_index.key_dimension END);
+        -- So it does where it casts all of the vector: other rows had vectors of another dimension, and now have such as these.
+        IF v_index.keyattnum = 0 AND regexp_replace(
+            translate(v_key, '()', '  '),
+            CASE WHEN quote_ident(p_column) = p_column THEN '\m' || p_column || '\M'
+                ELSE regexp_replace(translate(quote_ident(p_column), '()', '  '), '([\[\].*+?{}|^$\\])', '\\\1', 'g') END,
+            'the_column', 'g') ~ '^\s*([\w."]+\s+)?the_column\s*(::\s*[\w."]+\s*\d*\s*)+$'
+        THEN
+            v_old_dimension := v_index.key_dimension;
+        END IF;
         v_new_dimension := coalesce(p_dimension, v_old_dimension);
         v_predicate := regexp_replace(
             pg_get_expr(v_index.indpred, v_index.indrelid),

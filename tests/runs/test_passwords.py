@@ -183,6 +183,21 @@ def test_no_error_has_it(guarded: str, said: Callable[[], str], what: str, tmp_p
     assert CORE not in said()
 
 
+@pytest.mark.parametrize(
+    ("what", "hint"),
+    [
+        ("password", "the password is wrong or missing, or there is no such role"),
+        ("database", "has no such database: check its name"),
+        ("server", "no server listens there"),
+    ],
+)
+def test_each_has_its_own_way_out(guarded: str, what: str, hint: str) -> None:
+    for verb in (migrate_up, status):
+        with pytest.raises(VestigeError) as caught:
+            verb(WRONG[what](guarded))  # type: ignore[operator]
+        assert hint in caught.value.hint
+
+
 def test_no_process_has_it_among_its_arguments(guarded: str, tmp_path: Path) -> None:
     """The command, whatever it starts, and the server's sessions, while a run waits for Ctrl-C."""
     if not Path("/proc/self/cmdline").exists():

@@ -60,6 +60,83 @@ def test_a_driver_in_the_scheme_is_dropped(scheme: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "scheme",
+    ["jdbc:postgresql", "r2dbc:postgresql", "postgresql+asyncpg", "postgresql+psycopg_async", "postgis", "pgsql"],
+)
+def test_an_address_of_another_client_is_the_same_address(scheme: str) -> None:
+    assert resolve_conninfo(f"{scheme}://u:p%3F@h:1/d") == "postgresql://u:p%3F@h:1/d"
+
+
+@pytest.mark.parametrize(
+    ("query", "read"),
+    [
+        # Prisma, Supabase and Vercel
+        ("pgbouncer=true&connection_limit=1&pool_timeout=20", {}),
+        ("sslmode=require&supa=base-pooler.x", {"sslmode": "require"}),
+        ("workaround=supabase-pooler.vercel&statement_cache_size=0", {}),
+        ("schema=public", {"options": '-csearch_path="public"'}),
+        ("schema=My%20app%22s", {"options": '-csearch_path="My\\ app""s"'}),
+        ("schema=a&options=-c%20geqo%3Doff", {"options": '-c geqo=off -csearch_path="a"'}),
+        ("sslaccept=accept_invalid_certs", {"sslmode": "require"}),
+        ("sslaccept=strict&sslmode=verify-ca", {"sslmode": "verify-ca"}),
+        # asyncpg, node-postgres, Heroku, Go, MySQL's words
+        ("ssl=require", {"sslmode": "require"}),
+        ("ssl=true", {"sslmode": "require"}),
+        ("ssl=0", {"sslmode": "disable"}),
+        ("ssl=verify-full", {"sslmode": "verify-full"}),
+        ("ssl=true&sslmode=verify-full", {"sslmode": "verify-full"}),
+        ("sslmode=no-verify", {"sslmode": "require"}),
+        ("sslmode=verify_full", {"sslmode": "verify-full"}),
+        ("sslmode=REQUIRED", {"sslmode": "require"}),
+        ("sslMode=verify_identity", {"sslmode": "verify-full"}),
+        ("pool_max_conns=10&default_query_exec_mode=simple_protocol&search_path=app,public",
+         {"options": "-csearch_path=app,public"}),
+        ("binary_parameters=yes&timezone=Europe%2FBerlin", {}),
+        # JDBC
+        ("currentSchema=app&ApplicationName=me&targetServerType=primary&connectTimeout=5&prepareThreshold=0",
+         {"options": "-csearch_path=app", "application_name": "me", "target_session_attrs": "primary",
+          "connect_timeout": "5"}),
+        ("loginTimeout=7&connect_timeout=3", {"connect_timeout": "3"}),
+        # SQLAlchemy, Django and Doctrine
+        ("host=/run/postgresql&pool_size=5&max_overflow=2&pool_pre_ping=true", {"host": "/run/postgresql"}),
+        ("conn_max_age=600&charset=utf8&serverVersion=16", {}),
+    ],
+)  # fmt: skip
+def test_parameters_of_other_clients_are_understood(query: str, read: dict[str, str]) -> None:
+    conninfo = resolve_conninfo(f"postgresql://u:p@h:1/d?{query}")
+    found = psycopg.conninfo.conninfo_to_dict(conninfo)
+    assert found == {"user": "u", "password": "p", "host": "h", "port": "1", "dbname": "d"} | read
+    # It is read once more where the connection is made.
+    assert resolve_conninfo(conninfo) == conninfo
+
+
+def test_a_password_that_looks_like_parameters_stays_the_password() -> None:
+    conninfo = resolve_conninfo("postgresql://u:hunter?pool=2&ssl=true&2@h/d?pool=5&schema=app")
+    assert psycopg.conninfo.conninfo_to_dict(conninfo) == {
+        "user": "u", "password": "hunter?pool=2&ssl=true&2", "host": "h", "dbname": "d",
+        "options": '-csearch_path="app"',
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("conninfo", "said"),
+    [
+        ("postgresql://u:p@h/d?hunter2=1", r"has a parameter after the \? that libpq does not know"),
+        ("postgresql://u:p@h/d?pgbouncer=hunter2@h", r"has a parameter after the \?|has an @ where"),
+        ("postgresql://u:p@h/d?sslmode=hunter2", "has an sslmode that libpq does not know"),
+        ("host=h sslmode=hunter2", "has an sslmode that libpq does not know"),
+        ("prisma://accelerate.example/?api_key=hunter2", "is the address of Prisma's proxy"),
+        ("prisma+postgres://accelerate.example/?api_key=hunter2", "is the address of Prisma's proxy"),
+        ("mysql://u:hunter2@h/d?ssl=true", "cannot be read by libpq"),
+    ],
+)
+def test_what_libpq_does_not_know_is_said_and_not_repeated(conninfo: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said) as caught:
+        resolve_conninfo(conninfo)
+    assert "hunter" not in str(caught.value) + caught.value.hint
+
+
+@pytest.mark.parametrize(
     "conninfo",
     ["host=/run/postgresql dbname=d", "service=live", "postgresql:///d?host=%2Frun%2Fpostgresql", ""],
 )

@@ -11,6 +11,7 @@ import psycopg
 from vestige_sql import steps
 from vestige_sql.database.pooler import check_keeps_session, is_pooled
 from vestige_sql.database.settings import checked_conninfo
+from vestige_sql.database.unreachable import what_to_do
 from vestige_sql.errors import ServerError, TargetError, UsageError
 
 
@@ -31,8 +32,7 @@ def connect(conninfo: str, *, read_only: bool = False, lift_limits: bool = True)
         )
     except psycopg.OperationalError as error:
         raise ServerError(
-            f"cannot connect to PostgreSQL: {str(error).strip()}",
-            "check that the server is running, and the address in --postgres-url or DATABASE_URL; nothing was written",
+            f"cannot connect to PostgreSQL: {str(error).strip()}", f"{what_to_do(str(error))}; nothing was written"
         ) from error
     except (psycopg.ProgrammingError, UnicodeError):
         # For example connect_timeout=soon, or PGHOST=a..b.

@@ -26,6 +26,7 @@ from vestige_sql import steps
 from vestige_sql.database.connection import check_encoding, connect
 from vestige_sql.database.installed import bring_up, check_version
 from vestige_sql.database.settings import checked_conninfo
+from vestige_sql.database.unreachable import what_to_do
 from vestige_sql.errors import ServerError, UsageError, VestigeError
 from vestige_sql.resources import resource_dir
 
@@ -213,8 +214,7 @@ def unreachable(conninfo: str, error: psycopg.OperationalError) -> ServerError:
     named = [f"{key} {parts[key]}" for key in ("service", "host", "port", "dbname", "user") if parts.get(key)]
     return ServerError(
         f"cannot connect to PostgreSQL ({', '.join(named) or 'the defaults of libpq'}): {str(error).strip()}",
-        "check that the server is running, and the address, database, user and password in the connection string; "
-        "nothing was applied",
+        f"{what_to_do(str(error))}; nothing was applied",
     )
 
 

@@ -13,6 +13,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from vestige_sql.database import embedded as embedded_server
+from vestige_sql.database.clients import PROXIES, SSLMODES, in_libpqs_words
 from vestige_sql.errors import UsageError
 
 CONNECTIONS_OF_A_RUN = 3
@@ -31,7 +32,8 @@ def resolve_conninfo(
 
     ``postgres_url``; the environment variable ``DATABASE_URL``; ``url`` under ``[storage.postgres]`` in the file
     ``config``; the embedded server with its data in the folder ``embedded``, which is started. An empty string and
-    white space count as not set. URLs in SQLAlchemy's form (``postgresql+psycopg://``) lose their driver.
+    white space count as not set. URLs of other clients are understood: ``postgresql+psycopg://``, ``jdbc:postgresql://``,
+    and the parameters of :mod:`vestige_sql.database.clients`.
 
     In the file's strings ``${VAR}`` stands for the value of that environment variable, ``$${VAR}`` for the text
     ``${VAR}``, and any other ``$`` for itself. Only the table ``[storage]`` of the file is read.
@@ -186,7 +188,13 @@ def checked_conninfo(conninfo: str, source: str = "the call") -> str:
     if not isinstance(conninfo, str):
         raise _unreadable(source, f"is not a string but of type {type(conninfo).__name__}")
     try:
-        conninfo = re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", conninfo.strip())
+        conninfo = conninfo.strip()
+        if conninfo.startswith(PROXIES):
+            raise UsageError(
+                f"the connection string from {source} is the address of Prisma's proxy, not of a PostgreSQL server",
+                f"name the server's own address, which Prisma calls the direct URL; {_NOTHING}",
+            )
+        conninfo = in_libpqs_words(conninfo)
         if "\0" in conninfo:
             raise _unreadable(source, "contains a NUL character")
         # libpq ends user and password at the first @, unless a / comes before.
@@ -195,7 +203,14 @@ def checked_conninfo(conninfo: str, source: str = "the call") -> str:
         parts = conninfo_to_dict(conninfo)
     # UnicodeError: lone surrogates, into which Python turns arguments that are not UTF-8.
     except (psycopg.ProgrammingError, UnicodeError):
+        if "?" in conninfo and _is_read(conninfo.partition("?")[0]):
+            raise _unreadable(source, "has a parameter after the ? that libpq does not know") from None
         raise _unreadable(source, "cannot be read by libpq") from None
+    if parts.get("sslmode", SSLMODES[0]) not in SSLMODES:
+        raise UsageError(
+            f"the connection string from {source} has an sslmode that libpq does not know",
+            f"give one of {', '.join(SSLMODES)}; {_NOTHING}",
+        )
     for port in str(parts.get("port", "")).split(","):
         # Several hosts may have a port each, and an empty one is the default.
         if port.strip() and not (re.fullmatch(r"\s*\d{1,5}\s*", port, re.ASCII) and 0 < int(port) < 1 << 16):
@@ -207,6 +222,14 @@ def checked_conninfo(conninfo: str, source: str = "the call") -> str:
     except UnicodeError:
         raise _unreadable(source, "has a host that is not a valid host name") from None
     return conninfo
+
+
+def _is_read(conninfo: str) -> bool:
+    try:
+        conninfo_to_dict(conninfo)
+    except (psycopg.ProgrammingError, UnicodeError):
+        return False
+    return True
 
 
 def _unreadable(source: str, what: str) -> UsageError:

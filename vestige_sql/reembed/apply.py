@@ -31,6 +31,8 @@ log = logging.getLogger("vestige_sql")
 # pgvector's notice in hnswbuild.c.
 _OUTGROWN = re.compile(r"hnsw graph no longer fits into maintenance_work_mem after (\d+) tuples")
 
+_ENDS_PREPARED = "; a prepared transaction ends with COMMIT PREPARED or ROLLBACK PREPARED, in its database"
+
 _FIRST_PAUSE_SECS = 1.0
 _LONGEST_PAUSE_SECS = 15.0
 
@@ -43,6 +45,18 @@ def conditions(plan: ReembedPlan) -> set[str]:
         "concurrent_index": plan.concurrent_index,
     }
     return {condition for condition, holds in said.items() if holds}
+
+
+def in_the_way(sessions: Iterable[dict[str, Any]]) -> str:
+    """Return one line of text about those of ``probe/sessions.sql`` that hold a lock on the target."""
+    return "; ".join(
+        f"the prepared transaction {s['query']!r} ({s['role']}, for {s['transaction_secs']:.0f} s)"
+        if s["pid"] is None
+        else f"pid {s['pid']} ({s['role']}, {s['application_name'] or 'unnamed'}, {s['state']}, "
+        f"{s['transaction_secs'] or 0:.0f} s: {s['query']})"
+        for s in sessions
+        if s["granted"]
+    )
 
 
 def folders_of(way: str, plan: ReembedPlan) -> list[str]:
@@ -89,7 +103,8 @@ class Applier:
                         f"{self.run.values['name']} could not be locked in {attempt} attempts of "
                         f"{self.run.plan.lock_wait_secs:g} s; in the way: {sessions}",
                         "the table is as it was, and the staged vectors stay; run again when those sessions are done; "
-                        "this tool ends nobody's session",
+                        "this tool ends nobody's session"
+                        + (_ENDS_PREPARED if "prepared transaction" in sessions else ""),
                     ) from error
                 log.info(
                     "reembed: the table is locked (attempt %d of %d) by %s; trying again in %.0f s",
@@ -108,12 +123,7 @@ class Applier:
 
     def sessions(self) -> str:
         """Return one line of text about the sessions that hold a lock on the target."""
-        return "; ".join(
-            f"pid {s['pid']} ({s['role']}, {s['application_name'] or 'unnamed'}, {s['state']}, "
-            f"{s['transaction_secs'] or 0:.0f} s: {s['query']})"
-            for s in steps.query(self.conn, "probe/sessions.sql", self.run.values)
-            if s["granted"]
-        )
+        return in_the_way(steps.query(self.conn, "probe/sessions.sql", self.run.values))
 
     def apply(self) -> Applied:
         """Run the folders of the run's way in the transaction that is open, and commit nothing."""

@@ -11,7 +11,8 @@ import psycopg
 
 from vestige_sql import steps
 from vestige_sql.database.connection import connect
-from vestige_sql.errors import RunInProgress
+from vestige_sql.database.settings import CONNECTIONS_OF_A_RUN
+from vestige_sql.errors import RunInProgress, TargetError
 from vestige_sql.plan import Target
 from vestige_sql.reembed.target import Probed, probe
 
@@ -51,3 +52,17 @@ def claim(conn: psycopg.Connection[Any], probed: Probed, step: str = "session/cl
                     error.diag.message_hint or "",
                 ) from error
         time.sleep(0.2)
+
+
+def check_connections(conn: psycopg.Connection[Any]) -> None:
+    """Raise :class:`TargetError` unless the server lets this role have as many connections as encoding takes.
+
+    A role or a database may have a limit, and a server may be full: better to hear that before anything is written.
+    """
+    needed = CONNECTIONS_OF_A_RUN - 1
+    left = steps.query(conn, "probe/connections.sql", {})[0]
+    if left["free"] < needed:
+        raise TargetError(
+            f"encoding takes {needed} more connections, and {left['whose']} lets this role have {max(left['free'], 0)}",
+            f"{left['way_out']}; nothing was written",
+        )

@@ -33,7 +33,7 @@ from vestige_sql.reembed.engine import Engine, outlives_restarts
 from vestige_sql.reembed.job import Job, build_pending_indexes, nothing_to_do
 from vestige_sql.reembed.progress import Progress
 from vestige_sql.reembed.run import Run
-from vestige_sql.reembed.session import claimed_session
+from vestige_sql.reembed.session import check_connections, claimed_session
 from vestige_sql.reembed.target import Probed
 from vestige_sql.report import ReembedReport
 from vestige_sql.steps import plans
@@ -72,6 +72,8 @@ def run_reembed(
             finish_open_run(conn, probed)
             return nothing_to_do(run)
         settle_way(run)
+        if engine is None and work.scope != "index":
+            check_connections(conn)
         _warn(run, before_write)
         if work.scope == "all":
             with clock.on("index"):
@@ -105,6 +107,8 @@ def stage_reembed(
             log.info("stage: nothing to do: every row of %s has its vector of %s", probed.column, signature)
             return nothing_to_do(run)
         settle_way(run)
+        if engine is None:
+            check_connections(conn)
         if work.scope == "all":
             with clock.on("index"):
                 run.probed = build_pending_indexes(replace(run, plan=replace(plan, concurrent_index=True)))

@@ -2,7 +2,7 @@
 --
 -- The first row only says who was asked. remove holds statements that take the reason away. restore holds statements that
 -- bring back what those took. The rows are remembered for this transaction, for 80_by_way.sql. only_asking says that nothing
--- is to be written.
+-- is to be written. What event triggers say is what 12_try_event_triggers.sql has found.
 --
 -- Locks:        none on the target
 -- Transaction:  required
@@ -110,6 +110,32 @@ refusals (place, what, object, message, hint, remove, restore) AS (
         SELECT FROM pg_catalog.pg_proc p
         JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
         WHERE n.nspname = 'vestige_sql' AND p.proname = 'require')
+    UNION ALL
+    SELECT
+        16, 'event_triggers', format('database %I', current_database()),
+        format('an event trigger of database %s fails a statement such as a run makes: %s', current_database(), t.say),
+        format('of %s, see what the function does, and whether it names its tables with their schema: it runs with the search_path '
+            '"pg_catalog, pg_temp", unless ALTER FUNCTION .. SET search_path gives it one; or have a superuser disable it during '
+            'the run: ALTER EVENT TRIGGER .. DISABLE; nothing was written', string_agg(t.name, ', ' ORDER BY t.name)),
+        array_agg(format('ALTER EVENT TRIGGER %I DISABLE;', t.name) ORDER BY t.name),
+        array_agg(format('ALTER EVENT TRIGGER %I ENABLE%s;', t.name,
+            CASE t.enabled WHEN 'A' THEN ' ALWAYS' WHEN 'R' THEN ' REPLICA' ELSE '' END) ORDER BY t.name)
+    FROM (
+        SELECT
+            e.evtname AS name, e.evtenabled AS enabled, s.say,
+            -- the error says the function, unless that is not PL/pgSQL's
+            position(e.evtfoid::regprocedure::text IN s.context) > 0 AS is_named,
+            bool_or(position(e.evtfoid::regprocedure::text IN s.context) > 0) OVER () AS any_named
+        FROM pg_catalog.pg_event_trigger e
+        CROSS JOIN (
+            SELECT
+                nullif(current_setting('vestige_sql.event_triggers_say', true), '') AS say,
+                coalesce(current_setting('vestige_sql.event_triggers_context', true), '') AS context
+        ) AS s
+        WHERE s.say IS NOT NULL AND e.evtenabled <> 'D' AND e.evtevent <> 'login'
+    ) AS t
+    WHERE t.is_named OR NOT t.any_named
+    GROUP BY t.say
 ),
 ruling AS (
     SELECT r.*, CASE r.what WHEN 'asked' THEN '{}' ELSE '{rewrite,widen,swap,fill,online,back}' END::text[] AS rules_out

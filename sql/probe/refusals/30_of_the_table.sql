@@ -53,18 +53,27 @@ columns AS (
             WHERE v.is_pgvectors AND c.name IN ('embedding_' || v.suffix, 'former_embedding_' || v.suffix)) AS is_vector
     FROM every_column c
 ),
-keys AS (
-    SELECT i.indexrelid, i.indisprimary, k.columns, k.names
+every_key AS (
+    SELECT i.indexrelid, i.indisprimary, i.indimmediate, k.columns, k.names, k.quoted
     FROM plain p
     JOIN pg_catalog.pg_index i ON i.indrelid = p.oid
     CROSS JOIN LATERAL (
-        SELECT array_agg(c.name ORDER BY o.place), string_agg(c.name, ', ' ORDER BY o.place), count(c.name) = i.indnkeyatts
+        SELECT array_agg(c.name ORDER BY o.place), string_agg(c.name, ', ' ORDER BY o.place),
+            string_agg(quote_ident(c.name), ', ' ORDER BY o.place), count(c.name) = i.indnkeyatts
         FROM generate_series(0, i.indnkeyatts - 1) AS o (place)
         JOIN columns c ON c.attnum = i.indkey[o.place] AND c.attnotnull
         -- The index may tell two keys apart that are equal to a column that ignores case.
         WHERE i.indcollation[o.place] = c.attcollation OR NOT c.compares_loosely
-    ) AS k (columns, names, is_whole)
-    WHERE i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL AND k.is_whole
+    ) AS k (columns, names, quoted, is_whole)
+    WHERE i.indisunique AND i.indisvalid AND i.indpred IS NULL AND k.is_whole
+),
+keys AS (
+    SELECT k.* FROM every_key k WHERE k.indimmediate
+),
+late_key AS (
+    -- keys that are checked only once the transaction ends, and that no other index checks at once
+    SELECT l.* FROM every_key l
+    WHERE NOT l.indimmediate AND NOT EXISTS (SELECT FROM keys k WHERE k.columns = l.columns)
 ),
 grants AS (
     -- what a role that owns the table may still lack
@@ -177,7 +186,7 @@ refusals (place, what, object, message, hint, remove, restore) AS (
         '{}', '{}'
     FROM plain p
     CROSS JOIN (SELECT count(*) AS keys, string_agg(DISTINCT format('(%s)', k.names), ', ') AS names FROM keys k) AS k
-    WHERE :'id_column' = ''
+    WHERE :'id_column' = '' AND (k.keys > 0 OR NOT EXISTS (SELECT FROM late_key))
     UNION ALL
     SELECT
         26, CASE WHEN c.names IS NULL THEN 'no_column' ELSE 'several_columns' END, p.name,
@@ -269,6 +278,31 @@ refusals (place, what, object, message, hint, remove, restore) AS (
       AND :'id_columns'::text[] <@ ARRAY(SELECT c.name FROM columns c)
       AND (cardinality(:'id_columns'::text[]) > 1
            OR NOT EXISTS (SELECT FROM keys k WHERE k.columns = :'id_columns'::text[]))
+      AND NOT EXISTS (SELECT FROM late_key l WHERE l.columns = :'id_columns'::text[])
+    UNION ALL
+    SELECT
+        30, 'deferrable_key', format('%s.%s', p.name, k.names),
+        format('%s.%s is a DEFERRABLE key: until a transaction commits, two rows may have the same', p.name, k.names),
+        format('make a unique index beside it, which checks at once, and may be dropped after the run: '
+            'CREATE UNIQUE INDEX CONCURRENTLY ON %s (%s); nothing was written', p.name, k.quoted),
+        ARRAY[format('CREATE UNIQUE INDEX ON %s (%s);', p.name, k.quoted)], '{}'
+    FROM plain p
+    CROSS JOIN LATERAL (
+        SELECT l.* FROM late_key l
+        WHERE l.columns = :'id_columns'::text[] OR :'id_column' = '' AND NOT EXISTS (SELECT FROM keys)
+        ORDER BY l.indisprimary DESC, l.indexrelid
+        LIMIT 1
+    ) AS k
+    UNION ALL
+    SELECT
+        30, 'not_validated_key', format('%s.%s', p.name, k.name),
+        format('%s.%s is NOT NULL by a constraint that is NOT VALID, %s: rows from before may lack a key', p.name, k.name, n.conname),
+        format('give each row a key, then: ALTER TABLE %s VALIDATE CONSTRAINT %I; nothing was written', p.name, n.conname),
+        ARRAY[format('ALTER TABLE %s VALIDATE CONSTRAINT %I;', p.name, n.conname)], '{}'
+    FROM plain p
+    JOIN columns k ON k.name = ANY (:'id_columns'::text[])
+    -- PostgreSQL keeps NOT NULL as a constraint since 18.
+    JOIN pg_catalog.pg_constraint n ON n.conrelid = p.oid AND n.contype = 'n' AND n.conkey = ARRAY[k.attnum] AND NOT n.convalidated
     UNION ALL
     SELECT
         31, 'generated', format('%s.%s', p.name, c.name),
@@ -294,7 +328,15 @@ refusals (place, what, object, message, hint, remove, restore) AS (
         ARRAY[format('ALTER TABLE %s NO FORCE ROW LEVEL SECURITY;', p.name)],
         ARRAY[format('ALTER TABLE %s FORCE ROW LEVEL SECURITY;', p.name)]
     FROM plain p
-    WHERE row_security_active(p.oid)
+    WHERE row_security_active(p.oid) AND pg_has_role(p.relowner, 'USAGE')
+    UNION ALL
+    SELECT
+        34, 'row_security_of_others', p.name,
+        format('%s has row level security, which may hide rows from role %s', p.name, current_user),
+        format('run as its owner, %s, or as a role with BYPASSRLS; nothing was written', p.owner),
+        ARRAY[format('ALTER ROLE %I BYPASSRLS;', current_user)], ARRAY[format('ALTER ROLE %I NOBYPASSRLS;', current_user)]
+    FROM plain p
+    WHERE row_security_active(p.oid) AND NOT pg_has_role(p.relowner, 'USAGE')
     UNION ALL
     SELECT
         35, 'rights', p.name,

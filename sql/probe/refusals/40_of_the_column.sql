@@ -23,7 +23,8 @@ WITH RECURSIVE embedding AS (
         coalesce(nullif(a.atttypmod, -1), :from_dimension::integer) AS old_dimension,
         coalesce(nullif(a.atttypmod, -1), :from_dimension::integer) IS DISTINCT FROM :dimension::integer AS dimension_changes,
         -- a header of 8 bytes, then 4 bytes a dimension, or 2 for halfvec
-        8 + :dimension * CASE t.typname WHEN 'halfvec' THEN 2 ELSE 4 END AS bytes
+        8 + :dimension * CASE t.typname WHEN 'halfvec' THEN 2 ELSE 4 END AS bytes,
+        8 + coalesce(nullif(a.atttypmod, -1), :from_dimension::integer) * CASE t.typname WHEN 'halfvec' THEN 2 ELSE 4 END AS old_bytes
     FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname::text = :'embedding_column' AND NOT a.attisdropped
@@ -60,6 +61,12 @@ described AS (
         CASE WHEN i.indkey[0] = 0
                 AND i.indexprs::text ~ (':varattno ' || e.attnum || '\M')
             THEN k.atttypmod END AS key_dimension,
+        -- a cast of all of it, such as ((embedding)::halfvec(16)), or of a function of all of it
+        coalesce(i.indkey[0] = 0 AND regexp_replace(
+            translate(pg_get_indexdef(i.indexrelid, 1, false), '()', '  '),
+            CASE WHEN quote_ident(e.attname) = e.attname THEN '\m' || e.attname || '\M'
+                ELSE regexp_replace(translate(quote_ident(e.attname), '()', '  '), '([\[\].*+?{}|^$\\])', '\\\1', 'g') END,
+            'the_column', 'g') ~ '^\s*([\w."]+\s+)?the_column\s*(::\s*[\w."]+\s*\d*\s*)+$', false) AS is_of_the_whole,
         coalesce(e.attnum = ANY (i.indkey::smallint[]) AND am.amname = 'btree' AND e.bytes + 8 > 2704, false) AS too_large,
         -- what the object says of the column's vectors, perhaps their dimension
         CASE d.classid
@@ -77,6 +84,17 @@ described AS (
         JOIN pg_catalog.pg_class v ON v.oid = r.ev_class AND v.relkind IN ('v', 'm')
         WHERE d.classid = 'pg_catalog.pg_rewrite'::regclass AND r.oid = d.objid)
 ),
+several AS (
+    SELECT
+        d.*,
+        -- A run gives every row a vector of one dimension. Where the column does not say which it has, several are too many.
+        d.is_of_the_whole AND d.key_dimension <> :dimension AND CASE
+            WHEN d.old_dimension IS NOT NULL THEN d.key_dimension <> d.old_dimension
+            ELSE min(d.key_dimension) FILTER (WHERE d.is_of_the_whole) OVER ()
+                <> max(d.key_dimension) FILTER (WHERE d.is_of_the_whole) OVER ()
+        END AS is_of_another_dimension
+    FROM described d
+),
 judged AS (
     SELECT
         d.*,
@@ -84,18 +102,20 @@ judged AS (
         coalesce(CASE
             -- Vector indexes are brought along. One on a part of the vector is not, where the new vectors are too short for it.
             WHEN d.amname IN ('hnsw', 'ivfflat') THEN
-                d.key_dimension <> d.old_dimension AND d.key_dimension > :dimension
+                d.key_dimension <> d.old_dimension AND d.key_dimension > :dimension AND NOT d.is_of_the_whole
+                OR d.is_of_another_dimension
             WHEN d.old_dimension IS NOT NULL THEN
                 d.dimension_changes AND d.says ~ ('\m' || d.old_dimension || '\M')
             ELSE d.says ~ '\m(vector_dims|array_length|cardinality)\M' AND d.says !~ ('\m' || :dimension || '\M')
         END, false) AS wrong_dimension
-    FROM described d
+    FROM several d
 ),
 kinds AS (
     SELECT j.*, k.what, k.kind
     FROM judged j
     CROSS JOIN LATERAL (
         SELECT * FROM (VALUES
+            (0, j.is_of_another_dimension, 'another_dimension', 'an index of another dimension than the other vectors'),
             (1, j.is_vector_index, 'index_too_long', 'an index longer than the new dimension'),
             (2, j.wrong_dimension, 'old_dimension', 'about the old dimension'),
             (3, j.too_large, 'index_too_large', 'an index whose rows would not fit in a page'),
@@ -168,6 +188,41 @@ ways_out (classid, objid, remove, restore, more, said_of) AS (
     FROM kinds k
     WHERE k.what = 'sequence'
 ),
+identity AS (
+    -- the columns by which a subscriber finds a row that is updated; NULL where there are none
+    SELECT
+        e.target, c.relreplident AS kind,
+        CASE c.relreplident
+            WHEN 'f' THEN (SELECT array_agg(a.attnum) FROM pg_catalog.pg_attribute a
+                           WHERE a.attrelid = e.target AND a.attnum > 0 AND NOT a.attisdropped)
+            ELSE (SELECT i.indkey::smallint[] FROM pg_catalog.pg_index i
+                  WHERE i.indrelid = e.target AND i.indisvalid AND i.indimmediate
+                    AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident ELSE false END)
+        END AS columns,
+        CASE c.relreplident WHEN 'd' THEN 'DEFAULT' WHEN 'n' THEN 'NOTHING' WHEN 'f' THEN 'FULL' ELSE 'USING INDEX ' || quote_ident((
+            SELECT x.relname FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+            WHERE i.indrelid = e.target AND i.indisreplident)) END AS restore
+    FROM embedding e
+    JOIN pg_catalog.pg_class c ON c.oid = e.target
+),
+published AS (
+    SELECT
+        p.pubname,
+        i.columns IS NULL
+            -- a list of columns, or a filter of rows, which publications have since PostgreSQL 15
+            OR NOT i.columns <@ (SELECT array_agg(l.attnum::smallint)
+                FROM jsonb_array_elements_text(nullif(to_jsonb(r) -> 'prattrs', 'null')) AS l (attnum))
+            OR i.kind <> 'f' AND EXISTS (
+                SELECT FROM regexp_matches(to_jsonb(r) ->> 'prqual', ':varattno (\d+)', 'g') AS used (attnum)
+                WHERE NOT used.attnum[1]::smallint = ANY (i.columns)) AS is_not_served
+    FROM embedding e
+    JOIN identity i ON i.target = e.target
+    JOIN pg_catalog.pg_class c ON c.oid = e.target
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_catalog.pg_publication_tables t ON t.schemaname = n.nspname AND t.tablename = c.relname
+    JOIN pg_catalog.pg_publication p ON p.pubname = t.pubname AND p.pubupdate
+    LEFT JOIN pg_catalog.pg_publication_rel r ON r.prpubid = p.oid AND r.prrelid = e.target
+),
 refusals (place, what, object, message, hint, remove, restore, rules_out) AS (
     SELECT
         0, 'asked', format('%I.%I.%I', :'schema'::text, :'table'::text, :'embedding_column'::text),
@@ -179,7 +234,7 @@ refusals (place, what, object, message, hint, remove, restore, rules_out) AS (
         format('%s (%s) hangs on %s and cannot be kept', k.name, k.kind, k."column"),
         'drop it before the run and recreate it afterwards; nothing was written',
         array_remove(ARRAY[w.remove], NULL),
-        CASE WHEN k.what IN ('old_dimension', 'index_too_long', 'index_too_large')
+        CASE WHEN k.what IN ('old_dimension', 'another_dimension', 'index_too_long', 'index_too_large')
             THEN ARRAY[format('-- %s dimensions do not fit: %s', :dimension, regexp_replace(w.restore, '\s+', ' ', 'g'))]
             ELSE array_remove(ARRAY[w.restore, w.more, 'COMMENT ON ' || w.said_of || ' IS ' || quote_literal(o.said) || ';'], NULL) END,
         CASE WHEN k.wrong_dimension OR k.too_large OR k.classid NOT IN (
@@ -215,6 +270,17 @@ refusals (place, what, object, message, hint, remove, restore, rules_out) AS (
     WHERE e.attstorage = 'p' AND e.bytes > 8100
     UNION ALL
     SELECT
+        403, 'storage_plain_beside', e."column",
+        format('%s is STORAGE PLAIN, and a row has no room for a vector of %s dimensions beside the old one', e."column", :dimension),
+        format('take --apply rewrite, which adds no column, or ALTER TABLE %s ALTER COLUMN %I SET STORAGE EXTENDED; nothing was written',
+            e.name, e.attname),
+        ARRAY[format('ALTER TABLE %s ALTER COLUMN %I SET STORAGE EXTENDED;', e.name, e.attname)],
+        ARRAY[format('ALTER TABLE %s ALTER COLUMN %I SET STORAGE PLAIN;', e.name, e.attname)],
+        '{swap,online}'
+    FROM embedding e
+    WHERE e.attstorage = 'p' AND e.bytes <= 8100 AND e.bytes + e.old_bytes > 8100
+    UNION ALL
+    SELECT
         300, 'default', format('the default of %s, a vector of the old dimension', e."column"),
         format('the default of %s, a vector of the old dimension, cannot be kept', e."column"),
         'drop it before the run and recreate it afterwards; nothing was written',
@@ -237,6 +303,20 @@ refusals (place, what, object, message, hint, remove, restore, rules_out) AS (
     FROM embedding e
     JOIN pg_catalog.pg_rewrite r ON r.ev_class = e.target AND r.ev_type = '2'
     GROUP BY e.name
+    UNION ALL
+    SELECT
+        311, 'published_without_identity', e.name,
+        format('%s is published by %s, and its replica identity does not serve that, so nobody can update its rows', e.name,
+            string_agg(p.pubname, ', ' ORDER BY p.pubname)),
+        format('ALTER TABLE %s REPLICA IDENTITY USING INDEX .. gives it one, which has the columns of the publication''s filter '
+            'and no column that is not published, or FULL; --apply rewrite needs none; nothing was written', e.name),
+        ARRAY[format('ALTER TABLE %s REPLICA IDENTITY FULL;', e.name)],
+        ARRAY[format('ALTER TABLE %s REPLICA IDENTITY %s;', e.name, i.restore)],
+        '{widen,swap,fill,online}'
+    FROM embedding e
+    JOIN identity i ON i.target = e.target
+    JOIN published p ON p.is_not_served
+    GROUP BY e.name, i.restore
 ),
 remembered AS MATERIALIZED (
     SELECT set_config('vestige_sql.refusals', (

@@ -1,7 +1,7 @@
 -- List what keeps a second column from standing beside the embedding column.
 --
--- Its name may be taken, the embedding column may be NOT NULL, or triggers may fire while it is filled. widen renames one too,
--- and so does swap, which widen falls back to.
+-- Its name may be taken, the table may have no room for it, the embedding column may be NOT NULL, or triggers may fire while it
+-- is filled. widen renames one too, and so does swap, which widen falls back to.
 --
 -- The first row only says which column was asked. remove holds statements that take the reason away. restore holds statements
 -- that bring back what those took. The rows are remembered for this transaction, for 80_by_way.sql. fire_triggers says that
@@ -110,6 +110,17 @@ refusals (place, what, object, message, hint, remove, restore, rules_out) AS (
     CROSS JOIN firing f
     WHERE NOT :fire_triggers
     GROUP BY e.name, r.may
+    UNION ALL
+    SELECT
+        405, 'no_room', e.name,
+        format('%s has had %s columns, those dropped since among them, and no table can have more than 1,600', e.name,
+            ltrim(to_char(c.relnatts, '9,999'))),
+        'take --apply rewrite, which adds no column; dropped columns count until the table is made anew (CREATE TABLE .. AS, or '
+            'pg_dump and pg_restore); nothing was written',
+        '{}', '{}', '{swap,online}'
+    FROM embedding e
+    JOIN pg_catalog.pg_class c ON c.oid = e.target AND c.relnatts >= 1600
+    WHERE NOT e.is_filling
 ),
 remembered AS MATERIALIZED (
     SELECT set_config('vestige_sql.refusals', (

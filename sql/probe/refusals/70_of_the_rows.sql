@@ -1,8 +1,9 @@
 -- List what the rows and the former vectors refuse.
 --
--- Rows without text are refused where the column is NOT NULL. Vectors of an earlier run are refused while they are kept.
+-- Rows without text are refused where the column is NOT NULL. Vectors of an earlier run are refused while they are kept. Rows of
+-- hundreds of columns may have no room for a second vector.
 --
--- The step writes the question, which psql then asks. The rows are looked at only where the column is NOT NULL. The columns
+-- The step writes the question, which psql then asks. The rows are looked at only where the column is NOT NULL or the columns are so many. The columns
 -- and the package's tables need not be there. The first row only says which column was asked. remove holds statements that
 -- take the reason away. restore holds statements that bring back what those took. The rows are remembered for this
 -- transaction, for 80_by_way.sql. The verb back is the way back to the former vectors. Its question is about rows that have
@@ -15,7 +16,7 @@
 -- Variables:    schema, table, embedding_column, verb, content_column, id_schema, id_column
 
 SELECT format($ask$WITH refusals (place, what, object, message, hint, remove, restore, rules_out) AS (
-    SELECT 0, 'asked', %1$L, 'its rows, and its former vectors', '', '{}'::text[], '{}'::text[], '{}'::text[]%2$s%3$s%4$s
+    SELECT 0, 'asked', %1$L, 'its rows, and its former vectors', '', '{}'::text[], '{}'::text[], '{}'::text[]%2$s%3$s%4$s%5$s
 ),
 remembered AS MATERIALIZED (
     SELECT set_config('vestige_sql.refusals', (
@@ -78,7 +79,21 @@ SELECT r.* FROM refusals r CROSS JOIN remembered ORDER BY r.place$ask$,
                 e.name, e.kept_table, :'id_schema'::text, :'id_column'::text, :'content_column'::text)
             ELSE '(SELECT WHERE false) AS none' END,
         format('ALTER TABLE %s ALTER COLUMN %I DROP NOT NULL;', e.name, e.attname),
-        format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL;', e.name, e.attname)) END)
+        format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL;', e.name, e.attname)) END,
+    CASE WHEN w.most_bytes > 8160 AND :'verb' <> 'back' THEN format($wide$
+    UNION ALL
+    SELECT
+        406, 'rows_too_wide', %1$L,
+        format('%%s rows of %%s have no room for a second vector: PostgreSQL has 8,160 bytes for a row', ltrim(to_char(b.rows, '999,999,999,999')), %1$L),
+        'take --apply rewrite, which adds no column, or move other columns into a table of their own; nothing was written',
+        '{}', '{}', '{swap,online}'
+    FROM (
+        SELECT count(*) AS rows FROM %1$s t
+        -- with 18 bytes for the second vector, or for where it is stored
+        WHERE %2$s + 18 + (SELECT sum(x.bytes) FROM unnest(ARRAY[%3$s]) AS x (bytes)) > 8160
+    ) AS b
+    WHERE b.rows > 0$wide$,
+        e.name, w.head_bytes, w.bytes_of_each) END)
 FROM (SELECT to_regclass('vestige_sql.kept') IS NOT NULL AS is_there) AS k
 LEFT JOIN LATERAL (
     SELECT
@@ -102,4 +117,29 @@ LEFT JOIN LATERAL (
         JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname::text = :'embedding_column' AND NOT a.attisdropped
         WHERE n.nspname = :'schema' AND c.relname = :'table' AND c.relkind = 'r'
     ) AS x
-) AS e ON true \gexec
+) AS e ON true
+LEFT JOIN LATERAL (
+    -- What a row takes at least, once all is stored elsewhere that can be, and at most then.
+    SELECT
+        h.head_bytes,
+        h.head_bytes + 18 + sum(CASE WHEN c.attlen > 0 THEN c.attlen + c.padding ELSE 24 END) AS most_bytes,
+        string_agg(format(CASE
+            WHEN c.attlen > 0 THEN 'CASE WHEN t.%1$I IS NULL THEN 0 ELSE %2$s END'
+            WHEN c.attstorage = 'p' THEN 'coalesce(pg_column_size(t.%1$I), 0)'
+            ELSE 'CASE WHEN pg_column_size(t.%1$I) > 24 THEN 18 ELSE coalesce(pg_column_size(t.%1$I), 0) END'
+        END, c.attname, c.attlen + c.padding), ', ') AS bytes_of_each
+    FROM (
+        SELECT
+            a.attname, a.attlen, a.attstorage,
+            CASE WHEN a.attalign = lag(a.attalign) OVER (ORDER BY a.attnum) AND lag(a.attlen) OVER (ORDER BY a.attnum) > 0 THEN 0
+                ELSE CASE a.attalign WHEN 'd' THEN 7 WHEN 'i' THEN 3 WHEN 's' THEN 1 ELSE 0 END END AS padding
+        FROM pg_catalog.pg_attribute a
+        -- a virtual column is nowhere
+        WHERE a.attrelid = e.target AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> 'v'
+    ) AS c
+    CROSS JOIN (
+        -- the header, and a bit a column that says which are NULL, to the next multiple of 8
+        SELECT (23 + (t.relnatts + 1 + 7) / 8 + 7) / 8 * 8 AS head_bytes FROM pg_catalog.pg_class t WHERE t.oid = e.target
+    ) AS h
+    GROUP BY h.head_bytes
+) AS w ON true \gexec

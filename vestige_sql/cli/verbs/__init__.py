@@ -16,7 +16,6 @@ from vestige_sql.cli.verbs import (
     copy_sqlite,
     finalize,
     gate,
-    init,
     preview,
     probe,
     reembed,
@@ -60,5 +59,5 @@ MIGRATE: tuple[Verb, ...] = (
 )
 """The verbs under ``vestige-sql migrate``, in the order of its help."""
 
-COMMANDS: tuple[Verb, ...] = (init, search)
+COMMANDS: tuple[Verb, ...] = (search,)
 """The verbs beside ``vestige-sql migrate``."""

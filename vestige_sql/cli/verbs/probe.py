@@ -54,4 +54,7 @@ def _print_what_hangs_on_it(found: dict[str, Any]) -> None:
         )
         output.say("            or --fire-triggers; those enabled as ALWAYS or REPLICA fire in any case")
     for session in found["sessions"]:
+        if session["pid"] is None:
+            output.say(f"prepared    {session['query']!r} ({session['role']}): {session['modes']}")
+            continue
         output.say(f"session     pid {session['pid']} ({session['role']}, {session['state']}): {session['modes']}")
