@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
+from vestige_sql.cli import options
 from vestige_sql.cli.verbs import MIGRATE
 from vestige_sql.errors import UsageError
 from vestige_sql.plan import Target
@@ -52,6 +53,9 @@ def completer(args: argparse.Namespace) -> Callable[[Any], Any]:
 def _target(args: argparse.Namespace) -> str:
     if name := getattr(args, "named", None):
         return str(name)
+    if hasattr(args, "name"):
+        # What vestige-sql init says names the target that it has written.
+        return ""
     parts = {part.name: getattr(args, part.name) for part in fields(Target) if hasattr(args, part.name)}
     try:
         return Target(**parts).as_options()
@@ -66,6 +70,4 @@ def _server(args: argparse.Namespace) -> str:
     url = getattr(args, "postgres_url", None)
     if not url:
         return ""
-    # A password may also stand in a part of the string that libpq reads as something else.
-    secret = re.search(r"password|sslpassword|passfile", url, re.IGNORECASE) or re.search(r"://[^/]*:[^/]*@", url)
-    return '--postgres-url "$DATABASE_URL"' if secret else shlex.join(("--postgres-url", url))
+    return '--postgres-url "$DATABASE_URL"' if options.has_password(url) else shlex.join(("--postgres-url", url))

@@ -6,6 +6,7 @@ Each function that takes a parser adds a group of options to it. Those named ``.
 from __future__ import annotations
 
 import argparse
+import re
 from dataclasses import fields
 from pathlib import Path
 
@@ -231,6 +232,11 @@ def conninfo_of(args: argparse.Namespace) -> str:
     from vestige_sql.database.settings import resolve_conninfo
 
     return resolve_conninfo(args.postgres_url, embedded=args.embedded)
+
+
+def has_password(url: str) -> bool:
+    """Whether the connection string ``url`` has a password, also where libpq would read it as something else."""
+    return bool(re.search(r"password|passfile", url, re.IGNORECASE) or re.search(r"://[^/]*:[^/]*@", url))
 
 
 def target_of(args: argparse.Namespace) -> Target:

@@ -67,10 +67,12 @@ class _Parser(argparse.ArgumentParser):
         return parsed, unknown
 
     def _names_target(self, first: str) -> bool:
-        if not any(action.dest == "table" for action in self._actions) or not re.fullmatch(r"\w[\w.-]*", first):
+        known = {action.dest for action in self._actions}
+        # "name" is for a target that is yet to be written.
+        if "table" not in known or "name" in known or not re.fullmatch(r"\w[\w.-]*", first):
             return False
         # Before a question, only what the file names is a target.
-        return first in targets.named() or not any(action.dest == "question" for action in self._actions)
+        return "question" not in known or first in targets.named()
 
     def error(self, message: str) -> NoReturn:
         super().error(re.sub(r"(://|password\s*=).*", r"\1...", message, flags=re.DOTALL) + self._meant(message))

@@ -94,7 +94,8 @@ def _target(name: str, config: Path) -> dict[str, Any]:
     if not targets:
         raise UsageError(
             f"there is no target {name}: {config} names none here",
-            f"name the table with --table {name}, or write [targets.{name}] into {config}; {_NOTHING}",
+            f"name the table with --table {name}, or write [targets.{name}] into {config}, as vestige-sql init does; "
+            f"{_NOTHING}",
         )
     near = difflib.get_close_matches(name, targets, n=1)
     raise UsageError(

@@ -16,6 +16,7 @@ from vestige_sql.cli.verbs import (
     copy_sqlite,
     finalize,
     gate,
+    init,
     preview,
     probe,
     reembed,
@@ -59,5 +60,5 @@ MIGRATE: tuple[Verb, ...] = (
 )
 """The verbs under ``vestige-sql migrate``, in the order of its help."""
 
-COMMANDS: tuple[Verb, ...] = (search,)
+COMMANDS: tuple[Verb, ...] = (init, search)
 """The verbs beside ``vestige-sql migrate``."""
