@@ -38,6 +38,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Watch": (),
     "Stage: nothing live is touched": ("stage",),
     "Look before the switch": (),
+    "Judge before the switch": (),
     "Predict a run": ("trial",),
     "Begin inside a migration tool's transaction": ("inside",),
     _WAYS: (),
@@ -60,6 +61,7 @@ BESIDE: dict[str, str] = {
     "run": "Stage: nothing live is touched",
     "stage": "Stage: nothing live is touched",
     "preview": "Look before the switch",
+    "judge": "Judge before the switch",
     "calibrate": "Predict a run",
     "search": "Search",
 }

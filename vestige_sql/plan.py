@@ -130,6 +130,7 @@ class ReembedPlan:
     - ``accept_edited_files``: continue a run although the step files that it has run were edited since.
     - ``index_memory_bytes``: the most memory that an index build may take, by default a quarter of the server's
       effective_cache_size.
+    - ``require_verdict``: put nothing in place unless the last judging of exactly what is staged says GO.
 
     Raises :class:`UsageError` for a value out of range, and for ``online`` together with "rewrite" or "widen".
     """
@@ -149,6 +150,7 @@ class ReembedPlan:
     keep_old: bool = False
     accept_edited_files: bool = False
     index_memory_bytes: int | None = None
+    require_verdict: bool = False
 
     def __post_init__(self) -> None:
         check_number("batch_size", self.batch_size, 1)
@@ -177,6 +179,7 @@ class ReembedPlan:
             "fire_triggers",
             "keep_old",
             "accept_edited_files",
+            "require_verdict",
         ):
             check_flag(flag, getattr(self, flag))
 

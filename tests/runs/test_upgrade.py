@@ -62,6 +62,9 @@ ONLINE = ReembedPlan(online=True, recall_sample=5)
 
 SQL = resource_dir("sql")
 FUNCTIONS = sorted(path.stem for path in (SQL / "functions").glob("*.sql"))
+_MADE = "".join(path.read_text("utf-8") for path in (resource_dir("migrations") / "reembed").glob("*_000[23]_*.sql"))
+OF_MIGRATIONS = [name for name in FUNCTIONS if f"FUNCTION vestige_sql.{name}(" in _MADE]
+"""Those that the migrations make too, with the texts of then."""
 
 
 def documents(name: str) -> Target:
@@ -136,6 +139,8 @@ def test_no_migration_is_out_of_the_list_but_the_newest() -> None:
     assert files - set(FROZEN.values()) == {
         "reembed/reembed_0004_version.sql",
         "reembed/reembed_0004_version.rollback.sql",
+        "reembed/reembed_0013_judge.sql",
+        "reembed/reembed_0013_judge.rollback.sql",
     }, "a migration that a release has is to be listed here with its hash"
     assert set(RELEASED.values()) == {path.name for path in (SQL / "released").glob("*.sha256")}
 
@@ -211,7 +216,7 @@ def test_on_the_command_line(released: str, vestige: Callable[..., Said]) -> Non
 @pytest.fixture
 def upgraded(released: str, released_conn: Conn) -> str:
     done = migrate_up(released)
-    assert done.applied == ["reembed_0004_version"]
+    assert done.applied == ["reembed_0004_version", "reembed_0013_judge"]
     assert done.functions == FUNCTIONS
     assert one(released_conn, "SELECT version FROM vestige_sql.package") == package_version()
     return released
@@ -545,7 +550,8 @@ def test_migrations_that_ran_once_more_have_every_function_made_again(db: str, c
     """They make functions with the texts of then."""
     for name in ("reembed_0002_functions", "reembed_0003_copy", "reembed_0004_version"):
         conn.execute((resource_dir("migrations") / "reembed" / f"{name}.sql").read_text(encoding="utf-8"))  # type: ignore[arg-type]
-    assert migrate_up(db).functions == FUNCTIONS
+    assert len(OF_MIGRATIONS) > 20
+    assert migrate_up(db).functions == OF_MIGRATIONS
 
 
 def test_rolled_back_and_applied_again(db: str, conn: Conn, doctored: Path) -> None:
@@ -587,7 +593,7 @@ def test_by_hand(empty_db: str, psql: str) -> None:
         run_reembed(empty_db, new(), target=target)
         assert typmod(conn, target) == NEW.dimension
     # yoyo's books do not have what another hand did, so that it is done once more.
-    assert migrate_up(empty_db, vestige=False).functions == FUNCTIONS
+    assert migrate_up(empty_db, vestige=False).functions == OF_MIGRATIONS
     assert migrate_up(empty_db, vestige=False).functions == []
 
 

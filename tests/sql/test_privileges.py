@@ -36,7 +36,8 @@ from vestige_sql import (
     stage_reembed,
 )
 from vestige_sql.database.migrations import migrate_up
-from vestige_sql.errors import VestigeError
+from vestige_sql.errors import TargetError, VestigeError
+from vestige_sql.judge.judging import JudgePlan, judge
 from vestige_sql.look.preview import preview
 from vestige_sql.look.script import script_staged
 from vestige_sql.look.status import status
@@ -114,6 +115,14 @@ def _before_the_switch(at: Stand) -> None:
     preview(at.db, sample=2, target=DOCS)
 
 
+def _judge(at: Stand) -> object:
+    judge(at.db, JudgePlan(derive=5, speed=True), NEW, OLD, target=DOCS)
+    found = judge(at.db, JudgePlan(derive=5, slice="id % 2", rules=()), NEW, OLD, target=DOCS)
+    with pytest.raises(TargetError, match=f"judging {found['judging']} of .* says INCONCLUSIVE"):
+        ask_gate(at.db, target=DOCS, require_verdict=True)
+    return found
+
+
 def _every_way(at: Stand) -> None:
     apply_staged(at.db, target=DOCS)
     for way, model in (("swap", OLD), ("widen", NEW), ("rewrite", THIRD)):
@@ -159,6 +168,7 @@ class Verb:
 VERBS: Mapping[str, Verb] = {
     "probe, status": Verb(lambda at: status(at.db, target=DOCS), _look, owner=False),
     "gate, preview": Verb(lambda at: ask_gate(at.db, target=DOCS), _before_the_switch, _stage, owner=False),
+    "judge": Verb(_judge, None, _stage, owner=False),
     "stage": Verb(lambda at: stage_reembed(at.db, NEW, target=DOCS)),
     "apply": Verb(lambda at: apply_staged(at.db, target=DOCS), _every_way, _stage),
     "apply --keep-old": Verb(lambda at: apply_staged(at.db, KEEP, target=DOCS), None, _stage),

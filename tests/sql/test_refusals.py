@@ -45,6 +45,7 @@ class Case:
     """``does`` brings what ``what`` names, in statements that # parts. ``undone`` takes it away where the row itself
     says no way, or more is needed; ``again`` brings it once more where that takes other statements. ``before`` comes
     before staging. ``role``: a plain owner asks. ``once``: there is no way back. ``since``: of this PostgreSQL.
+    ``verdict``: GO is required, and there.
     """
 
     what: str
@@ -57,6 +58,7 @@ class Case:
     role: bool = False
     once: bool = False
     since: int = 0
+    verdict: bool = False
 
 
 def plain(what: str, does: str, undone: str, **more: Any) -> Case:
@@ -281,6 +283,14 @@ CASES = [
         "back",
         f"{ALTER} DROP NOT NULL# DELETE FROM documents WHERE id = 9",
     ),
+    # of the verdict
+    Case(
+        "no_verdict",
+        "UPDATE vestige_sql.judging SET verdict = 'NO-GO'",
+        "rewrite",
+        "UPDATE vestige_sql.judging SET verdict = 'GO'",
+        verdict=True,
+    ),
 ]  # fmt: skip
 
 EARLY = {"no_pgvector", "encoding", "standby", "read_only", "no_package", "no_table", "package_table", "temporary",
@@ -315,13 +325,14 @@ def do(conn: Conn, statements: str, role: str = "") -> None:
 def by_hand(psql: str) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs the files of a way with psql, as sql/README.md says, in the order of the run."""
 
-    def run(conninfo: str, way: str, *folders: str) -> subprocess.CompletedProcess[str]:
+    def run(conninfo: str, way: str, *folders: str, verdict: bool = False) -> subprocess.CompletedProcess[str]:
         plan = {"online": ("online", "prepare"), "back": ("rollback-column",)}.get(way, (way,))
         head = ("transaction/10_set_limits.sql", "variables.psql", "transaction/20_claim_run.sql")
         names = [*head, *(step.name for folder in folders for step in steps.folder(folder))]
         files = [argument for name in names for argument in ("-f", str(SQL / name))]
         files += [] if folders else planned(*plan)
         options = ["-v", "ON_ERROR_STOP=1", "-v", "target=public.documents", "-v", f"way={way}"]
+        options += ["-v", "require_verdict=true"] if verdict else []
         return subprocess.run(
             [psql, "-X", "-1", *options, *files, conninfo], capture_output=True, text=True, check=False
         )
@@ -366,14 +377,25 @@ def begin(conninfo: str, conn: Conn, case: Case) -> FakeEmbedder:
         run_reembed(conninfo, new, ReembedPlan(online=True), target=DOCUMENTS)
         return OLD
     stage_reembed(conninfo, new, target=DOCUMENTS)
+    if case.verdict:
+        conn.execute(
+            "INSERT INTO vestige_sql.judging (table_oid, table_schema, table_name, column_name, run_id, to_name,"
+            " to_dimension, to_hash, place, questions, asked_by, fingerprint, verdict, package_version)"
+            " SELECT 'documents'::regclass, table_schema, table_name, column_name, id, to_name, to_dimension, to_hash,"
+            f" 'staged', 'given', 'model', vestige_sql.staged_fingerprint('vestige_sql.stage_{SUFFIX}'), 'GO', ''"
+            " FROM vestige_sql.run WHERE state = 'staging'"
+        )
     return new
 
 
-def carry_out(conninfo: str, way: str) -> object:
+def carry_out(conninfo: str, way: str, verdict: bool = False) -> object:
     if way == "back":
         return rollback(conninfo, target=DOCUMENTS)
     plan = ReembedPlan(
-        online=way == "online", apply=way if way in ("rewrite", "swap", "widen") else "auto", lock_attempts=1
+        online=way == "online",
+        apply=way if way in ("rewrite", "swap", "widen") else "auto",
+        lock_attempts=1,
+        require_verdict=verdict,
     )
     return apply_staged(conninfo, plan, target=DOCUMENTS)
 
@@ -413,7 +435,7 @@ def test_runner_and_psql_refuse_with_the_same_words(
         model = begin(conninfo, conn, case)
         with psycopg.connect(conninfo, autocommit=True) as there:
             probed = probe(there, DOCUMENTS, verb="back" if case.way == "back" else "apply")
-            plan = ReembedPlan()
+            plan = ReembedPlan(require_verdict=case.verdict)
             values = probed.values | refusal_values(probed, model.dimension, plan)
             assert probed.values["new_column"] == f"embedding_{SUFFIX}"
             assert not [row for row in ask(there, values).rows if case.way in row["rules_out"]]
@@ -424,8 +446,8 @@ def test_runner_and_psql_refuse_with_the_same_words(
 
         before = dump(db)
         with pytest.raises(TargetError) as refused:
-            carry_out(conninfo, case.way)
-        check_words(by_hand(conninfo, case.way), refused.value)
+            carry_out(conninfo, case.way, case.verdict)
+        check_words(by_hand(conninfo, case.way, verdict=case.verdict), refused.value)
         assert dump(db) == before
 
         if case.once:
@@ -437,14 +459,14 @@ def test_runner_and_psql_refuse_with_the_same_words(
         # It comes in between: the gate refuses under the lock.
         Points(monkeypatch).before("lock/ready/03_wait_for_vacuum.sql", lambda: do(conn, case.again or case.does, role))
         with pytest.raises(CheckFailed) as between:
-            carry_out(conninfo, case.way)
+            carry_out(conninfo, case.way, case.verdict)
         assert (str(between.value), between.value.hint) == (str(refused.value), refused.value.hint)
         conn.execute("UPDATE vestige_sql.run SET last_error = NULL")
         assert unaudited(dump(db)) == unaudited(before)
 
         for statement in undo:
             do(conn, statement, role)
-        carry_out(conninfo, case.way)
+        carry_out(conninfo, case.way, case.verdict)
         check_space(conn, model, DOCUMENTS)
         for row in rows:
             for statement in row["restore"]:

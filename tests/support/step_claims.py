@@ -169,6 +169,12 @@ def scenarios() -> list[Scenario]:
             (("dimension", OLD.dimension), ("model_name", OLD.model_name), ("model_hash", OLD.signature().hash)),
         ),
         Scenario("preview", "staged", _files("preview")),
+        Scenario(
+            "judge",
+            "staged",
+            # the second column comes with an online run
+            tuple(name for name in _files("judge") if name != "judge/56_rank_online.sql"),
+        ),
         Scenario("upgrade", "registered", _files("upgrade")),
         Scenario("the end of a session", "registered", _AT_THE_END),
         Scenario(
@@ -195,6 +201,7 @@ def scenarios() -> list[Scenario]:
                 *_part("online", "write", "quiet"),
                 *_part("online", "verify"),
                 *_files("probe/recall.sql"),
+                *_files("judge/10_open.sql", "judge/24_pair.sql", "judge/56_rank_online.sql"),
                 *_part("online", "switch"),
                 *_part("online", "clear"),
             ),
@@ -263,10 +270,11 @@ def scenarios() -> list[Scenario]:
         Scenario("rewrite, former vectors kept", "staged", _part("rewrite", None, "keep_old")),
         Scenario("in a caller's transaction", "registered", _files("transaction")),
         Scenario(
-            "a column that is NOT NULL",
+            "a column that is NOT NULL, and a verdict is required",
             "registered",
             _files("probe/refusals"),
-            before=(
+            (("require_verdict", True),),
+            (
                 (
                     "probe/refusals/10_may_keep_triggers_quiet.sql",
                     "DELETE FROM knowledge_nodes WHERE embedding IS NULL;"
@@ -455,6 +463,29 @@ def step_values(conn: Conn) -> dict[str, Value]:
         "operator": "<=>",
         "text": "memory",
         "vector": literal(OLD.vector("memory")),
+        "require_verdict": False,
+        "place": "staged",
+        "questions": "given",
+        "asked_by": "model",
+        "settings": "{}",
+        "judging": 0,
+        "keep_judging": 0,
+        "question_list": json.dumps([{"question": "which", "relevant": {"00000000-0000-4000-8000-000000000000": 1}}]),
+        "questions_table": "(SELECT 'which' AS question) ",
+        "derive": 10,
+        "seed": 1,
+        "slice": "node_type",
+        "space": "new",
+        "vectors": json.dumps({"1": [1.0] * NEW.dimension}),
+        "depth": 10,
+        "new_index": "(SELECT pg_catalog.format('public.%I', s.built_as)::regclass FROM vestige_sql.saved_index s"
+        f" WHERE s.index_name = '{HNSW}')",
+        "index_oid": f"(SELECT 'public.{HNSW}'::regclass)",
+        "setting_values": "10, 40",
+        "resamples": 100,
+        "confidence": "0.95",
+        "rules": json.dumps([{"kind": "max_drop", "measure": "ndcg@10", "slice": "", "value": 1}]),
+        "min_questions": 1,
         "old_vector": literal(OLD.vector("memory")),
         "new_vector": literal(NEW.vector("memory")),
     }
@@ -723,6 +754,8 @@ class _Walker:
         done = steps.run(self.conn, step, self.values)
         if step.name == "run/open.sql":
             self.values["run_id"] = done.result[0]["id"]
+        if step.name == "judge/10_open.sql":
+            self.values["judging"] = done.result[0]["id"]
 
     def _run_again(self, seen: Seen, first: dict[str, Any]) -> None:
         """Run it a second time, with its first time still uncommitted."""

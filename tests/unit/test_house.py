@@ -23,7 +23,8 @@ KNOWS = {
     "vestige": {"steps", "database", "encode", "reembed"},
     "pipelines": {"reembed", "encode"},
     "look": {"steps", "database", "encode", "reembed", "predict", "vestige"},
-    "cli": {"steps", "database", "encode", "reembed", "predict", "vestige", "look", "cluster", "pipelines"},
+    "judge": {"steps", "database", "encode", "reembed", "vestige"},
+    "cli": {"steps", "database", "encode", "reembed", "predict", "vestige", "look", "judge", "cluster", "pipelines"},
 }
 """The rooms that each room may import from. What is not named can be replaced without touching that room."""
 

@@ -160,6 +160,16 @@ def applies(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="rows to measure the new index's recall@10 with, 0 for no measurement (%(default)s)",
     )
+    verdict(group)
+
+
+def verdict(parser: argparse._ActionsContainer) -> None:
+    """The option that only what was judged may be put in place."""
+    parser.add_argument(
+        "--require-verdict",
+        action="store_true",
+        help="put nothing in place unless migrate judge says GO of exactly what is staged",
+    )
 
 
 def locks(parser: argparse.ArgumentParser) -> None:

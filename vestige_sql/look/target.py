@@ -52,8 +52,10 @@ def probe_target(conninfo: str, *, target: Target = VESTIGE, dimension: int | No
         }
 
 
-def ask_gate(conninfo: str, *, target: Target = VESTIGE) -> list[str]:
+def ask_gate(conninfo: str, *, target: Target = VESTIGE, require_verdict: bool = False) -> list[str]:
     """Run the gate's checks on the staged vectors, and return the names of all checks. All of them hold.
+
+    With ``require_verdict`` what is staged must have been judged, and the verdict be GO.
 
     Raises :class:`CheckFailed` with the message of the first check that fails, and :class:`StagedForAnother` if an
     online run has begun to fill its second column, which has checks of its own.
@@ -63,7 +65,7 @@ def ask_gate(conninfo: str, *, target: Target = VESTIGE) -> list[str]:
         run = probed.open_run
         if run is None or run.state != "staging" or not run.staging_exists:
             raise CheckFailed(f"nothing is staged for {probed.column}", "run vestige-sql migrate stage first")
-        values = probed.values | refusal_values(probed, run.dimension, ReembedPlan())
+        values = probed.values | refusal_values(probed, run.dimension, ReembedPlan(require_verdict=require_verdict))
         values["only_missing"] = run.only_missing
         values["way"] = "fill" if values["only_missing"] else ask(conn, values).choose("auto")[0]
         with conn.transaction():

@@ -84,4 +84,5 @@ def refusal_values(probed: Probed, dimension: int, plan: ReembedPlan) -> dict[st
         "dimension": dimension,
         "from_dimension": probed.model.dimension if probed.model else None,
         "fire_triggers": plan.fire_triggers,
+        "require_verdict": plan.require_verdict,
     }

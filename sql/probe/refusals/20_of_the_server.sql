@@ -42,7 +42,25 @@ WITH grants AS (
             (52, 'kept', 'UPDATE', :'verb' IN ('keep', 'back')),
             (53, 'kept', 'DELETE', :'verb' = 'back'),
             (54, 'package', 'SELECT', true),
-            (56, 'function_file', 'SELECT', true)
+            (56, 'function_file', 'SELECT', true),
+            (70, 'judging', 'SELECT', :'verb' = 'judge'),
+            (71, 'judging', 'INSERT', :'verb' = 'judge'),
+            (72, 'judging', 'UPDATE', :'verb' = 'judge'),
+            (73, 'judge_question', 'SELECT', :'verb' = 'judge'),
+            (74, 'judge_question', 'INSERT', :'verb' = 'judge'),
+            (75, 'judge_question', 'UPDATE', :'verb' = 'judge'),
+            (76, 'judge_question', 'DELETE', :'verb' = 'judge'),
+            (77, 'judge_answer', 'SELECT', :'verb' = 'judge'),
+            (78, 'judge_answer', 'INSERT', :'verb' = 'judge'),
+            (79, 'judge_answer', 'DELETE', :'verb' = 'judge'),
+            (80, 'judge_found', 'SELECT', :'verb' = 'judge'),
+            (81, 'judge_found', 'INSERT', :'verb' = 'judge'),
+            (82, 'judge_score', 'SELECT', :'verb' = 'judge'),
+            (83, 'judge_score', 'INSERT', :'verb' = 'judge'),
+            (84, 'judge_measure', 'SELECT', :'verb' = 'judge'),
+            (85, 'judge_measure', 'INSERT', :'verb' = 'judge'),
+            (86, 'judge_speed', 'SELECT', :'verb' = 'judge'),
+            (87, 'judge_speed', 'INSERT', :'verb' = 'judge')
         ) AS x (place, relname, name, is_needed)
         JOIN pg_catalog.pg_class c ON c.relname = x.relname
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'vestige_sql'

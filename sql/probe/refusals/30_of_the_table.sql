@@ -318,7 +318,7 @@ refusals (place, what, object, message, hint, remove, restore) AS (
         format('run as %s, or GRANT %s TO %s; nothing was written', p.owner, p.owner, current_user),
         ARRAY[format('GRANT %I TO %I;', p.owner, current_user)], ARRAY[format('REVOKE %I FROM %I;', p.owner, current_user)]
     FROM plain p
-    WHERE :'verb' NOT IN ('look', 'gate') AND NOT pg_has_role(p.relowner, 'USAGE')
+    WHERE :'verb' NOT IN ('look', 'gate', 'judge') AND NOT pg_has_role(p.relowner, 'USAGE')
     UNION ALL
     SELECT
         34, 'row_security', p.name,

@@ -17,6 +17,7 @@ from vestige_sql.cli.verbs import (
     finalize,
     gate,
     init,
+    judge,
     preview,
     probe,
     reembed,
@@ -57,6 +58,7 @@ MIGRATE: tuple[Verb, ...] = (
     finalize,
     abort,
     preview,
+    judge,
 )
 """The verbs under ``vestige-sql migrate``, in the order of its help."""
 

@@ -15,12 +15,13 @@ log = logging.getLogger("vestige_sql")
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     options.target(parser)
+    options.verdict(parser)
 
 
 def run(args: argparse.Namespace) -> None:
     from vestige_sql.look.target import ask_gate
 
-    held = ask_gate(options.conninfo_of(args), target=options.target_of(args))
+    held = ask_gate(options.conninfo_of(args), target=options.target_of(args), require_verdict=args.require_verdict)
     for name in held:
         log.info("gate: sql/%s holds", name)
     log.info("gate: what is staged may be applied")
