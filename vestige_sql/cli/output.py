@@ -9,7 +9,7 @@ import shutil
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +82,13 @@ class _Visible(logging.Formatter):
 def say(text: str = "") -> None:
     """Print one line of an answer for people. Newlines in it are shown as escapes: they came with somebody's name."""
     print(visible_line(_complete(text)))
+
+
+def say_faults(faults: Iterable[Mapping[str, Any]]) -> None:
+    """Print the known faults of the installed pgvector for people."""
+    for fault in faults:
+        say(f"fault       pgvector {fault['installed']}, fixed in {fault['fixed_in']}: {fault['what']}")
+        say(f"            {fault['hint']}")
 
 
 def document(text: str) -> None:

@@ -129,7 +129,11 @@ class _Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
         super().__init__(uri, default_migration_table)
 
     def copy(self) -> _Backend:
-        return _Backend(self._conninfo)
+        """Return the backend that applies one migration. A migration may build an index."""
+        backend = _Backend(self._conninfo)
+        backend.execute(steps.load("session/limit_workers.sql").render({}, backend.connection))
+        backend.commit()
+        return backend
 
     def create_lock_table(self) -> None:
         # The base class ignores every error here, so a role that may not create tables would get a confusing error

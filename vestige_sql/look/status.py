@@ -9,7 +9,7 @@ from typing import Any
 from vestige_sql import steps
 from vestige_sql.look.target import probed_target
 from vestige_sql.plan import VESTIGE, Target
-from vestige_sql.reembed.decide import index_possible
+from vestige_sql.reembed.decide import index_possible, pgvector_faults
 from vestige_sql.reembed.target import Probed
 
 
@@ -32,6 +32,7 @@ def status(conninfo: str, *, target: Target = VESTIGE, last_runs: int = 5) -> di
             "dimension": probed.typmod,
             "type": probed.table["embedding_full_type"],
             "estimated_rows": probed.table["estimated_rows"],
+            "pgvector_faults": pgvector_faults(conn),
             "indexes": probed.indexes,
             "indexes_to_build": probed.saved_indexes,
             "kept": asdict(probed.kept) if probed.kept else None,

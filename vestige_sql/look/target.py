@@ -13,7 +13,7 @@ from vestige_sql.checks import check_number
 from vestige_sql.database.connection import connect
 from vestige_sql.errors import CheckFailed
 from vestige_sql.plan import VESTIGE, ReembedPlan, Target
-from vestige_sql.reembed.decide import check_goes_on, triggers_fired_online
+from vestige_sql.reembed.decide import check_goes_on, pgvector_faults, triggers_fired_online
 from vestige_sql.reembed.refusals import ask
 from vestige_sql.reembed.run import refusal_values
 from vestige_sql.reembed.target import MAX_DIMENSION, Probed, probe
@@ -40,6 +40,7 @@ def probe_target(conninfo: str, *, target: Target = VESTIGE, dimension: int | No
         refusals = ask(conn, probed.values | refusal_values(probed, dimension or probed.typmod or 0, ReembedPlan()))
         return {
             "server": probed.server,
+            "pgvector_faults": pgvector_faults(conn),
             "target": probed.column,
             "table": probed.table,
             "rows": steps.query(conn, "probe/rows.sql", probed.values)[0],

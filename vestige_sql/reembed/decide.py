@@ -130,7 +130,21 @@ def notes(run: Run) -> list[str]:
             )
     if work.rows_blank:
         said.append(f"{work.rows_blank:,} rows have no text: their embedding will be NULL.")
+    if faults := pgvector_faults(run.conn):
+        without = any(fault["without_workers"] for fault in faults)
+        said.append(
+            f"The installed pgvector {faults[0]['installed']} has known faults: "
+            f"{'; '.join(fault['what'] for fault in faults)}. "
+            f"{'Indexes are built without parallel workers for that reason. ' if without else ''}"
+            f"All are fixed in {faults[-1]['fixed_in']}: "
+            f"{faults[-1]['hint'].partition(';')[0]}. See vestige-sql migrate probe."
+        )
     return said
+
+
+def pgvector_faults(conn: psycopg.Connection[Any]) -> list[dict[str, Any]]:
+    """Return the known faults of the installed pgvector, those that were fixed first come first."""
+    return steps.query(conn, "probe/pgvector_faults.sql", {})
 
 
 def staged_for(probed: Probed) -> ModelSignature | None:

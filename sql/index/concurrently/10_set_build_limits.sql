@@ -10,6 +10,9 @@
 -- Vectors above about 2 kB lie in the TOAST table, so the heap looks too small for a parallel scan.
 -- min_parallel_table_scan_size = 0 lets workers start all the same.
 --
+-- Parallel builds of HNSW indexes are faulty in pgvector 0.6.0 to 0.8.1 (CVE-2026-3172, probe/pgvector_faults.sql). There are no
+-- workers there, whatever index_workers says.
+--
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  either
 -- Run again:    safe, it sets the same values
@@ -33,9 +36,17 @@ server AS (
     SELECT
         (SELECT setting::bigint FROM pg_catalog.pg_settings WHERE name = 'maintenance_work_mem') AS memory_kb,
         (SELECT setting::bigint * 8 / 4 FROM pg_catalog.pg_settings WHERE name = 'effective_cache_size') AS allowed_kb,
-        coalesce(:index_workers::integer, greatest(
-            pg_catalog.current_setting('max_parallel_maintenance_workers')::integer,
-            pg_catalog.current_setting('max_parallel_workers')::integer / 2)) AS workers
+        CASE
+            WHEN EXISTS (
+                SELECT FROM pg_catalog.pg_extension e
+                WHERE e.extname = 'vector'
+                  AND string_to_array(substring(e.extversion FROM '^\d+(?:\.\d+)*'), '.')::integer[] >= '{0,6,0}'
+                  AND string_to_array(substring(e.extversion FROM '^\d+(?:\.\d+)*'), '.')::integer[] < '{0,8,2}')
+            THEN 0
+            ELSE coalesce(:index_workers::integer, greatest(
+                pg_catalog.current_setting('max_parallel_maintenance_workers')::integer,
+                pg_catalog.current_setting('max_parallel_workers')::integer / 2))
+        END AS workers
 ),
 chosen AS (
     SELECT

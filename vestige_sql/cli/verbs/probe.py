@@ -30,6 +30,7 @@ def run(args: argparse.Namespace) -> None:
 def _print_target(found: dict[str, Any]) -> None:
     server, table, rows = found["server"], found["table"], found["rows"]
     output.say(f"server      PostgreSQL {server['server_version']}, pgvector {server['pgvector_version']}")
+    output.say_faults(found["pgvector_faults"])
     output.say(f"role        {server['role']}")
     output.say(f"target      {found['target']}, {table['embedding_full_type']}, owned by {table['owner']}")
     output.say(f"key         {table['id_sql_type']}; text: {table['content_type']}")

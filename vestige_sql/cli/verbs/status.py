@@ -37,6 +37,7 @@ def _print_column(found: dict[str, Any]) -> None:
         output.say(f"index       {index['name']} is still to be built: run the re-embedding again")
     if not found["indexes"] and not found["indexes_to_build"]:
         output.say("index       none")
+    output.say_faults(found["pgvector_faults"])
     if former := found["kept"]:
         output.say(
             f"kept        the vectors of {former['name'] or 'no registered model'}, in a {former['place']}, "
