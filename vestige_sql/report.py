@@ -120,12 +120,31 @@ class Calibration:
 
 
 @dataclass(frozen=True)
+class Phase:
+    """A part of a run, in the order of ``sql/plans/``.
+
+    ``what`` says what it does. ``waits`` is who waits for it: "nobody", "writers" or "everybody". ``how`` says how its
+    steps share transactions. ``steps`` has a dict per step file: ``file``, ``what``, ``waits``, and ``touches_target``,
+    which is False where it only reads the target, or leaves it alone. ``secs`` is the predicted time in seconds, None
+    where it was not predicted by itself.
+    """
+
+    name: str
+    what: str
+    how: str
+    waits: str
+    steps: list[dict[str, Any]]
+    secs: float | None = None
+
+
+@dataclass(frozen=True)
 class DryRunSummary:
     """What a run would do.
 
     ``embedder_batches`` is ceil(rows / batch_size). ``estimated_walltime_secs`` is the contract's fixed estimate:
     50 rows per second, plus 30 s for the index up to 100,000 rows and proportionally more above. ``calibrated`` is the
-    measured prediction, if it was asked for and there is something to do.
+    measured prediction, if it was asked for and there is something to do. ``phases`` are the parts of the run in their
+    order, ``undo`` says how to go back, and ``replicas`` what standbys and subscribers see.
     """
 
     rows_to_update: int
@@ -141,6 +160,10 @@ class DryRunSummary:
     way_reason: str | None = None
     notes: list[str] = field(default_factory=list)
     calibrated: Calibration | None = None
+    column: str = ""
+    phases: list[Phase] = field(default_factory=list)
+    undo: list[str] = field(default_factory=list)
+    replicas: list[str] = field(default_factory=list)
 
     @property
     def nothing_to_do(self) -> bool:

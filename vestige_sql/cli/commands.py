@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Callable
 from dataclasses import fields
+from functools import cache
 from typing import Any
 
 from vestige_sql.cli import options
@@ -14,7 +15,7 @@ from vestige_sql.cli.verbs import MIGRATE
 from vestige_sql.errors import UsageError
 from vestige_sql.plan import Target
 
-_COMMAND = re.compile(r"vestige-sql migrate (?:" + "|".join(re.escape(verb.NAME) for verb in MIGRATE) + r")\b")
+_COMMAND = re.compile(r"vestige-sql migrate (" + "|".join(re.escape(verb.NAME) for verb in MIGRATE) + r")\b")
 _UP_TO_THE_END = re.compile(r"[^;,()\n]*")
 
 
@@ -32,7 +33,7 @@ def completer(args: argparse.Namespace) -> Callable[[Any], Any]:
         assert rest is not None
         said = rest[0]
         words = [found[0]]
-        if target and "--table" not in said and not said.startswith(f" {target}"):
+        if target and found[1] in _with_table() and "--table" not in said and not said.startswith(f" {target}"):
             words.append(target)
         if server and "--embedded" not in said and "--postgres-url" not in said:
             words.append(server)
@@ -48,6 +49,18 @@ def completer(args: argparse.Namespace) -> Callable[[Any], Any]:
         return what
 
     return complete
+
+
+@cache
+def _with_table() -> frozenset[str]:
+    """The verbs that work on a table."""
+    found = set()
+    for verb in MIGRATE:
+        parser = argparse.ArgumentParser(add_help=False)
+        verb.add_options(parser)
+        if any(action.dest == "table" for action in parser._actions):
+            found.add(verb.NAME)
+    return frozenset(found)
 
 
 def _target(args: argparse.Namespace) -> str:

@@ -79,9 +79,9 @@ class _Visible(logging.Formatter):
         return visible(_complete(super().format(record))).replace("\n", "\n  ")
 
 
-def say(text: str = "") -> None:
+def say(text: str = "", *, complete: bool = True) -> None:
     """Print one line of an answer for people. Newlines in it are shown as escapes: they came with somebody's name."""
-    print(visible_line(_complete(text)))
+    print(visible_line(_complete(text) if complete else text))
 
 
 def say_faults(faults: Iterable[Mapping[str, Any]]) -> None:
@@ -199,6 +199,13 @@ def size(count: int) -> str:
 
 def shortened(text: str, width: int) -> str:
     return textwrap.shorten(text, width, placeholder=" ...")
+
+
+def wrapped(text: str, width: int, *, indent: int) -> list[str]:
+    """Return ``text`` in lines of ``width`` characters, those after the first indented, its commands completed."""
+    return textwrap.wrap(
+        _complete(text), width, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def columns() -> int:

@@ -7,6 +7,7 @@ import math
 from vestige_sql import steps
 from vestige_sql.database.connection import connect
 from vestige_sql.encode.embedder import Embedder
+from vestige_sql.look import outline
 from vestige_sql.plan import VESTIGE, ReembedPlan, Target
 from vestige_sql.reembed.decide import check_embedder, count_rows, find_work, index_possible, notes, settle_way, verb_of
 from vestige_sql.reembed.run import Run
@@ -69,4 +70,8 @@ def dry_run_reembed(
             way_reason=run.reason or None,
             notes=notes(run),
             calibrated=calibrated,
+            column=probed.column,
+            phases=outline.phases(run, max(0, work.rows - staged), calibrated) if run.way else [],
+            undo=outline.undo(run) if run.way else [],
+            replicas=outline.replicas(run, calibrated) if run.way else [],
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import takewhile
 
 from vestige_sql.resources import resource_dir
 from vestige_sql.steps.files import Step, folder
@@ -89,13 +90,15 @@ class Part:
 class Plan:
     """One way of doing things: ``sql/plans/<name>``.
 
-    ``way`` is the one that the gate is asked about, where no folder of ``apply/`` says it.
+    ``way`` is the one that the gate is asked about, where no folder of ``apply/`` says it. ``comment`` is the text at
+    its top.
     """
 
     name: str
     parts: tuple[Part, ...]
     falls_back_to: str | None = None
     way: str | None = None
+    comment: str = ""
 
     @property
     def conditions(self) -> frozenset[str]:
@@ -140,7 +143,8 @@ def load(name: str) -> Plan:
         raise FileNotFoundError(f"there is no plan {name}; there are {', '.join(names())}")
     parts: list[tuple[str, str, list[Line]]] = []
     falls_back_to = way = None
-    for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    lines = path.read_text(encoding="utf-8").splitlines()
+    for number, text in enumerate(lines, 1):
         where = f"sql/plans/{name}:{number}"
         if not text.strip() or text.startswith("#"):
             continue
@@ -160,9 +164,10 @@ def load(name: str) -> Plan:
             parts[-1][2].append(_line(match, where))
         else:
             raise ValueError(f"{where}: this is no line of a plan: {text}")
-    if not parts or not all(lines for _, _, lines in parts):
+    if not parts or not all(found for _, _, found in parts):
         raise ValueError(f"sql/plans/{name}: it has no part, or one without a line")
-    return Plan(name, tuple(Part(part, how, tuple(lines)) for part, how, lines in parts), falls_back_to, way)
+    comment = " ".join(line[1:].strip() for line in takewhile(lambda line: line.startswith("#"), lines))
+    return Plan(name, tuple(Part(part, how, tuple(found)) for part, how, found in parts), falls_back_to, way, comment)
 
 
 def _line(match: re.Match[str], where: str) -> Line:

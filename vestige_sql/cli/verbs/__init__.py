@@ -18,6 +18,7 @@ from vestige_sql.cli.verbs import (
     gate,
     init,
     judge,
+    plan,
     preview,
     probe,
     reembed,
@@ -45,6 +46,7 @@ class Verb(Protocol):
 MIGRATE: tuple[Verb, ...] = (
     up,
     register,
+    plan,
     reembed,
     stage,
     apply,

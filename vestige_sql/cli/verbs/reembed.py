@@ -6,6 +6,7 @@ import argparse
 import logging
 
 from vestige_sql.cli import models, options, output
+from vestige_sql.cli.verbs.plan import ending
 from vestige_sql.errors import UsageError
 from vestige_sql.report import Calibration, DryRunSummary
 
@@ -83,6 +84,11 @@ def _print_summary(summary: DryRunSummary) -> None:
         _print_calibration(summary.calibrated)
     for note in summary.notes:
         say("  note: %s", note)
+    for number, phase in enumerate(summary.phases, 1):
+        say("  %d. %s %s", number, phase.what, ending(phase))
+    for text in (*summary.replicas, *summary.undo):
+        say("  %s", text)
+    say("  vestige-sql migrate plan says it step by step")
 
 
 def _print_calibration(found: Calibration) -> None:
