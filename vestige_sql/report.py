@@ -54,6 +54,8 @@ class ReembedReport:
       the first look at the database to this report.
     - ``device``: what the model ran on, "cpu" or "cuda". None if no row was encoded here, or if the embedder does not
       say.
+    - ``encoding``: how the model makes vectors of texts: prompts, pooling, normalisation, length, dimension, file and
+      precision. None if the embedder does not say, or nothing is recorded of it.
     """
 
     rows_updated: int = 0
@@ -73,6 +75,7 @@ class ReembedReport:
     workers: list[WorkerReport] = field(default_factory=list)
     spent: dict[str, float] = field(default_factory=dict)
     device: str | None = None
+    encoding: dict[str, Any] | None = None
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -145,6 +148,7 @@ class DryRunSummary:
     50 rows per second, plus 30 s for the index up to 100,000 rows and proportionally more above. ``calibrated`` is the
     measured prediction, if it was asked for and there is something to do. ``phases`` are the parts of the run in their
     order, ``undo`` says how to go back, and ``replicas`` what standbys and subscribers see.
+    ``encoding`` is as in :class:`ReembedReport`.
     """
 
     rows_to_update: int
@@ -164,6 +168,7 @@ class DryRunSummary:
     phases: list[Phase] = field(default_factory=list)
     undo: list[str] = field(default_factory=list)
     replicas: list[str] = field(default_factory=list)
+    encoding: dict[str, Any] | None = None
 
     @property
     def nothing_to_do(self) -> bool:

@@ -141,6 +141,8 @@ def test_no_migration_is_out_of_the_list_but_the_newest() -> None:
         "reembed/reembed_0004_version.rollback.sql",
         "reembed/reembed_0013_judge.sql",
         "reembed/reembed_0013_judge.rollback.sql",
+        "reembed/reembed_0009_encoding.sql",
+        "reembed/reembed_0009_encoding.rollback.sql",
     }, "a migration that a release has is to be listed here with its hash"
     assert set(RELEASED.values()) == {path.name for path in (SQL / "released").glob("*.sha256")}
 
@@ -216,7 +218,7 @@ def test_on_the_command_line(released: str, vestige: Callable[..., Said]) -> Non
 @pytest.fixture
 def upgraded(released: str, released_conn: Conn) -> str:
     done = migrate_up(released)
-    assert done.applied == ["reembed_0004_version", "reembed_0013_judge"]
+    assert done.applied == ["reembed_0004_version", "reembed_0009_encoding", "reembed_0013_judge"]
     assert done.functions == FUNCTIONS
     assert one(released_conn, "SELECT version FROM vestige_sql.package") == package_version()
     return released

@@ -155,7 +155,9 @@ def scenarios() -> list[Scenario]:
                 *(name for name in _files("session") if name not in _AT_THE_END),
                 *_files("run/open.sql"),
                 *_part("stage"),
-                *_files("run/record_step.sql", "run/record_report.sql", "run/record_error.sql"),
+                *_files(
+                    "run/record_step.sql", "run/record_report.sql", "run/record_error.sql", "run/record_encoding.sql"
+                ),
                 *probes,
                 *_files("monitor"),
                 *_part("gate"),
@@ -424,6 +426,8 @@ def step_values(conn: Conn) -> dict[str, Value]:
         "way": "rewrite",
         "way_reason": "'as asked for'",
         "error": "what went wrong",
+        "text_bytes": 3,
+        "encoding": json.dumps({"prompt": "passage: "}),
         "last_runs": 5,
         "name": "lock_timeout",
         "value": "3s",
@@ -934,6 +938,7 @@ SELECT jsonb_build_object(
     'version', (SELECT jsonb_agg(to_jsonb(p) - 'migrated_at') FROM vestige_sql.package p),
     'functions remembered', (
         SELECT jsonb_agg(to_jsonb(f) - 'applied_at' ORDER BY f.name) FROM vestige_sql.function_file f),
+    'encodings', (SELECT jsonb_agg(to_jsonb(e) - 'recorded_at') FROM vestige_sql.encoding e),
     'kept', (SELECT jsonb_agg(to_jsonb(k) - '{{run_id,kept_at}}'::text[]) FROM vestige_sql.kept k),
     'tables and functions', (
         SELECT jsonb_agg(o.name ORDER BY o.name)

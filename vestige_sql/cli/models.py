@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from vestige_sql.encode.embedder import ModelSignature
-from vestige_sql.errors import DimensionMismatch, ModelNotFound, ModelUnsupported, UsageError
+from vestige_sql.errors import DimensionMismatch, ModelNotFound, ModelUnsupported, PromptNeeded, UsageError
 
 if TYPE_CHECKING:
     from vestige_sql.cluster.engine import RayEngine
@@ -57,32 +57,64 @@ def load_same(
     wanted: ModelSignature,
     given: str | None,
     option: str,
-    revision: str | None = None,
-    onnx_file: str | None = None,
     *,
+    asked: dict[str, Any],
+    recorded: dict[str, Any] | None,
     device: str,
     quiet: bool,
 ) -> OnnxEmbedder:
     """Load the model ``wanted`` from where ``given``, the value of ``option``, says, or by its name.
 
+    ``recorded`` is what the registry's record says of how it makes vectors, None for nothing; ``asked`` are the options
+    that were given, which count before it.
+
     Raises ``ModelNotFound`` where it cannot be resolved by its name, ``ModelMismatch`` where that is another.
     """
     from huggingface_hub.utils import disable_progress_bars
 
-    from vestige_sql.encode.onnx import load_embedder
     from vestige_sql.vestige.search import check_same
 
     if quiet:
         disable_progress_bars()
     try:
-        embedder = load_embedder(given or wanted.name, revision=revision, onnx_file=onnx_file, device=device)
+        embedder = _as_recorded(given or wanted.name, wanted, device, _of_record(recorded) | asked)
     except (ModelNotFound, ModelUnsupported) as error:
         if given:
             raise
         raise ModelNotFound(
             f"the model {wanted} cannot be resolved by its name: {error}", f"name its folder with {option}"
         ) from error
-    check_same(embedder.signature(), wanted, "the vectors", f"name the folder of the same files with {option}")
+    hint = f"name the folder of the same files with {option}, and give --prompt and --max-tokens as it was registered"
+    check_same(embedder.signature(), wanted, "the vectors", hint)
+    return embedder
+
+
+def _of_record(recorded: dict[str, Any] | None) -> dict[str, Any]:
+    """Return what the registry's record says of a model, as ``load_embedder`` takes it."""
+    if not recorded:
+        return {}
+    names = ("prompt", "query_prompt", "max_tokens", "layer_norm_first")
+    found = {name: recorded[name] for name in names if recorded.get(name) is not None}
+    if recorded.get("dimension") != recorded.get("model_dimension"):
+        found["dimension"] = recorded["dimension"]
+    if str(recorded.get("file", "")).endswith(".onnx"):
+        found["onnx_file"] = recorded["file"]
+    return found
+
+
+def _as_recorded(name: str, wanted: ModelSignature, device: str, asked: dict[str, Any]) -> OnnxEmbedder:
+    """Load a model as ``asked``. What nobody has said is tried as earlier versions had it."""
+    from vestige_sql.encode.onnx import load_embedder
+
+    try:
+        embedder = load_embedder(name, device=device, **asked)
+    except PromptNeeded:
+        # Before 0.2.0 nobody was asked. If the vectors were made without a prompt, the hash says so.
+        embedder = load_embedder(name, device=device, **asked | {"prompt": ""})
+    if embedder.dimension > wanted.dimension:
+        embedder.shorten_to(wanted.dimension)
+    if embedder.former_signature() == wanted:
+        return load_embedder(name, device=device, **asked | embedder.former_options)
     return embedder
 
 

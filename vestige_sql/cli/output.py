@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from vestige_sql.encode.embedder import ModelSignature
+from vestige_sql.encode.told import told
 from vestige_sql.report import ReembedReport
 from vestige_sql.terminal import visible, visible_line
 
@@ -149,6 +150,8 @@ def print_report(args: argparse.Namespace, report: ReembedReport) -> None:
         print_spent("reembed", report)
         if report.device:
             log.info("reembed: the model ran on %s", report.device)
+        if report.encoding:
+            log.info("reembed: the model: %s", told(report.encoding))
         log.info("reembed: applied by %s (%s)", report.way, report.way_reason)
         if report.lock_held_secs is not None:
             log.info(

@@ -89,11 +89,11 @@ class OnnxEmbedder:
         self._prompt_tokens = {prompt: self._prompt_length(prompt) for prompt in (files.prompt, files.query_prompt)}
         self._own_dimension = 0  # until it is tried out
         self._own_dimension = self._try_out()
-        self._shorten_to(files.dimension)
+        self.shorten_to(files.dimension)
 
     # --- Before it is used ---
 
-    def _shorten_to(self, dimension: int | None) -> None:
+    def shorten_to(self, dimension: int | None) -> None:
         """Shorten vectors to ``dimension`` from here on, unless that is the model's own, or None."""
         if dimension is not None and not 1 <= dimension <= self._own_dimension:
             raise DimensionMismatch(
@@ -222,6 +222,12 @@ class OnnxEmbedder:
             return None
         hash = self._files.hash_at(self._files.dimension, max_tokens=former)
         return ModelSignature(self.model_name, self.dimension, hash)
+
+    @property
+    def former_options(self) -> dict[str, Any]:
+        """What to give to :func:`load_embedder` for the model of :meth:`former_signature`."""
+        files = self._files
+        return {"prompt": files.prompt, "max_tokens": files.former_max_tokens, "dimension": files.dimension}
 
     def shortened_from(self, dimension: int) -> ModelSignature | None:
         """Return the signature of the vectors of ``dimension`` dimensions whose first numbers are this model's vectors.

@@ -10,6 +10,7 @@ from vestige_sql.encode.embedder import Embedder
 from vestige_sql.look import outline
 from vestige_sql.plan import VESTIGE, ReembedPlan, Target
 from vestige_sql.reembed.decide import check_embedder, count_rows, find_work, index_possible, notes, settle_way, verb_of
+from vestige_sql.reembed.encoding import encodes_with
 from vestige_sql.reembed.run import Run
 from vestige_sql.reembed.target import probe
 from vestige_sql.report import DryRunSummary, fixed_estimate
@@ -34,6 +35,7 @@ def dry_run_reembed(
         probed = probe(conn, target, needs_package=False, verb=verb_of(plan))
         work = find_work(conn, probed, signature, plan)
         run = Run(conn, probed, signature, plan, work, conninfo)
+        encodes_with(run, embedder)
         if work.scope is not None:
             settle_way(run)
         staged = 0
@@ -74,4 +76,5 @@ def dry_run_reembed(
             phases=outline.phases(run, max(0, work.rows - staged), calibrated) if run.way else [],
             undo=outline.undo(run) if run.way else [],
             replicas=outline.replicas(run, calibrated) if run.way else [],
+            encoding=run.encoding,
         )

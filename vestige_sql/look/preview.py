@@ -13,6 +13,7 @@ from vestige_sql.encode.embedder import Embedder, ModelSignature
 from vestige_sql.encode.window import embed_queries
 from vestige_sql.errors import CheckFailed, UsageError
 from vestige_sql.plan import VESTIGE, Target
+from vestige_sql.reembed.encoding import recorded_encoding
 from vestige_sql.reembed.open_run import find_open_run
 from vestige_sql.reembed.target import VECTOR_TYPES, Probed, probe
 from vestige_sql.steps.files import Value
@@ -27,6 +28,15 @@ def staged_models(conninfo: str, *, target: Target = VESTIGE) -> tuple[ModelSign
     with steps.translated(), connect(conninfo, read_only=True) as conn:
         probed = probe(conn, target, needs_package=False, verb="gate")
         return probed.model, _staged(probed)
+
+
+def recorded_encodings(
+    conninfo: str, *models: ModelSignature | None, target: Target = VESTIGE
+) -> list[dict[str, Any] | None]:
+    """Return how each of the models makes vectors, as it was recorded; None for what was not, and for no model."""
+    with steps.translated(), connect(conninfo, read_only=True) as conn:
+        values = probe(conn, target, needs_package=False, verb="gate").values
+        return [recorded_encoding(conn, values, model) for model in models]
 
 
 def check_arguments(question: str | None, limit: int, sample: int) -> str:

@@ -14,10 +14,12 @@ import psycopg
 
 from vestige_sql import steps
 from vestige_sql.database.connection import connect
+from vestige_sql.encode.told import told
 from vestige_sql.errors import UsageError
 from vestige_sql.plan import VESTIGE, ReembedPlan, Target
 from vestige_sql.reembed.apply import folders_of
 from vestige_sql.reembed.decide import find_staged, notes, settle_way, verb_of
+from vestige_sql.reembed.encoding import recorded_encoding
 from vestige_sql.reembed.run import Run
 from vestige_sql.reembed.target import Probed, probe
 from vestige_sql.resources import package_version
@@ -51,6 +53,7 @@ def script_staged(
         probed = probe(conn, target, verb=verb_of(plan))
         signature, work = find_staged(conn, probed, plan)
         run = Run(conn, probed, signature, plan, work)
+        run.encoding = recorded_encoding(conn, run.values, signature)
         settle_way(run)
         table, server = probed.table, probed.server
         staged = steps.query(conn, "probe/staged.sql", probed.values)[0]["rows_staged"]
@@ -64,6 +67,7 @@ def script_staged(
             ("Size", f"table {table['table_bytes']:,} bytes, indexes {table['index_bytes']:,} bytes"),
             ("Column", f"{table['embedding_full_type']} becomes {table['vector_type']}({signature.dimension})"),
             ("Model", f"{probed.model or 'none registered'}\nbecomes {signature}"),
+            *([("Encoding", told(run.encoding))] if run.encoding else []),
             ("Locks", f"from the first step to COMMIT, {waiting}"),
             *(("Note", note) for note in notes(run)),
         ]

@@ -10,6 +10,7 @@ from vestige_sql import steps
 from vestige_sql.look.target import probed_target
 from vestige_sql.plan import VESTIGE, Target
 from vestige_sql.reembed.decide import index_possible, pgvector_faults
+from vestige_sql.reembed.encoding import recorded_encoding
 from vestige_sql.reembed.target import Probed
 
 
@@ -25,10 +26,13 @@ def status(conninfo: str, *, target: Target = VESTIGE, last_runs: int = 5) -> di
             of_new = probed.values | {"embedding_column": probed.values["new_column"]}
             open_run["new_indexes"] = steps.query(conn, "probe/indexes.sql", of_new)
         installed = probed.server["package_functions_exist"]
+        if open_run and probed.open_run:
+            open_run["encoding"] = recorded_encoding(conn, probed.values, probed.open_run.model)
         phase, left, next_commands = _phase(probed, open_run)
         return {
             "target": probed.column,
             "model": probed.model,
+            "encoding": recorded_encoding(conn, probed.values, probed.model) if installed else None,
             "dimension": probed.typmod,
             "type": probed.table["embedding_full_type"],
             "estimated_rows": probed.table["estimated_rows"],

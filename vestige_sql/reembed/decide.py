@@ -9,6 +9,7 @@ import psycopg
 
 from vestige_sql import steps
 from vestige_sql.encode.embedder import Embedder, ModelSignature
+from vestige_sql.encode.told import notes_of, told
 from vestige_sql.errors import CheckFailed, DimensionMismatch, FilesChanged, IndexInvalid, StagedForAnother
 from vestige_sql.plan import ReembedPlan
 from vestige_sql.reembed.open_run import RenamedRun, find_renamed_run
@@ -58,6 +59,8 @@ def warning(run: Run) -> str:
         lines = [f"About to build the missing index of {probed.column}."]
     elif work.scope == "missing":
         lines = [f"About to embed the {work.rows:,} rows of {probed.column} that lack a vector."]
+    if run.encoding and work.scope != "index":
+        lines.append(f"The model: {told(run.encoding)}.")
     if work.scope != "index":
         lines.append("While rows are encoded, readers and writers notice nothing, and search works as before.")
     if work.scope == "all" and plan.online:
@@ -128,6 +131,14 @@ def notes(run: Run) -> list[str]:
                 f"{_HNSW_DIMENSIONS:,} dimensions. Searches use it if they order by "
                 f"{column}::halfvec({signature.dimension}), not if they order by {column} alone."
             )
+    if run.encoding and work.scope != "index":
+        said += notes_of(run.encoding)
+    if run.former is not None and run.former == probed.model and work.scope == "all":
+        said.append(
+            f"The registered model is this one, truncated where vestige-sql before 0.2.0 did: {run.former}. "
+            "vestige-sql migrate register with the same options finds out whether any text is longer. If none is, it "
+            "changes the registry alone, and nothing has to be encoded."
+        )
     if work.rows_blank:
         said.append(f"{work.rows_blank:,} rows have no text: their embedding will be NULL.")
     if faults := pgvector_faults(run.conn):

@@ -27,6 +27,7 @@ from vestige_sql.reembed.decide import (
     staged_for,
     verb_of,
 )
+from vestige_sql.reembed.encoding import recorded_encoding
 from vestige_sql.reembed.job import Job, nothing_to_do
 from vestige_sql.reembed.run import Run, Work
 from vestige_sql.reembed.session import claim
@@ -87,6 +88,7 @@ def apply_reembed(
         signature, work = find_staged(connection, probed, plan, expect)
         assert probed.open_run is not None
         run = Run(connection, probed, signature, plan, work, clock=clock, id=probed.open_run.id)
+        run.encoding = recorded_encoding(connection, run.values, signature)
         settle_way(run)
         applier = Applier(run)
         return Job(run).report(applier.retrying(applier.apply))

@@ -235,6 +235,7 @@ class Job:
             workers=self.run.engine.reports if self.run.engine else [],
             spent=self.run.clock.so_far(),
             device=self.device(stager) if stager else None,
+            encoding=self.run.encoding,
         )
 
     def device(self, stager: Stager) -> str | None:

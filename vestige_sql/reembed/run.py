@@ -38,7 +38,9 @@ class Run:
     ``signature`` is the model that the run changes to, None where its steps name none. ``conninfo`` is for further
     connections, and empty inside a caller's transaction. ``id`` is its row in the audit, 0 until it is opened. ``verb``
     is what its lines in the log begin with. ``way`` is how vectors are put in place, and ``reason`` why this way was
-    taken. ``values`` are the step variables.
+    taken. ``encoding`` is how the model makes vectors, None if that is not known. ``former`` is the signature that an
+    earlier version gave the same model. ``staged_by`` is how vectors come into the staging table. ``values`` are the
+    step variables.
     """
 
     conn: psycopg.Connection[Any]
@@ -54,6 +56,9 @@ class Run:
     verb: str = "reembed"
     way: str = ""
     reason: str = ""
+    encoding: dict[str, Any] | None = None
+    former: ModelSignature | None = None
+    staged_by: str = "encoding every text"
     values: dict[str, Value] = field(init=False)
 
     def __post_init__(self) -> None:

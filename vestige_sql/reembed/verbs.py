@@ -14,6 +14,7 @@ from vestige_sql import steps
 from vestige_sql.encode.embedder import Embedder, ModelSignature
 from vestige_sql.errors import ModelMismatch
 from vestige_sql.plan import VESTIGE, ReembedPlan, Target
+from vestige_sql.reembed.adopt import adopt, is_former
 from vestige_sql.reembed.apply import Applier
 from vestige_sql.reembed.audit import Applied, auditing, finish_open_run
 from vestige_sql.reembed.clock import Clock
@@ -23,12 +24,14 @@ from vestige_sql.reembed.decide import (
     difference,
     find_staged,
     find_work,
+    notes,
     plan_for,
     renamed_run,
     settle_way,
     verb_of,
     warning,
 )
+from vestige_sql.reembed.encoding import encodes_with, encoding_of, record_encoding, recorded_encoding, say_encoding
 from vestige_sql.reembed.engine import Engine, outlives_restarts
 from vestige_sql.reembed.job import Job, build_pending_indexes, nothing_to_do
 from vestige_sql.reembed.progress import Progress
@@ -67,6 +70,7 @@ def run_reembed(
     with claimed_session(conninfo, target, verb_of(plan)) as (conn, probed):
         work = find_work(conn, probed, signature, plan)
         run = Run(conn, probed, signature, plan_for(work, plan), work, conninfo, progress, clock, engine)
+        encodes_with(run, embedder)
         if work.scope is None:
             log.info("reembed: nothing to do: %s is in the space of %s", probed.column, signature)
             finish_open_run(conn, probed)
@@ -79,6 +83,7 @@ def run_reembed(
             with clock.on("index"):
                 run.probed = build_pending_indexes(run)
         with auditing(run):
+            record_encoding(conn, run.values, signature, run.encoding)
             return Job(run).carry_out(embedder)
 
 
@@ -103,6 +108,7 @@ def stage_reembed(
         plan = replace(plan, online=online, fire_triggers=True)
         work = find_work(conn, probed, signature, plan)
         run = Run(conn, probed, signature, plan, work, conninfo, progress, clock, engine, verb="stage")
+        encodes_with(run, embedder)
         if work.scope in (None, "index"):
             log.info("stage: nothing to do: every row of %s has its vector of %s", probed.column, signature)
             return nothing_to_do(run)
@@ -112,7 +118,9 @@ def stage_reembed(
         if work.scope == "all":
             with clock.on("index"):
                 run.probed = build_pending_indexes(replace(run, plan=replace(plan, concurrent_index=True)))
+        say_encoding(run)
         with auditing(run):
+            record_encoding(conn, run.values, signature, run.encoding)
             job = Job(run)
             stager = job.stager(embedder)
             started = time.monotonic()
@@ -127,6 +135,8 @@ def stage_reembed(
                 workers=engine.reports if engine else [],
                 spent=clock.so_far(),
                 device=job.device(stager),
+                notes=notes(run),
+                encoding=run.encoding,
             )
 
 
@@ -143,6 +153,7 @@ def apply_staged(
     with claimed_session(conninfo, target, verb_of(plan)) as (conn, probed):
         signature, work = find_staged(conn, probed, plan)
         run = Run(conn, probed, signature, plan_for(work, plan), work, conninfo, progress or Progress(), clock)
+        run.encoding = recorded_encoding(conn, run.values, signature)
         settle_way(run)
         _warn(run, before_write)
         with auditing(run):
@@ -150,20 +161,35 @@ def apply_staged(
 
 
 def _warn(run: Run, before_write: Notice | None) -> None:
-    if before_write is not None:
+    if before_write is None:
+        say_encoding(run)
+    else:
         with run.clock.on("waiting"):
             before_write(warning(run))
 
 
-def register_model(conninfo: str, signature: ModelSignature, *, target: Target = VESTIGE) -> bool:
+def register_model(
+    conninfo: str,
+    signature: ModelSignature,
+    *,
+    target: Target = VESTIGE,
+    embedder: Embedder | None = None,
+) -> bool:
     """Register the first model of a target and stamp its dimension on the column.
 
     Returns False if the same model is registered already. Existing vectors are taken to be of that model. The server
-    checks their dimension.
+    checks their dimension. ``embedder``, if given, is the model itself: how it makes vectors is recorded, so that
+    questions are encoded in the same way. And if an earlier version gave that model another signature, because it
+    truncated texts earlier, the signature of now replaces it, unless a text is so long that its vector differs.
 
     Raises :class:`ModelMismatch` if another model is registered.
     """
     with claimed_session(conninfo, target) as (conn, probed):
+        encoding = encoding_of(embedder) if embedder is not None else None
+        if is_former(probed, embedder):
+            adopt(conn, probed, embedder, signature)
+            record_encoding(conn, probed.values, signature, encoding)
+            return True
         if probed.model is not None and probed.model != signature:
             raise ModelMismatch(
                 f"{probed.column} is registered under {probed.model}, not {signature}: "
@@ -171,9 +197,11 @@ def register_model(conninfo: str, signature: ModelSignature, *, target: Target =
                 "nothing was written; only vestige-sql migrate reembed changes the registered model",
             )
         if probed.model == signature and probed.typmod == signature.dimension:
+            record_encoding(conn, probed.values, signature, encoding)
             return False
         check_dimension(signature)
         register_first(conn, probed, signature)
+        record_encoding(conn, probed.values, signature, encoding)
         log.info("register: %s is in the space of %s", probed.column, signature)
         return True
 

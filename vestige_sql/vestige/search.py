@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -20,7 +21,10 @@ from vestige_sql.encode.window import embed_queries
 from vestige_sql.errors import ModelMismatch, TargetError, UsageError
 from vestige_sql.plan import MODES, VESTIGE
 from vestige_sql.reembed.decide import difference
+from vestige_sql.reembed.encoding import recorded_encoding
 from vestige_sql.steps.files import Value
+
+log = logging.getLogger("vestige_sql")
 
 MOST_RESULTS = 1_000_000
 """The most results of one search. Each branch of a hybrid search is asked for three times as many as the caller."""
@@ -151,6 +155,27 @@ def registered_model(where: Where, *, table: str = VESTIGE.table) -> ModelSignat
     with _searching(where) as conn, _pinned(conn):
         row = steps.query_one(conn, "probe/model_vestige.sql", _found_table(conn, table))
         return ModelSignature(row["name"], row["dimension"], row["hash"]) if row and row["hash"] else None
+
+
+def registered_encoding(where: Where, model: ModelSignature, *, table: str = VESTIGE.table) -> dict[str, Any] | None:
+    """Return how the registered model makes vectors, as it was recorded, or None if it was not.
+
+    It is not known either in a database without the package's own schema, or to a role without the right to read it.
+    """
+    with _searching(where) as conn, _pinned(conn):
+        column = {"table": VESTIGE.table, "embedding_column": "embedding"}
+        values = _found_table(conn, table) | column
+        try:
+            with conn.transaction():
+                return recorded_encoding(conn, values, model)
+        except psycopg.errors.UndefinedTable:
+            return None
+        except psycopg.errors.InsufficientPrivilege:
+            log.warning(
+                "search: this role may not read how the model makes vectors, so the question's prompt is that of the "
+                "model's own configuration: GRANT SELECT ON vestige_sql.encoding"
+            )
+            return None
 
 
 def check_same(given: ModelSignature, wanted: ModelSignature | None, what: str, hint: str = "") -> None:

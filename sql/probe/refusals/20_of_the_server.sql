@@ -60,7 +60,10 @@ WITH grants AS (
             (84, 'judge_measure', 'SELECT', :'verb' = 'judge'),
             (85, 'judge_measure', 'INSERT', :'verb' = 'judge'),
             (86, 'judge_speed', 'SELECT', :'verb' = 'judge'),
-            (87, 'judge_speed', 'INSERT', :'verb' = 'judge')
+            (87, 'judge_speed', 'INSERT', :'verb' = 'judge'),
+            (57, 'encoding', 'SELECT', :'verb' NOT IN ('copy', 'back')),
+            (58, 'encoding', 'INSERT', :'verb' IN ('stage', 'apply', 'keep', 'online')),
+            (59, 'encoding', 'UPDATE', :'verb' IN ('stage', 'apply', 'keep', 'online'))
         ) AS x (place, relname, name, is_needed)
         JOIN pg_catalog.pg_class c ON c.relname = x.relname
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'vestige_sql'

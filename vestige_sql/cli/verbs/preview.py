@@ -44,17 +44,25 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from vestige_sql.look.preview import check_arguments, preview, staged_models
+    from vestige_sql.look.preview import check_arguments, preview, recorded_encodings, staged_models
 
     check_arguments(args.question, args.limit, args.sample)
     conninfo, target = options.conninfo_of(args), options.target_of(args)
     new = old = None
     if args.question:
         registered, staged = staged_models(conninfo, target=target)
-        files = args.revision, args.onnx_file
-        new = models.load_same(staged, args.model, "--model", *files, device=args.device, quiet=args.json)
+        of_staged, of_registered = recorded_encodings(conninfo, staged, registered, target=target)
+        new = models.load_same(
+            staged,
+            args.model,
+            "--model",
+            asked=models.asked_of(args),
+            recorded=of_staged,
+            device=args.device,
+            quiet=args.json,
+        )
         if registered is not None:
-            old = _load_old(args, registered)
+            old = _load_old(args, registered, of_registered)
     found = preview(conninfo, args.question, new, old, limit=args.limit, sample=args.sample, target=target)
     if args.json:
         output.answer(args, found | {name: output.signature(found[name]) for name in ("old_model", "new_model")})
@@ -66,9 +74,19 @@ def run(args: argparse.Namespace) -> None:
         _print_overlap(overlap)
 
 
-def _load_old(args: argparse.Namespace, registered: ModelSignature) -> OnnxEmbedder | None:
+def _load_old(
+    args: argparse.Namespace, registered: ModelSignature, recorded: dict[str, Any] | None
+) -> OnnxEmbedder | None:
     try:
-        return models.load_same(registered, args.old_model, "--old-model", device=args.device, quiet=args.json)
+        return models.load_same(
+            registered,
+            args.old_model,
+            "--old-model",
+            asked={},
+            recorded=recorded,
+            device=args.device,
+            quiet=args.json,
+        )
     except VestigeError as error:
         # Asked for by name it is an error; else rows stand in.
         if args.old_model:

@@ -7,6 +7,7 @@ import logging
 
 from vestige_sql.cli import models, options, output
 from vestige_sql.cli.verbs.plan import ending
+from vestige_sql.encode.told import told
 from vestige_sql.errors import UsageError
 from vestige_sql.report import Calibration, DryRunSummary
 
@@ -69,6 +70,8 @@ def _print_summary(summary: DryRunSummary) -> None:
     say("dry run: nothing is written%s", "" if summary.calibrated else " and no text is encoded")
     say("  registered model   %s", summary.current_signature or "none")
     say("  target model       %s", summary.target_signature)
+    if summary.encoding:
+        say("  encoding           %s", told(summary.encoding))
     if summary.nothing_to_do:
         say("  nothing to do")
         return

@@ -20,13 +20,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    from vestige_sql.encode.told import notes_of, told
+    from vestige_sql.reembed.encoding import encoding_of
     from vestige_sql.reembed.verbs import register_model
 
-    signature = models.load(args).signature()
+    embedder = models.load(args)
+    signature, encoding = embedder.signature(), encoding_of(embedder)
     target = options.target_of(args)
-    fresh = register_model(options.conninfo_of(args), signature, target=target)
+    fresh = register_model(options.conninfo_of(args), signature, target=target, embedder=embedder)
+    if encoding:
+        log.info("register: %s: %s", signature.name, told(encoding))
+        for note in notes_of(encoding):
+            log.info("register: note: %s", note)
     if not fresh:
         log.info("register: nothing to do: %s is registered", signature)
     elif target == VESTIGE:
         log.info("register: build the HNSW index with vestige-sql migrate up")
-    output.answer(args, {"registered": fresh, "model": output.signature(signature)})
+    output.answer(args, {"registered": fresh, "model": output.signature(signature), "encoding": encoding})

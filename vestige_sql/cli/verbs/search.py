@@ -41,7 +41,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from vestige_sql.vestige.search import check_arguments, check_fits, registered_model, search
+    from vestige_sql.vestige.search import (
+        check_arguments,
+        check_fits,
+        registered_encoding,
+        registered_model,
+        search,
+    )
 
     asked: dict[str, Any] = {
         "mode": args.mode,
@@ -63,8 +69,17 @@ def run(args: argparse.Namespace) -> None:
                 f"no model is registered for {args.table}, so there is none to encode the question with",
                 "search with --mode text, or see vestige-sql migrate register and reembed",
             )
-        files = args.revision, args.onnx_file
-        embedder = models.load_same(model, args.model, "--model", *files, device=args.device, quiet=args.json)
+        embedder = models.load_same(
+            model,
+            args.model,
+            "--model",
+            asked=models.asked_of(args),
+            recorded=registered_encoding(conninfo, model, table=args.table),
+            device=args.device,
+            quiet=args.json,
+        )
+        for note in embedder.files.notes:
+            log.info("search: note: %s", note)
     results = search(conninfo, args.question, embedder, **asked)
     if args.json:
         found = [result.as_json() for result in results]

@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from vestige_sql.cli import options, output
+from vestige_sql.encode.told import told
 
 NAME = "status"
 HELP = "show the registered model, the run under way and past runs"
@@ -31,6 +32,8 @@ def run(args: argparse.Namespace) -> None:
 def _print_column(found: dict[str, Any]) -> None:
     output.say(f"target      {found['target']}, {found['type']}, about {found['estimated_rows']:,} rows")
     output.say(f"model       {found['model'] or 'none registered'}")
+    if found["encoding"]:
+        output.say(f"encoding    {told(found['encoding'])}")
     for index in found["indexes"]:
         output.say(f"index       {index['name']} ({index['method']}, {'valid' if index['valid'] else 'INVALID'})")
     for index in found["indexes_to_build"]:
