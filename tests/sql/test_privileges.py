@@ -420,6 +420,7 @@ def haunt(conn: Conn, role: str) -> None:
         f"ALTER TABLE knowledge_nodes OWNER TO {role}",
         "GRANT CREATE ON SCHEMA public TO PUBLIC",
         *granted("rollback, finalize, abort", role, conn.info.dbname, only="vestige_sql"),
+        *granted("apply", role, conn.info.dbname, only="vestige_sql"),
         *granted("probe, status", role, only="vestige_sql"),
         *(grant for grant in granted("copy", role, conn.info.dbname) if "SCHEMA extensions" not in grant),
     )
