@@ -86,15 +86,23 @@ def _rules(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from vestige_sql.judge.judging import judge
     from vestige_sql.judge.rules import VERDICTS
-    from vestige_sql.look.preview import staged_models
+    from vestige_sql.look.preview import recorded_encodings, staged_models
 
     plan = _plan(args)
     conninfo, target = options.conninfo_of(args), options.target_of(args)
     registered, staged = staged_models(conninfo, target=target)
-    new, old = None, _load_old(args, registered)
+    of_staged, of_registered = recorded_encodings(conninfo, staged, registered, target=target)
+    new, old = None, _load_old(args, registered, of_registered)
     if old is not None or args.model:
-        files = args.revision, args.onnx_file
-        new = models.load_same(staged, args.model, "--model", *files, device=args.device, quiet=args.json)
+        new = models.load_same(
+            staged,
+            args.model,
+            "--model",
+            asked=models.asked_of(args),
+            recorded=of_staged,
+            device=args.device,
+            quiet=args.json,
+        )
     found = judge(conninfo, plan, new, old, target=target)
     if args.json:
         output.answer(args, found | {name: output.signature(found[name]) for name in ("old_model", "new_model")})
@@ -132,11 +140,15 @@ def _rules_of(args: argparse.Namespace) -> list[Rule]:
     return with_default(rules)
 
 
-def _load_old(args: argparse.Namespace, registered: ModelSignature | None) -> OnnxEmbedder | None:
+def _load_old(
+    args: argparse.Namespace, registered: ModelSignature | None, recorded: dict[str, Any] | None
+) -> OnnxEmbedder | None:
     if registered is None:
         return None
     try:
-        return models.load_same(registered, args.old_model, "--old-model", device=args.device, quiet=args.json)
+        return models.load_same(
+            registered, args.old_model, "--old-model", asked={}, recorded=recorded, device=args.device, quiet=args.json
+        )
     except VestigeError as error:
         # Asked for by name it is an error; else rows stand in.
         if args.old_model:
