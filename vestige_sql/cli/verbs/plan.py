@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterator
 
 from vestige_sql.cli import models, options, output
+from vestige_sql.encode.told import told
 from vestige_sql.report import DryRunSummary, Phase
 
 NAME = "plan"
@@ -53,6 +54,8 @@ def facts(summary: DryRunSummary) -> Iterator[tuple[str, str]]:
     """The lines above the phases, by their names."""
     yield "from", str(summary.current_signature or "no registered model")
     yield "to", str(summary.target_signature)
+    if summary.encoding:
+        yield "encoding", told(summary.encoding)
     if not summary.phases:
         yield "nothing to do", "the column is in the model's space, and no row lacks its vector"
         return
