@@ -63,6 +63,10 @@ class EncoderError(VestigeError):
     """The model could not be run on some texts, and returned no vectors for them."""
 
 
+class LimitReached(VestigeError):
+    """The next texts would go over the tokens or the spending that were allowed; what is encoded stays staged."""
+
+
 class TargetError(VestigeError):
     """The table, the database or the role cannot be used as it is; nothing was written."""
 

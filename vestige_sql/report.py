@@ -52,8 +52,10 @@ class ReembedReport:
     - ``workers``: one entry per worker, if rows were encoded on several machines.
     - ``spent``: seconds by activity (:data:`vestige_sql.reembed.clock.ACTIVITIES`). They add up to the whole time from
       the first look at the database to this report.
-    - ``device``: what the model ran on, "cpu" or "cuda". None if no row was encoded here, or if the embedder does not
-      say.
+    - ``device``: what the model ran on: "cpu", "cuda", or the host of an endpoint. None if no row was encoded here, or
+      if the embedder does not say.
+    - ``tokens_spent``, ``cost``: the tokens that an endpoint was sent by this command, and what they cost at the price
+      that was given. None for a model that runs here.
     - ``encoding``: how the model makes vectors of texts: prompts, pooling, normalisation, length, dimension, file and
       precision. None if the embedder does not say, or nothing is recorded of it.
     """
@@ -76,6 +78,8 @@ class ReembedReport:
     spent: dict[str, float] = field(default_factory=dict)
     device: str | None = None
     encoding: dict[str, Any] | None = None
+    tokens_spent: int | None = None
+    cost: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -148,7 +152,9 @@ class DryRunSummary:
     50 rows per second, plus 30 s for the index up to 100,000 rows and proportionally more above. ``calibrated`` is the
     measured prediction, if it was asked for and there is something to do. ``phases`` are the parts of the run in their
     order, ``undo`` says how to go back, and ``replicas`` what standbys and subscribers see.
-    ``encoding`` is as in :class:`ReembedReport`.
+    ``encoding`` is as in :class:`ReembedReport`. ``estimated_tokens`` and ``estimated_cost`` are about what an endpoint
+    will be sent, and what that costs at the price that was given. Equal texts are sent once where they come close to
+    each other, and are counted each. None for a model that runs here.
     """
 
     rows_to_update: int
@@ -169,6 +175,8 @@ class DryRunSummary:
     undo: list[str] = field(default_factory=list)
     replicas: list[str] = field(default_factory=list)
     encoding: dict[str, Any] | None = None
+    estimated_tokens: int | None = None
+    estimated_cost: float | None = None
 
     @property
     def nothing_to_do(self) -> bool:

@@ -139,6 +139,8 @@ def test_no_migration_is_out_of_the_list_but_the_newest() -> None:
     assert files - set(FROZEN.values()) == {
         "reembed/reembed_0004_version.sql",
         "reembed/reembed_0004_version.rollback.sql",
+        "reembed/reembed_0008_encoder.sql",
+        "reembed/reembed_0008_encoder.rollback.sql",
         "reembed/reembed_0013_judge.sql",
         "reembed/reembed_0013_judge.rollback.sql",
         "reembed/reembed_0009_encoding.sql",
@@ -218,7 +220,8 @@ def test_on_the_command_line(released: str, vestige: Callable[..., Said]) -> Non
 @pytest.fixture
 def upgraded(released: str, released_conn: Conn) -> str:
     done = migrate_up(released)
-    assert done.applied == ["reembed_0004_version", "reembed_0009_encoding", "reembed_0013_judge"]
+    names = ["reembed_0004_version", "reembed_0008_encoder", "reembed_0009_encoding", "reembed_0013_judge"]
+    assert done.applied == names
     assert done.functions == FUNCTIONS
     assert one(released_conn, "SELECT version FROM vestige_sql.package") == package_version()
     return released
@@ -550,7 +553,7 @@ def test_functions_of_another_owner_are_an_error_that_says_whose_turn_it_is(db: 
 
 def test_migrations_that_ran_once_more_have_every_function_made_again(db: str, conn: Conn) -> None:
     """They make functions with the texts of then."""
-    for name in ("reembed_0002_functions", "reembed_0003_copy", "reembed_0004_version"):
+    for name in ("reembed_0002_functions", "reembed_0003_copy", "reembed_0004_version", "reembed_0008_encoder"):
         conn.execute((resource_dir("migrations") / "reembed" / f"{name}.sql").read_text(encoding="utf-8"))  # type: ignore[arg-type]
     assert len(OF_MIGRATIONS) > 20
     assert migrate_up(db).functions == OF_MIGRATIONS

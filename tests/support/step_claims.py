@@ -158,6 +158,7 @@ def scenarios() -> list[Scenario]:
                 *_files(
                     "run/record_step.sql", "run/record_report.sql", "run/record_error.sql", "run/record_encoding.sql"
                 ),
+                *_files("run/record_encoder.sql"),
                 *probes,
                 *_files("monitor"),
                 *_part("gate"),
@@ -417,6 +418,8 @@ def step_values(conn: Conn) -> dict[str, Value]:
             for step in steps.folder("functions")
             if step.name != "functions/complaint.sql"
         ),
+        "probe_text": "a text",
+        "probe_vector": "{1,0.5}",
         "run_id": probed.open_run.id if probed.open_run else 0,
         "file": "a/10_step.sql",
         "sha256": "0" * 64,

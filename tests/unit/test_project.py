@@ -141,6 +141,7 @@ def test_every_package_that_is_imported_is_declared() -> None:
         *extras["ray"],
         *extras["pipelines"],
         *extras["completion"],
+        *extras["endpoint"],
     ]
     declared = {_normal(re.split(r"[\[<>=!~; ]", requirement)[0]) for requirement in requirements}
     distributions = importlib.metadata.packages_distributions()

@@ -52,9 +52,9 @@ def target(parser: argparse.ArgumentParser) -> None:
 
 
 def model(parser: argparse.ArgumentParser) -> None:
-    """Options for the model that encodes."""
+    """Options for what encodes: a model's files, an endpoint, or an embedder of one's own."""
     group = parser.add_argument_group("model")
-    group.add_argument("--model", required=True, metavar="NAME_OR_DIR", help="folder, or name on the Hugging Face hub")
+    named(group)
     group.add_argument(
         "--dimension",
         required=True,
@@ -63,11 +63,77 @@ def model(parser: argparse.ArgumentParser) -> None:
         help="the model's dimension, or fewer: the first N numbers of each vector, at length one (Matryoshka models)",
     )
     files(group)
+    endpoint(parser)
+
+
+def named(group: argparse._ActionsContainer, of: str = "", default: str = "", *, has_endpoint: bool = True) -> None:
+    """Options that name what encodes; added to a group that is there. ``of`` is what the options begin with."""
+    group.add_argument(
+        f"--{of}model",
+        metavar="NAME_OR_DIR",
+        help=f"folder, or name on the hub or at the endpoint{default}",
+    )
+    if has_endpoint:
+        group.add_argument(
+            f"--{of}endpoint",
+            metavar="URL",
+            help="service with an OpenAI-compatible /v1/embeddings that has the model, such as http://localhost:8080/v1",
+        )
+    group.add_argument(
+        f"--{of}embedder",
+        metavar="MODULE:FACTORY",
+        help="function that makes an embedder of your own",
+    )
+
+
+ENDPOINT_OPTIONS = (
+    "ask_dimension",
+    "key_variable",
+    "tokenizer",
+    "requests_per_minute",
+    "tokens_per_minute",
+    "price",
+    "spend_limit",
+    "token_limit",
+    "calls_at_once",
+    "timeout_secs",
+    "attempts",
+)
+"""What the options are called that only an endpoint has: the fields of ``vestige_sql.encode.endpoint.Endpoint``."""
+
+
+def endpoint(parser: argparse.ArgumentParser) -> None:
+    """Options for asking an endpoint."""
+    group = parser.add_argument_group("endpoint")
+    group.add_argument(
+        "--ask-dimension", action="store_true", help="ask for --dimension with each request, of models that can shorten"
+    )
+    group.add_argument(
+        "--api-key-variable",
+        dest="key_variable",
+        metavar="NAME",
+        help="environment variable that has the key (default: VESTIGE_SQL_API_KEY)",
+    )
+    group.add_argument(
+        "--tokenizer",
+        metavar="FILE_OR_NAME",
+        help="the model's tokenizer.json, or where it is, to count tokens",
+    )
+    group.add_argument("--requests-per-minute", type=float, metavar="N", help="most requests that are sent")
+    group.add_argument("--tokens-per-minute", type=float, metavar="N", help="most tokens that are sent")
+    group.add_argument("--price", type=float, metavar="P", help="price of a million tokens, to say what a run costs")
+    group.add_argument("--spend-limit", type=float, metavar="P", help="most that this command may spend, with --price")
+    group.add_argument("--token-limit", type=int, metavar="N", help="most tokens that this command may spend")
+    group.add_argument("--calls-at-once", type=int, metavar="N", help="requests on their way at the same time (4)")
+    group.add_argument(
+        "--timeout", dest="timeout_secs", type=float, metavar="SECS", help="longest wait for one answer (120)"
+    )
+    group.add_argument("--attempts", type=int, metavar="N", help="how often a request is sent before it has failed (8)")
 
 
 def files(group: argparse._ActionsContainer, of: str = "the model") -> None:
     """Options for what is loaded of a model, and what it runs on; added to a group that is there."""
-    group.add_argument("--revision", help=f"branch, tag or commit of {of} on the hub")
+    group.add_argument("--revision", help=f"branch, tag or commit of {of} on the hub; any text for one at an endpoint")
     group.add_argument("--onnx-file", metavar="FILE", help=f"ONNX file of {of}, such as onnx/model_qint8_avx512.onnx")
     group.add_argument(
         "--prompt", metavar="TEXT", help="goes before each stored text, '' for none (default: the configuration's)"
@@ -235,6 +301,7 @@ def asks(parser: argparse.ArgumentParser) -> None:
     """Options for a question: how many answers, and what is loaded of --model."""
     parser.add_argument("-k", type=int, default=10, dest="limit", metavar="N", help="how many to find (%(default)s)")
     files(parser, "--model")
+    endpoint(parser)
 
 
 def conninfo_of(args: argparse.Namespace) -> str:

@@ -181,7 +181,10 @@ def print_workers(verb: str, report: ReembedReport) -> None:
 
 
 def print_spent(verb: str, report: ReembedReport) -> None:
-    """Say what the time was spent on, less what took under a thousandth of it."""
+    """Say what the time was spent on, less what took under a thousandth of it, and what the tokens cost."""
+    if report.tokens_spent is not None:
+        cost = "" if report.cost is None else f", which cost {report.cost:,.2f}"
+        log.info("%s: %s tokens were sent%s", verb, f"{report.tokens_spent:,}", cost)
     whole = sum(report.spent.values())
     shares = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in report.spent.items() if seconds >= whole / 1000)
     log.info("%s: of %.1f s in all: %s", verb, whole, shares)

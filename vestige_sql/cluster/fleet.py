@@ -115,6 +115,7 @@ class Fleet:
                 threads=threads,
                 copies=copies,
                 files=files_hash(),
+                reference=stager.reference,
             )
         )
         self._actor = ray.remote(

@@ -25,6 +25,7 @@ from vestige_sql.database.connection import connect
 from vestige_sql.encode.embedder import Embedder, ModelSignature, Vectors
 from vestige_sql.encode.files import ModelFiles
 from vestige_sql.encode.onnx import OnnxEmbedder
+from vestige_sql.encode.probing import Reference
 from vestige_sql.errors import ModelMismatch, ServerError, ServerLost
 from vestige_sql.reembed.decide import difference
 from vestige_sql.reembed.stage import Stager
@@ -46,7 +47,7 @@ class Assignment:
 
     ``values`` are the step variables of the target, ``run_id`` and the model included. ``threads`` is the number of
     cores of one worker. ``copies`` is how many chunks all workers together may copy at the same time. ``files`` is the
-    driver's :func:`files_hash`.
+    driver's :func:`files_hash`. ``reference`` is what the driver's model says to its probe texts, if it has some.
     """
 
     conninfo: str
@@ -58,6 +59,7 @@ class Assignment:
     threads: int
     copies: int
     files: str
+    reference: Reference | None = None
 
 
 class Stopped(Exception):
@@ -95,6 +97,8 @@ class Worker:
                 f"{here} has another model than the run: {difference(found, wanted)}",
                 "put the same files of the model in the same place on every node; this worker wrote nothing",
             )
+        if self.told.reference is not None:
+            self.told.reference.check(embedder)
         self._embedder = embedder
         return socket.gethostname(), os.getpid(), getattr(embedder, "device", None)
 
@@ -113,6 +117,7 @@ class Worker:
             self._wrote,
             page_rows=self.told.page_rows,
             writing=self._writing,
+            reference=self.told.reference,
         )
         met = 0
         try:

@@ -65,6 +65,17 @@ class Embedder(Protocol):
     - ``is_enough(beginning) -> bool``: whether every text that begins with ``beginning`` has the same vector, because
       the model truncates. A text of more than 262,144 characters is then read only so far; without it, whole. It is
       called from another thread than the others.
+    - ``call_pairs``: how many pairs of tokens one call should have, the square of a text's length added up over its
+      texts, by default 128 for each of its tokens.
+    - ``page_rows``: how many rows are read, encoded and committed at a time, by default 2,048.
+    - ``reserve(token_counts)``: called before the calls for some texts. What it raises stops the run before any of
+      these texts is encoded.
+    - ``interrupt()``: called if the run stops while calls are made from several threads: they should end soon.
+    - ``probe_texts``: some texts, for a model that no file identifies. Each run embeds them first, and compares their
+      vectors with those that are remembered in the database, and again before it stages what it has encoded.
+    - ``hurried()``: a context in which it fails sooner rather than try again, because others wait for a table's lock.
+    - ``estimate(rows, size) -> (tokens, cost or None)``: what ``rows`` texts of ``size`` bytes in all would take.
+    - ``tokens_spent``: how many tokens were paid for so far, and ``cost(tokens)``: what so many cost, or None.
     - ``device``: the name of what it runs on, for the report.
     """
 

@@ -37,6 +37,7 @@ def encode_window(
     padding is work too, and a window in table order is mostly padding. A call has at most ``batch_size`` texts and
     about ``embedder.call_tokens`` tokens, padding included (by default 1,024). ``embedder.calls_at_once`` calls run at
     the same time, each in a thread (by default one). ``counting`` is entered while tokens are counted.
+    ``embedder.reserve`` is called with the counts before all others, if there is one.
 
     Raises ``BadEmbedding`` if the embedder returns anything but float32 of the right shape.
     """
@@ -44,6 +45,8 @@ def encode_window(
     vectors = np.empty((len(unique), embedder.dimension), np.float32)
     with counting or nullcontext():
         lengths = _token_counts(embedder, unique)
+    if (reserve := getattr(embedder, "reserve", None)) is not None:
+        reserve(lengths)
 
     def embed(call: list[int]) -> None:
         words = [unique[i] for i in call]
@@ -53,15 +56,21 @@ def encode_window(
             error.row = texts.index(words[min(error.row or 0, len(words) - 1)])
             raise
 
-    calls = list(_calls(lengths, batch_size, getattr(embedder, "call_tokens", CALL_TOKENS)))
+    tokens = getattr(embedder, "call_tokens", CALL_TOKENS)
+    calls = list(_calls(lengths, batch_size, tokens, getattr(embedder, "call_pairs", tokens * PAIRS_A_TOKEN)))
     # The longest come first. One at a time, since the attention of one alone may take hundreds of megabytes.
-    while calls and lengths[calls[0][0]] > _LONG_TEXT:
+    while calls and lengths[calls[0][0]] > getattr(embedder, "long_text", _LONG_TEXT):
         embed(calls.pop(0))
     if (threads := min(len(calls), getattr(embedder, "calls_at_once", 1))) > 1:
         with ThreadPoolExecutor(threads, thread_name_prefix="vestige-sql-encode") as pool:
             # The first failure is raised here. Calls that have not begun then do not run.
-            for _ in pool.map(embed, calls):
-                pass
+            try:
+                for _ in pool.map(embed, calls):
+                    pass
+            except BaseException:
+                if (interrupt := getattr(embedder, "interrupt", None)) is not None:
+                    interrupt()
+                raise
     else:
         for call in calls:
             embed(call)
@@ -120,12 +129,12 @@ def _token_counts(embedder: Embedder, texts: Sequence[str]) -> Sequence[int]:
     return [1 + len(text) // CHARACTERS_A_TOKEN for text in texts]
 
 
-def _calls(lengths: Sequence[int], batch_size: int, tokens: int) -> Iterator[list[int]]:
+def _calls(lengths: Sequence[int], batch_size: int, tokens: int, pairs: int) -> Iterator[list[int]]:
     # The longest first: the largest buffers are then allocated once, and too little memory shows early.
     order = sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True)
     at = 0
     while at < len(order):
         length = max(1, lengths[order[at]])
-        size = max(1, min(batch_size, tokens // length, tokens * PAIRS_A_TOKEN // length**2))
+        size = max(1, min(batch_size, tokens // length, pairs // length**2))
         yield order[at : at + size]
         at += size

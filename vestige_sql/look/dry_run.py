@@ -10,6 +10,7 @@ from vestige_sql.encode.embedder import Embedder
 from vestige_sql.look import outline
 from vestige_sql.plan import VESTIGE, ReembedPlan, Target
 from vestige_sql.reembed.decide import check_embedder, count_rows, find_work, index_possible, notes, settle_way, verb_of
+from vestige_sql.reembed.encoder import estimated_spending
 from vestige_sql.reembed.encoding import encodes_with
 from vestige_sql.reembed.run import Run
 from vestige_sql.reembed.target import probe
@@ -58,6 +59,7 @@ def dry_run_reembed(
             from vestige_sql.predict.prediction import predict
 
             calibrated = predict(conn, embedder, Job(run, max(0, work.rows - staged), builds_index))
+        tokens, cost = estimated_spending(run, embedder) or (None, None)
         return DryRunSummary(
             rows_to_update=work.rows,
             embedder_batches=math.ceil(work.rows / plan.batch_size),
@@ -77,4 +79,6 @@ def dry_run_reembed(
             undo=outline.undo(run) if run.way else [],
             replicas=outline.replicas(run, calibrated) if run.way else [],
             encoding=run.encoding,
+            estimated_tokens=tokens,
+            estimated_cost=cost,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -11,9 +11,12 @@ import psycopg
 from vestige_sql import steps
 from vestige_sql.checks import check_number
 from vestige_sql.database.connection import connect
-from vestige_sql.errors import CheckFailed
+from vestige_sql.encode.embedder import Embedder
+from vestige_sql.encode.probing import probe_texts
+from vestige_sql.errors import CheckFailed, TargetError
 from vestige_sql.plan import VESTIGE, ReembedPlan, Target
 from vestige_sql.reembed.decide import check_goes_on, pgvector_faults, triggers_fired_online
+from vestige_sql.reembed.encoder import check_remembered
 from vestige_sql.reembed.refusals import ask
 from vestige_sql.reembed.run import refusal_values
 from vestige_sql.reembed.target import MAX_DIMENSION, Probed, probe
@@ -51,6 +54,17 @@ def probe_target(conninfo: str, *, target: Target = VESTIGE, dimension: int | No
             "fired_online": triggers_fired_online(conn, probed),
             "sessions": steps.query(conn, "probe/sessions.sql", probed.values),
         }
+
+
+def check_encoder(conninfo: str, embedder: Embedder) -> None:
+    """Check that a model without files is still the one that made the vectors, as far as anything is remembered of it.
+
+    A role that may not read what is remembered goes without. Raises :class:`ModelMismatch` if it is another.
+    """
+    if not probe_texts(embedder):
+        return
+    with steps.translated(), connect(conninfo, read_only=True) as conn, suppress(TargetError):
+        check_remembered(conn, embedder)
 
 
 def ask_gate(conninfo: str, *, target: Target = VESTIGE, require_verdict: bool = False) -> list[str]:

@@ -124,7 +124,8 @@ def _check_kept(conn: psycopg.Connection[Any], probed: Probed) -> ModelSignature
     if model is None:
         raise CheckFailed(
             f"no model was registered for {probed.column} before, so that there is none to go back to",
-            "nothing was written; vestige-sql migrate finalize drops the kept vectors",
+            "nothing was written; vestige-sql migrate finalize drops the kept vectors; next time, register the model "
+            "of the vectors before: vestige-sql migrate register, with --name NAME if it is not at hand",
         )
     return model
 

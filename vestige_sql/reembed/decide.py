@@ -12,6 +12,7 @@ from vestige_sql.encode.embedder import Embedder, ModelSignature
 from vestige_sql.encode.told import notes_of, told
 from vestige_sql.errors import CheckFailed, DimensionMismatch, FilesChanged, IndexInvalid, StagedForAnother
 from vestige_sql.plan import ReembedPlan
+from vestige_sql.reembed.encoder import no_way_back, rows_unregistered
 from vestige_sql.reembed.open_run import RenamedRun, find_renamed_run
 from vestige_sql.reembed.refusals import ask
 from vestige_sql.reembed.run import Run, Work
@@ -139,6 +140,7 @@ def notes(run: Run) -> list[str]:
             "vestige-sql migrate register with the same options finds out whether any text is longer. If none is, it "
             "changes the registry alone, and nothing has to be encoded."
         )
+    said += no_way_back(run)
     if work.rows_blank:
         said.append(f"{work.rows_blank:,} rows have no text: their embedding will be NULL.")
     if faults := pgvector_faults(run.conn):
@@ -213,7 +215,7 @@ def find_work(conn: psycopg.Connection[Any], probed: Probed, signature: ModelSig
             f"{probed.name} has an INVALID index, left by a build that failed: {', '.join(probed.invalid_indexes)}",
             f"drop it and run again: {drops}  (nothing was written; without --concurrent-index a run drops it itself)",
         )
-    return Work(scope, rows, blank, total)
+    return Work(scope, rows, blank, total, rows_unregistered(probed, counts))
 
 
 def _any_missing(conn: psycopg.Connection[Any], probed: Probed) -> bool:
@@ -379,7 +381,8 @@ def find_staged(
     check_goes_on(conn, probed, plan)
     counts = count_rows(conn, probed)
     rows = counts["rows_missing"] if run.only_missing else counts["rows_with_text"]
-    return signature, Work(run.scope, rows, counts["rows_total"] - counts["rows_with_text"], counts["rows_total"])
+    blank = counts["rows_total"] - counts["rows_with_text"]
+    return signature, Work(run.scope, rows, blank, counts["rows_total"], rows_unregistered(probed, counts))
 
 
 def verb_of(plan: ReembedPlan) -> str:

@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
+from typing import Any
 
 import psycopg
 
 from vestige_sql import steps
 from vestige_sql.database.connection import connect
 from vestige_sql.encode.embedder import Embedder
+from vestige_sql.encode.probing import Reference
 from vestige_sql.errors import CheckFailed, IndexInvalid, ServerError, VestigeError
 from vestige_sql.reembed.apply import Applier
 from vestige_sql.reembed.audit import Applied, auditing, record_report, record_step
@@ -83,9 +85,13 @@ def build_pending_indexes(run: Run) -> Probed:
 
 @dataclass
 class Job:
-    """A run that is carried out: stage, apply, build, report."""
+    """A run that is carried out: stage, apply, build, report.
+
+    ``reference`` is what the embedder says to its probe texts, if it has some.
+    """
 
     run: Run
+    reference: Reference | None = None
 
     def stager(self, embedder: Embedder) -> Stager:
         """Create the staging table if it is missing, and return the stager for it."""
@@ -103,6 +109,7 @@ class Job:
             self.run.probed.name,
             self.run.progress.advance,
             spent=self.run.clock,
+            reference=self.reference,
         )
 
     def stage(self, stager: Stager) -> None:
@@ -236,12 +243,21 @@ class Job:
             spent=self.run.clock.so_far(),
             device=self.device(stager) if stager else None,
             encoding=self.run.encoding,
+            **(self.spending(stager) if stager else {}),
         )
 
     def device(self, stager: Stager) -> str | None:
         """Return the device that the model says it runs on. If workers encode, their own reports say it."""
         encoded = stager.rows and not self.run.engine
         return getattr(stager.embedder, "device", None) if encoded else None
+
+    def spending(self, stager: Stager) -> dict[str, Any]:
+        """Return the tokens that the embedder has spent and their cost, as fields of the report."""
+        tokens = getattr(stager.embedder, "tokens_spent", None)
+        cost = getattr(stager.embedder, "cost", None)
+        if tokens is None or self.run.engine:
+            return {}
+        return {"tokens_spent": tokens, "cost": cost(tokens) if cost else None}
 
 
 def index_failed(error: psycopg.Error, probed: Probed) -> VestigeError:

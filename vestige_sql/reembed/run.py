@@ -18,12 +18,16 @@ from vestige_sql.steps.files import Value
 
 @dataclass(frozen=True)
 class Work:
-    """What there is to do: ``scope`` is "all", "missing", "index", "back" or None for nothing."""
+    """What there is to do: ``scope`` is "all", "missing", "index", "back" or None for nothing.
+
+    ``rows_unregistered`` rows have a vector, and no model is registered for it.
+    """
 
     scope: str | None
     rows: int = 0
     rows_blank: int = 0
     rows_total: int = 0
+    rows_unregistered: int = 0
 
     @property
     def only_missing(self) -> bool:

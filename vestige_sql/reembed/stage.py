@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Set
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -22,6 +22,7 @@ from psycopg import sql
 
 from vestige_sql import steps
 from vestige_sql.encode.embedder import Embedder, Vectors
+from vestige_sql.encode.probing import Reference
 from vestige_sql.encode.window import encode_window, first_bad_row
 from vestige_sql.errors import BadEmbedding
 from vestige_sql.reembed.clock import Clock
@@ -119,7 +120,8 @@ class Stager:
 
     ``values`` are the step variables of the target. ``on_rows`` is called with the number of rows after each
     committed chunk. ``writing`` opens the transaction for a chunk, and commits it. ``spent`` is the clock of the run.
-    ``batches`` and ``rows`` count the committed chunks and their rows.
+    ``batches`` and ``rows`` count the committed chunks and their rows. ``reference`` is what the embedder says to its
+    probe texts: no chunk is staged if it says something else by then.
     """
 
     embedder: Embedder
@@ -132,8 +134,10 @@ class Stager:
     spent: Clock = field(default_factory=Clock)
     batches: int = 0
     rows: int = 0
+    reference: Reference | None = None
 
     def __post_init__(self) -> None:
+        self.page_rows = min(self.page_rows, getattr(self.embedder, "page_rows", self.page_rows))
         self._rows = self.page_rows  # of the next page
 
     def in_place(self, conn: psycopg.Connection[Any], *, going_on: bool = False) -> Iterator[Page]:
@@ -243,7 +247,8 @@ class Stager:
             if left < 0:
                 raise TooManyPending
             if page.ids:
-                pieces = self._encode(page)
+                with getattr(self.embedder, "hurried", nullcontext)():
+                    pieces = self._encode(page)
                 with self.spent.on("copying"):
                     self._write(conn, len(page.ids), pieces)
 
@@ -338,6 +343,8 @@ class Stager:
                 vectors = encode_window(
                     self.embedder, page.texts, self.batch_size, counting=self.spent.on("tokenizing")
                 )
+                if self.reference is not None:
+                    self.reference.check(self.embedder)
         except BadEmbedding as error:
             raise self._bad(page, error.row or 0, f"{error}, from") from error
         vector_type = str(self.values["embedding_type"])
@@ -354,8 +361,9 @@ class Stager:
     def _bad(self, page: Page, row: int, what: str) -> BadEmbedding:
         return BadEmbedding(
             f"{what} the row of {self.table} with {self.values['id_column']} = {page.keys[row]}",
-            "look at that row's text, or pick another graph of the model with --onnx-file, then run again; the table "
-            "is as it was, and the staged vectors stay",
+            "look at that row's text, or pick another graph of the model with --onnx-file, then run again; if a "
+            "service refuses long texts, cut them with --max-tokens; the table is as it was, and the staged vectors "
+            "stay",
         )
 
     def _commit(self, conn: psycopg.Connection[Any], rows: int, pieces: Iterable[bytes | memoryview]) -> None:

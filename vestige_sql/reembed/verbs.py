@@ -12,6 +12,7 @@ import psycopg
 
 from vestige_sql import steps
 from vestige_sql.encode.embedder import Embedder, ModelSignature
+from vestige_sql.encode.probing import Reference
 from vestige_sql.errors import ModelMismatch
 from vestige_sql.plan import VESTIGE, ReembedPlan, Target
 from vestige_sql.reembed.adopt import adopt, is_former
@@ -31,6 +32,7 @@ from vestige_sql.reembed.decide import (
     verb_of,
     warning,
 )
+from vestige_sql.reembed.encoder import check_remembered, estimated_spending, remember, said_spending
 from vestige_sql.reembed.encoding import encodes_with, encoding_of, record_encoding, recorded_encoding, say_encoding
 from vestige_sql.reembed.engine import Engine, outlives_restarts
 from vestige_sql.reembed.job import Job, build_pending_indexes, nothing_to_do
@@ -78,13 +80,15 @@ def run_reembed(
         settle_way(run)
         if engine is None and work.scope != "index":
             check_connections(conn)
-        _warn(run, before_write)
+        reference = _checked_encoder(run, embedder)
+        _warn(run, before_write, embedder)
         if work.scope == "all":
             with clock.on("index"):
                 run.probed = build_pending_indexes(run)
         with auditing(run):
             record_encoding(conn, run.values, signature, run.encoding)
-            return Job(run).carry_out(embedder)
+            remember(conn, embedder, reference)
+            return Job(run, reference).carry_out(embedder)
 
 
 @outlives_restarts
@@ -115,13 +119,15 @@ def stage_reembed(
         settle_way(run)
         if engine is None:
             check_connections(conn)
+        reference = _checked_encoder(run, embedder)
         if work.scope == "all":
             with clock.on("index"):
                 run.probed = build_pending_indexes(replace(run, plan=replace(plan, concurrent_index=True)))
         say_encoding(run)
         with auditing(run):
             record_encoding(conn, run.values, signature, run.encoding)
-            job = Job(run)
+            remember(conn, embedder, reference)
+            job = Job(run, reference)
             stager = job.stager(embedder)
             started = time.monotonic()
             job.stage(stager)
@@ -137,6 +143,7 @@ def stage_reembed(
                 device=job.device(stager),
                 notes=notes(run),
                 encoding=run.encoding,
+                **job.spending(stager),
             )
 
 
@@ -160,12 +167,24 @@ def apply_staged(
             return Job(run).carry_out()
 
 
-def _warn(run: Run, before_write: Notice | None) -> None:
+def _warn(run: Run, before_write: Notice | None, embedder: Embedder | None = None) -> None:
     if before_write is None:
         say_encoding(run)
     else:
+        text = warning(run)
+        if embedder is not None and (spending := estimated_spending(run, embedder)) is not None:
+            text += f"\nThe texts are sent to {getattr(embedder, 'device', embedder.model_name)}: "
+            text += f"{said_spending(spending)}."
         with run.clock.on("waiting"):
-            before_write(warning(run))
+            before_write(text)
+
+
+def _checked_encoder(run: Run, embedder: Embedder) -> Reference | None:
+    """Return what the embedder says to its probe texts, if something is to be encoded and it has some."""
+    if run.work.scope not in ("all", "missing"):
+        return None
+    with run.clock.on("encoding"):
+        return check_remembered(run.conn, embedder)
 
 
 def register_model(
@@ -181,6 +200,7 @@ def register_model(
     checks their dimension. ``embedder``, if given, is the model itself: how it makes vectors is recorded, so that
     questions are encoded in the same way. And if an earlier version gave that model another signature, because it
     truncated texts earlier, the signature of now replaces it, unless a text is so long that its vector differs.
+    What it says to its ``probe_texts``, if it has some, is remembered.
 
     Raises :class:`ModelMismatch` if another model is registered.
     """
@@ -200,8 +220,11 @@ def register_model(
             record_encoding(conn, probed.values, signature, encoding)
             return False
         check_dimension(signature)
+        reference = check_remembered(conn, embedder) if embedder else None
         register_first(conn, probed, signature)
         record_encoding(conn, probed.values, signature, encoding)
+        if embedder is not None:
+            remember(conn, embedder, reference)
         log.info("register: %s is in the space of %s", probed.column, signature)
         return True
 

@@ -41,9 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--dry-run", action="store_true", help="check both ends, count, and check every row; copy nothing"
     )
     group = parser.add_argument_group("model")
-    group.add_argument(
-        "--model", metavar="NAME_OR_DIR", help="the model that made the vectors, to register if none is registered"
-    )
+    options.named(group, default=": what made the vectors, to register if none is registered", has_endpoint=False)
     group.add_argument("--dimension", type=int, metavar="N", help="the vectors' dimension, if they were shortened")
     options.files(group)
 
@@ -53,7 +51,9 @@ def run(args: argparse.Namespace) -> int:
 
     plan = CopyPlan(args.batch_size, not args.without_embeddings, args.allow_source_upgrade, args.upgrade_in_place)
     conninfo = options.conninfo_of(args)
-    signature = models.load(args).signature() if args.model and plan.embeddings else None
+    signature = None
+    if (args.model or args.embedder) and plan.embeddings:
+        signature = models.load(args).signature()
     copy = dry_run_copy if args.dry_run else run_copy
     report = copy(conninfo, args.sqlite_path, plan, signature=signature, progress=output.progress(args))
     for table, rows in report.left_behind.items():

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vestige_sql.cli import models, options, output
-from vestige_sql.encode.embedder import ModelSignature
+from vestige_sql.encode.embedder import Embedder, ModelSignature
 from vestige_sql.errors import VestigeError
 
 if TYPE_CHECKING:
-    from vestige_sql.encode.onnx import OnnxEmbedder
     from vestige_sql.judge.judging import JudgePlan
     from vestige_sql.judge.rules import Rule
 
@@ -47,15 +46,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     _rules(parser)
     group = parser.add_argument_group("models")
-    group.add_argument(
-        "--model", metavar="NAME_OR_DIR", help="folder or hub name of the staged model (default: look up its name)"
-    )
-    group.add_argument(
-        "--old-model",
-        metavar="NAME_OR_DIR",
-        help="folder or hub name of the registered model (default: look up its name; without it rows stand in)",
-    )
+    options.named(group, default=" (default: the staged model's name)")
+    options.named(group, "old-", default=" (default: the registered model's name; without it rows stand in)")
     options.files(group, "--model")
+    options.endpoint(parser)
 
 
 def _rules(parser: argparse.ArgumentParser) -> None:
@@ -87,22 +81,16 @@ def run(args: argparse.Namespace) -> int:
     from vestige_sql.judge.judging import judge
     from vestige_sql.judge.rules import VERDICTS
     from vestige_sql.look.preview import recorded_encodings, staged_models
+    from vestige_sql.look.target import check_encoder
 
     plan = _plan(args)
     conninfo, target = options.conninfo_of(args), options.target_of(args)
     registered, staged = staged_models(conninfo, target=target)
     of_staged, of_registered = recorded_encodings(conninfo, staged, registered, target=target)
     new, old = None, _load_old(args, registered, of_registered)
-    if old is not None or args.model:
-        new = models.load_same(
-            staged,
-            args.model,
-            "--model",
-            asked=models.asked_of(args),
-            recorded=of_staged,
-            device=args.device,
-            quiet=args.json,
-        )
+    if old is not None or args.model or args.endpoint or args.embedder:
+        new = models.load_same(staged, args, recorded=of_staged)
+        check_encoder(conninfo, new)
     found = judge(conninfo, plan, new, old, target=target)
     if args.json:
         output.answer(args, found | {name: output.signature(found[name]) for name in ("old_model", "new_model")})
@@ -142,16 +130,14 @@ def _rules_of(args: argparse.Namespace) -> list[Rule]:
 
 def _load_old(
     args: argparse.Namespace, registered: ModelSignature | None, recorded: dict[str, Any] | None
-) -> OnnxEmbedder | None:
+) -> Embedder | None:
     if registered is None:
         return None
     try:
-        return models.load_same(
-            registered, args.old_model, "--old-model", asked={}, recorded=recorded, device=args.device, quiet=args.json
-        )
+        return models.load_same(registered, args, "old_", recorded=recorded)
     except VestigeError as error:
         # Asked for by name it is an error; else rows stand in.
-        if args.old_model:
+        if args.old_model or args.old_endpoint or args.old_embedder:
             raise
         log.info("judge: the old model is not at hand, so rows stand in for the questions: %s", error)
         return None

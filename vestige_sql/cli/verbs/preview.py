@@ -5,14 +5,11 @@ from __future__ import annotations
 import argparse
 import logging
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vestige_sql.cli import models, options, output
-from vestige_sql.encode.embedder import ModelSignature
+from vestige_sql.encode.embedder import Embedder, ModelSignature
 from vestige_sql.errors import VestigeError
-
-if TYPE_CHECKING:
-    from vestige_sql.encode.onnx import OnnxEmbedder
 
 NAME = "preview"
 HELP = "compare what the old and the staged vectors find, before the switch; changes nothing"
@@ -33,18 +30,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="measure how far the nearest neighbours of N rows overlap; needs no model, takes two scans per row",
     )
-    parser.add_argument(
-        "--model", metavar="NAME_OR_DIR", help="folder or hub name of the staged model (default: look up its name)"
-    )
-    parser.add_argument(
-        "--old-model",
-        metavar="NAME_OR_DIR",
-        help="folder or hub name of the registered model (default: look up its name)",
-    )
+    options.named(parser, default=" (default: the staged model's name)")
+    options.named(parser, "old-", default=" (default: the registered model's name)")
 
 
 def run(args: argparse.Namespace) -> None:
     from vestige_sql.look.preview import check_arguments, preview, recorded_encodings, staged_models
+    from vestige_sql.look.target import check_encoder
 
     check_arguments(args.question, args.limit, args.sample)
     conninfo, target = options.conninfo_of(args), options.target_of(args)
@@ -52,15 +44,8 @@ def run(args: argparse.Namespace) -> None:
     if args.question:
         registered, staged = staged_models(conninfo, target=target)
         of_staged, of_registered = recorded_encodings(conninfo, staged, registered, target=target)
-        new = models.load_same(
-            staged,
-            args.model,
-            "--model",
-            asked=models.asked_of(args),
-            recorded=of_staged,
-            device=args.device,
-            quiet=args.json,
-        )
+        new = models.load_same(staged, args, recorded=of_staged)
+        check_encoder(conninfo, new)
         if registered is not None:
             old = _load_old(args, registered, of_registered)
     found = preview(conninfo, args.question, new, old, limit=args.limit, sample=args.sample, target=target)
@@ -74,22 +59,12 @@ def run(args: argparse.Namespace) -> None:
         _print_overlap(overlap)
 
 
-def _load_old(
-    args: argparse.Namespace, registered: ModelSignature, recorded: dict[str, Any] | None
-) -> OnnxEmbedder | None:
+def _load_old(args: argparse.Namespace, registered: ModelSignature, recorded: dict[str, Any] | None) -> Embedder | None:
     try:
-        return models.load_same(
-            registered,
-            args.old_model,
-            "--old-model",
-            asked={},
-            recorded=recorded,
-            device=args.device,
-            quiet=args.json,
-        )
+        return models.load_same(registered, args, "old_", recorded=recorded)
     except VestigeError as error:
         # Asked for by name it is an error; else rows stand in.
-        if args.old_model:
+        if args.old_model or args.old_endpoint or args.old_embedder:
             raise
         log.info("preview: the old model is not at hand, so a row stands in for the question: %s", error)
         return None

@@ -83,6 +83,9 @@ def _print_summary(summary: DryRunSummary) -> None:
     say("  column's dimension %s", "changes" if summary.would_alter_typmod else "stays")
     say("  way of applying    %s (%s)", summary.way, summary.way_reason)
     say("  estimated time     %.0f s, at 50 rows a second", summary.estimated_walltime_secs)
+    if summary.estimated_tokens is not None:
+        cost = "" if summary.estimated_cost is None else f", which cost {summary.estimated_cost:,.2f}"
+        say("  estimated tokens   %s%s", f"{summary.estimated_tokens:,}", cost)
     if summary.calibrated:
         _print_calibration(summary.calibrated)
     for note in summary.notes:

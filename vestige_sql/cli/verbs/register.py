@@ -17,6 +17,9 @@ log = logging.getLogger("vestige_sql")
 def add_options(parser: argparse.ArgumentParser) -> None:
     options.target(parser)
     options.model(parser)
+    parser.add_argument(
+        "--name", metavar="NAME", help="name of a model that is not at hand, which made the vectors that are there"
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -24,8 +27,12 @@ def run(args: argparse.Namespace) -> None:
     from vestige_sql.reembed.encoding import encoding_of
     from vestige_sql.reembed.verbs import register_model
 
-    embedder = models.load(args)
-    signature, encoding = embedder.signature(), encoding_of(embedder)
+    embedder, encoding = None, None
+    if args.name is None:
+        embedder = models.load(args)
+        signature, encoding = embedder.signature(), encoding_of(embedder)
+    else:
+        signature = models.named(args)
     target = options.target_of(args)
     fresh = register_model(options.conninfo_of(args), signature, target=target, embedder=embedder)
     if encoding:

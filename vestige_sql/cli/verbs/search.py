@@ -32,15 +32,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--min-retrievability", type=float, metavar="R", help="only memories with at least this retrievability"
     )
-    parser.add_argument(
-        "--model",
-        metavar="NAME_OR_DIR",
-        help="folder or hub name of the registered model (default: look up its name)",
-    )
+    options.named(parser, default=" (default: the registered model's name)")
     parser.add_argument("--table", default=VESTIGE.table, help="Vestige's table, as in SQL (default: %(default)s)")
 
 
 def run(args: argparse.Namespace) -> None:
+    from vestige_sql.look.target import check_encoder
     from vestige_sql.vestige.search import (
         check_arguments,
         check_fits,
@@ -69,16 +66,9 @@ def run(args: argparse.Namespace) -> None:
                 f"no model is registered for {args.table}, so there is none to encode the question with",
                 "search with --mode text, or see vestige-sql migrate register and reembed",
             )
-        embedder = models.load_same(
-            model,
-            args.model,
-            "--model",
-            asked=models.asked_of(args),
-            recorded=registered_encoding(conninfo, model, table=args.table),
-            device=args.device,
-            quiet=args.json,
-        )
-        for note in embedder.files.notes:
+        embedder = models.load_same(model, args, recorded=registered_encoding(conninfo, model, table=args.table))
+        check_encoder(conninfo, embedder)
+        for note in getattr(getattr(embedder, "files", None), "notes", ()):
             log.info("search: note: %s", note)
     results = search(conninfo, args.question, embedder, **asked)
     if args.json:
