@@ -80,7 +80,7 @@ def source(args: argparse.Namespace, of: str = "", wanted: ModelSignature | None
             f"--{next(iter(named)).replace('_', '-')} requires --endpoint", f"add --endpoint URL; {_UNTOUCHED}"
         )
     if url or embedder:
-        for name in ("onnx_file", "layer_norm_first"):
+        for name in ("onnx_file", "graph_repo", "layer_norm_first"):
             if asked.get(name):
                 raise UsageError(
                     f"--{name.replace('_', '-')} is for models whose files are at hand", f"leave it out; {_UNTOUCHED}"
@@ -107,7 +107,16 @@ def source(args: argparse.Namespace, of: str = "", wanted: ModelSignature | None
 
 def asked_of(args: argparse.Namespace) -> dict[str, Any]:
     """Return what the options say of a model beside its name, as ``load_embedder`` takes it."""
-    names = ("revision", "onnx_file", "prompt", "query_prompt", "max_tokens", "layer_norm_first", "dimension")
+    names = (
+        "revision",
+        "onnx_file",
+        "graph_repo",
+        "prompt",
+        "query_prompt",
+        "max_tokens",
+        "layer_norm_first",
+        "dimension",
+    )
     return {name: getattr(args, name) for name in names if getattr(args, name, None) is not None}
 
 
@@ -163,7 +172,7 @@ def named(args: argparse.Namespace) -> ModelSignature:
     """
     from vestige_sql.encode.named import named_signature
 
-    for other in ("model", "endpoint", "embedder", "onnx_file", "max_tokens", *ENDPOINT_OPTIONS):
+    for other in ("model", "endpoint", "embedder", "onnx_file", "graph_repo", "max_tokens", *ENDPOINT_OPTIONS):
         if _given(getattr(args, other)):
             raise UsageError(
                 f"--{other.replace('_', '-')} was given with --name, which is for a model that is not at hand",
@@ -224,7 +233,9 @@ def _of_record(recorded: dict[str, Any] | None) -> dict[str, Any]:
     if recorded.get("dimension") != recorded.get("model_dimension"):
         found["dimension"] = recorded["dimension"]
     if str(recorded.get("file", "")).endswith(".onnx"):
-        found["onnx_file"] = recorded["file"]
+        # "REPOSITORY:FILE" where the graph is from another repository.
+        repo, _, found["onnx_file"] = recorded["file"].rpartition(":")
+        found |= {"graph_repo": repo} if repo else {}
     return found
 
 

@@ -136,6 +136,11 @@ def files(group: argparse._ActionsContainer, of: str = "the model") -> None:
     group.add_argument("--revision", help=f"branch, tag or commit of {of} on the hub; any text for one at an endpoint")
     group.add_argument("--onnx-file", metavar="FILE", help=f"ONNX file of {of}, such as onnx/model_qint8_avx512.onnx")
     group.add_argument(
+        "--graph-repo",
+        metavar="NAME_OR_DIR",
+        help=f"hub repository or folder that has the graph, if that of {of} has none",
+    )
+    group.add_argument(
         "--prompt", metavar="TEXT", help="goes before each stored text, '' for none (default: the configuration's)"
     )
     group.add_argument(

@@ -46,6 +46,7 @@ class Asked:
     ``prompt`` goes before every stored text and ``query_prompt`` before every question: "" for none, None for the
     configuration's. ``max_tokens`` is where texts are truncated. ``dimension``, if it is below the model's own, keeps
     the first numbers of each vector, at length one; with ``layer_norm_first`` of the vector at mean 0 and variance 1.
+    ``graph_repo`` is another repository or folder to take the graph from.
     """
 
     onnx_file: str | None = None
@@ -54,6 +55,7 @@ class Asked:
     max_tokens: int | None = None
     dimension: int | None = None
     layer_norm_first: bool = False
+    graph_repo: str | None = None
 
 
 @dataclass(frozen=True)
@@ -197,8 +199,8 @@ def choose_graph(model: str, files: Iterable[str], onnx_file: str | None) -> str
     if not graphs:
         raise ModelUnsupported(
             f"the model {model} has no ONNX graph",
-            "export one to onnx/model.onnx in the model's folder, for example with optimum-cli export onnx; "
-            f"{UNTOUCHED}",
+            "name a repository that has its graph with --graph-repo, such as onnx-community/NAME, or export one to "
+            f"onnx/model.onnx in the model's folder, for example with optimum-cli export onnx; {UNTOUCHED}",
         )
     found = [graph for graph in (asked_graph(onnx_file) if onnx_file else GRAPHS) if graph in graphs]
     if not found and not onnx_file and len(graphs) == 1:
@@ -223,21 +225,26 @@ def _quantised(model: str, graph: str) -> ModelUnsupported:
 # --- The configuration ---
 
 
-def read_model(name: str, folder: Path, asked: Asked, graph_name: str | None = None) -> ModelFiles:
-    """Read the model in ``folder``. ``graph_name`` is its graph, if a look at the hub has chosen it already."""
+def read_model(
+    name: str, folder: Path, asked: Asked, graph_name: str | None = None, *, graph_folder: Path | None = None
+) -> ModelFiles:
+    """Read the model in ``folder``. ``graph_name`` is its graph, if a look at the hub has chosen it already.
+
+    The graph is in ``graph_folder``, if it is from elsewhere.
+    """
     # This comes first: without modules.json the folder is no model, and searching it for graphs could take very long.
     transformer, modules = read_modules(name, folder)
     data: tuple[str, ...] = ()
     if isinstance(modules[0], StaticEmbedding):
         assert modules[0].weights is not None
         graph, kept_in = modules[0].weights, modules[0].precision
-        if asked.onnx_file:
+        if asked.onnx_file or asked.graph_repo:
             raise ModelUnsupported(
                 f"the model {name} has no ONNX graph, and needs none: its vectors are in {graph.name}",
-                f"leave --onnx-file out; {UNTOUCHED}",
+                f"leave --onnx-file and --graph-repo out; {UNTOUCHED}",
             )
     else:
-        graph, data, kept_in = _graph(name, folder, asked, graph_name)
+        graph, data, kept_in = _graph(name, graph_folder or folder, asked, graph_name)
     tokenizer = transformer / "tokenizer.json"
     if not tokenizer.is_file():
         raise ModelUnsupported(

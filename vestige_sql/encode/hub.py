@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from vestige_sql.encode.files import GRAPHS, Asked, ModelFiles, asked_graph, choose_graph, read_model
@@ -56,15 +57,15 @@ def resolve_model(
                 "rename it with printable characters, because the registry names the model after its folder; "
                 f"{UNTOUCHED}",
             )
-        return read_model(base, Path(folder), asked)
+        return _read(base, Path(folder), asked)
     # As in the ecosystem: a model without an owner in its name belongs to sentence-transformers.
     repos = [repo for repo in ([name] if "/" in name else [f"sentence-transformers/{name}", name]) if _is_hub_id(repo)]
     if not repos:
         shown = name if name.isprintable() and len(name) <= _LONGEST_SHOWN else f"{name[:_LONGEST_SHOWN]!r}..."
         raise ModelNotFound(f"there is no model folder {shown}, and the hub allows no such name", _HOW_TO_NAME)
     for repo in repos:
-        if (cached := _cached(repo, revision, asked.onnx_file)) is not None:
-            return read_model(repo, cached[0], asked, cached[1])
+        if (cached := _cached(repo, revision, asked)) is not None:
+            return _read(repo, cached[0], asked, cached[1])
     return _download(name, repos, revision, asked)
 
 
@@ -97,7 +98,19 @@ _HOW_TO_NAME = (
 # --- The hub ---
 
 
-def _cached(repo: str, revision: str | None, onnx_file: str | None) -> tuple[Path, str | None] | None:
+def _read(name: str, folder: Path, asked: Asked, graph: str | None = None) -> ModelFiles:
+    """Read the model in ``folder``, with its graph from elsewhere if that was asked for."""
+    if asked.graph_repo is None:
+        return read_model(name, folder, asked, graph)
+    from vestige_sql.encode.elsewhere import check_elsewhere, find_elsewhere
+
+    elsewhere = find_elsewhere(asked.graph_repo, asked.onnx_file, model_folder)
+    files = read_model(name, folder, asked, elsewhere.graph, graph_folder=elsewhere.folder)
+    check_elsewhere(name, files.tokenizer, elsewhere)
+    return replace(files, graph_name=f"{elsewhere.name}:{elsewhere.graph}")
+
+
+def _cached(repo: str, revision: str | None, asked: Asked) -> tuple[Path, str | None] | None:
     """Return the cached snapshot and the graph in it, if every needed file is there. None for a model without one."""
     from huggingface_hub import try_to_load_from_cache
 
@@ -109,8 +122,11 @@ def _cached(repo: str, revision: str | None, onnx_file: str | None) -> tuple[Pat
         return None
     if not _has_graph(repo, folder):
         return folder, None
+    if asked.graph_repo is not None:
+        # The tokenizer is the last that is downloaded then.
+        return (folder, None) if any(folder.rglob("tokenizer.json")) else None
     # Only the usual names count here: if the cache has a graph of another name, the hub may have several of those.
-    for graph in asked_graph(onnx_file) if onnx_file else GRAPHS:
+    for graph in asked_graph(asked.onnx_file) if asked.onnx_file else GRAPHS:
         path = folder / graph
         if path.is_file() and all((path.parent / data).is_file() for data in external_data(path)):
             return folder, graph
@@ -141,7 +157,7 @@ def _download(name: str, repos: list[str], revision: str | None, asked: Asked) -
             # The graph comes last. If the download is interrupted, no snapshot has a graph and lacks a prompt.
             folder = Path(snapshot_download(repo, revision=revision, allow_patterns=list(_CONFIG_PATTERNS)))
             commit, graph = folder.name, None
-            if _has_graph(repo, folder):
+            if _has_graph(repo, folder) and asked.graph_repo is None:
                 graph = choose_graph(repo, siblings, asked.onnx_file)
             # Of two files with the same weights, the first is enough.
             wanted_weights: dict[str, str] = {}
@@ -170,5 +186,5 @@ def _download(name: str, repos: list[str], revision: str | None, asked: Asked) -
                 f"the model {wanted} was not found: {looked}; {constants.ENDPOINT} did not provide it: {error}",
                 _HOW_TO_NAME,
             ) from error
-        return read_model(repo, folder, asked, graph)
+        return _read(repo, folder, asked, graph)
     raise ModelNotFound(f"the model {wanted} was not found: {looked}, nor on {constants.ENDPOINT}", _HOW_TO_NAME)

@@ -373,19 +373,21 @@ def load_embedder(
     max_tokens: int | None = None,
     dimension: int | None = None,
     layer_norm_first: bool = False,
+    graph_repo: str | None = None,
 ) -> OnnxEmbedder:
     """Find the model ``name`` as :func:`vestige_sql.encode.hub.resolve_model` does, and load it.
 
     ``prompt`` goes before every stored text and ``query_prompt`` before every question, "" for none; without them they
     are those of the model's configuration. ``max_tokens`` is where texts are truncated. A ``dimension`` below the
     model's own shortens vectors to their first numbers, at length one, as Matryoshka models allow;
-    ``layer_norm_first`` brings a vector to mean 0 and variance 1 before.
+    ``layer_norm_first`` brings a vector to mean 0 and variance 1 before. ``graph_repo`` is another hub repository or
+    folder to take the graph from, which has to be of the same model.
 
     Raises what that function and :class:`OnnxEmbedder` raise, and ``PromptNeeded`` if the card of the model's family is
     known to ask for a prompt, its configuration has none, and none was given.
     """
     check_device(device)  # before a model is downloaded
-    asked = Asked(onnx_file, prompt, query_prompt, max_tokens, dimension, layer_norm_first)
+    asked = Asked(onnx_file, prompt, query_prompt, max_tokens, dimension, layer_norm_first, graph_repo)
     return OnnxEmbedder(resolve_model(name, revision=revision, asked=asked), threads=threads, device=device)
 
 
