@@ -49,7 +49,7 @@ timed AS (
     WHERE r.kind = 'max_p95_ms'
 ),
 reasons AS (
-    SELECT c.nr, c.slice, c.outcome, format('%s of %s: %s', c.measure,
+    SELECT c.nr, c.slice, c.kind, c.outcome, format('%s of %s: %s', c.measure,
         CASE c.slice WHEN '' THEN 'all questions' WHEN '*' THEN 'each slice' ELSE format('the slice %s', c.slice) END,
         CASE
             WHEN c.questions IS NULL THEN 'there is no such slice or measure'
@@ -60,7 +60,7 @@ reasons AS (
         AS reason
     FROM compared c
     UNION ALL
-    SELECT t.nr, '', t.outcome, CASE
+    SELECT t.nr, '', t.kind, t.outcome, CASE
         WHEN t.setting IS NULL THEN format('the p95 of a search was not measured, and at most %s ms are allowed', t.value)
         ELSE format('the p95 of a search is %s ms with %s, which finds %s of what an exact search finds (at most %s ms are allowed)',
             round(t.p95_ms::numeric, 2), t.setting, round(t.recall::numeric, 3), t.value) END
@@ -78,7 +78,7 @@ FROM (
             WHEN bool_and(r.outcome = 'holds') THEN 'GO'
             ELSE 'INCONCLUSIVE'
         END AS verdict,
-        coalesce(jsonb_agg(jsonb_build_object('outcome', r.outcome, 'reason', r.reason) ORDER BY r.nr, r.slice), '[]') AS reasons
+        coalesce(jsonb_agg(jsonb_build_object('kind', r.kind, 'outcome', r.outcome, 'reason', r.reason) ORDER BY r.nr, r.slice), '[]') AS reasons
     FROM reasons r
 ) AS v
 WHERE j.id = :judging

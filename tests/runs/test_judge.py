@@ -630,6 +630,34 @@ def test_the_second_column_is_judged_through_its_index(
     check_space(conn, NEW)
 
 
+def test_a_rule_about_speed_is_asked_before_the_switch(staged: str, conn: Conn) -> None:
+    plan = ReembedPlan(online=True, require_verdict=True)
+    fast = (*ALWAYS, Rule("max_p95_ms", 60_000, ""))
+    assert judged(staged, rules=(*NEVER, Rule("max_p95_ms", 60_000, ""))) == "NO-GO"
+    with pytest.raises(TargetError, match="says NO-GO"):
+        run_reembed(staged, NEW, plan)
+    assert judged(staged, rules=(Rule("max_drop", 1, slice="none"), Rule("max_p95_ms", 60_000, ""))) == "INCONCLUSIVE"
+    with pytest.raises(TargetError, match="says INCONCLUSIVE"):
+        run_reembed(staged, NEW, plan)
+    # The speed alone is open: an online run goes on up to the switch, and no other does.
+    assert judged(staged, rules=fast) == "INCONCLUSIVE"
+    with pytest.raises(TargetError, match="says INCONCLUSIVE"):
+        apply_staged(staged, REQUIRED)
+    with pytest.raises(CheckFailed, match=r"required before the switch, and .* says INCONCLUSIVE"):
+        run_reembed(staged, NEW, plan)
+    assert conn.execute("SELECT state FROM vestige_sql.run").fetchall() == [("filling",)]
+    assert judged(staged, rules=(*NEVER, fast[1])) == "NO-GO"
+    with pytest.raises(TargetError, match="says NO-GO"):
+        run_reembed(staged, NEW, plan)
+    # What is caught up with needs no other verdict.
+    assert judged(staged, rules=fast) == "GO"
+    key = min(keys_of(conn))
+    conn.execute("UPDATE knowledge_nodes SET content = 'another' WHERE id = %s::uuid", (key,))
+    stage_reembed(staged, NEW)
+    run_reembed(staged, NEW, plan)
+    check_space(conn, NEW)
+
+
 # --- By hand, and by the command line ---
 
 

@@ -43,8 +43,8 @@ def read_questions(files: Sequence[Path]) -> list[Question]:
     if len(files) == 2:
         found = list(_trec(files, texts))
     elif len(files) == 1:
-        text = texts[0].lstrip()
-        found = list(_json_lines(files[0], texts[0]) if text.startswith(("{", "[")) else _csv(files[0], texts[0]))
+        read = _json_lines if texts[0].lstrip().startswith(("{", "[")) else _csv
+        found = list(read(files[0], texts[0])) if texts[0].strip() else []
     else:
         raise UsageError(
             f"questions are in one file, or in TREC topics and qrels, not in {len(files)} files",

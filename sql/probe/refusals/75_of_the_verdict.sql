@@ -3,7 +3,7 @@
 -- The step writes the question, which psql then asks. Nothing is looked at unless require_verdict says so. The verdict counts for
 -- exactly the vectors that were judged: the fingerprint of the staging table has to be the same. That takes one scan of the
 -- staging table. The policy of vestige_sql.judging decides whether the role sees the verdict, so row security is on while it
--- is asked.
+-- is asked. A verdict that only lacks the speed of a search does for an online run up to its switch.
 --
 -- The first row only says which column was asked. remove and restore hold no statements: only another judging gives another
 -- verdict. The rows are remembered for this transaction, for 80_by_way.sql.
@@ -41,10 +41,17 @@ SELECT r.* FROM refusals r CROSS JOIN remembered ORDER BY r.place$ask$,
             WHEN j.verdict <> 'GO' THEN 'vestige_sql.judging has the reasons; vestige-sql migrate judge judges again, by other rules or '
                 'with more questions, and vestige-sql migrate abort drops what is staged; nothing was written'
             ELSE 'run vestige-sql migrate judge, then the same command again; nothing was written' END,
-        '{}', '{}', '{rewrite,widen,swap,online}'
+        '{}', '{}',
+        -- the speed of a search can only be measured once an online run has built its index; it is asked again before the switch
+        CASE WHEN j.verdict = 'INCONCLUSIVE'
+                AND (r.state = 'filling' OR j.fingerprint = vestige_sql.staged_fingerprint(to_regclass(%5$L)))
+                AND NOT EXISTS (
+                    SELECT FROM jsonb_array_elements(j.reasons) AS x (reason)
+                    WHERE x.reason ->> 'outcome' <> 'holds' AND x.reason ->> 'kind' <> 'max_p95_ms')
+            THEN '{rewrite,widen,swap}' ELSE '{rewrite,widen,swap,online}' END::text[]
     FROM (SELECT) AS one
     LEFT JOIN LATERAL (
-        SELECT r.id FROM vestige_sql.run r
+        SELECT r.id, r.state FROM vestige_sql.run r
         WHERE r.table_schema = %2$L AND r.table_name = %3$L AND r.column_name = %4$L AND r.state IN ('staging', 'filling')
     ) AS r ON true
     LEFT JOIN LATERAL (
@@ -53,8 +60,9 @@ SELECT r.* FROM refusals r CROSS JOIN remembered ORDER BY r.place$ask$,
         ORDER BY j.id DESC
         LIMIT 1
     ) AS j ON true
+    -- what an online run catches up with needs no other verdict
     WHERE j.verdict IS DISTINCT FROM 'GO'
-       OR j.fingerprint IS DISTINCT FROM vestige_sql.staged_fingerprint(to_regclass(%5$L))$verdict$,
+       OR (r.state = 'staging' AND j.fingerprint IS DISTINCT FROM vestige_sql.staged_fingerprint(to_regclass(%5$L)))$verdict$,
         x."column", :'schema'::text, :'table'::text, :'embedding_column'::text, 'vestige_sql.stage_' || x.suffix) END)
 FROM (
     SELECT c.name AS "column", left(encode(sha256(convert_to(c.name, 'UTF8')), 'hex'), 16) AS suffix,
