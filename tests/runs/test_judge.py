@@ -721,6 +721,37 @@ def test_the_command_line(db: str, conn: Conn, vestige: Any, two_models: tuple[P
         assert vestige(*common, *wrong).code == 2, wrong
 
 
+def test_a_target_may_require_a_verdict(
+    staged: str, conn: Conn, vestige: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "vestige.toml").write_text('[targets.memories]\ntable = "knowledge_nodes"\nrequire_verdict = true\n')
+    for verb in ("gate", "apply"):
+        said = vestige("migrate", verb, "memories", "--postgres-url", staged, *(["--no-confirm"] * (verb == "apply")))
+        assert (said.code, "was not judged" in said.err) == (1, True), said
+    assert judged(staged, rules=ALWAYS) == "GO"
+    assert vestige("migrate", "gate", "memories", "--postgres-url", staged).code == 0
+    assert vestige("migrate", "apply", "memories", "--postgres-url", staged, "--no-confirm").code == 0
+    check_space(conn, NEW)
+
+
+def test_topics_and_qrels(staged: str, conn: Conn, vestige: Any, tmp_path: Path) -> None:
+    rows = [(key, text) for key, text in keys_of(conn).items() if text.strip()]
+    answers = sorted(rows, key=lambda row: row[1])
+    (tmp_path / "topics").write_text("".join(f"{nr}\t{text}\n" for nr, (_, text) in enumerate(answers)))
+    # Two answers, so that one stands in: no model is at hand.
+    pairs = zip(answers, answers[1:] + answers[:1], strict=True)
+    lines = [f"{nr} 0 {key} 1\n" for nr, pair in enumerate(pairs) for key, _ in pair]
+    (tmp_path / "qrels").write_text("".join(lines))
+    common = ("migrate", "judge", "--postgres-url", staged, "--json")
+    for files in (["--questions", tmp_path / "topics", "--qrels", tmp_path / "qrels"],
+                  ["--questions", tmp_path / "qrels", tmp_path / "topics"]):  # fmt: skip
+        said = vestige(*common, *files)
+        assert said.code in (0, 3, 4), said.err
+        assert (said.answer["questions"], said.answer["asked"]) == ("given", 60)
+    assert vestige(*common, "--qrels", tmp_path / "qrels").code == 2
+
+
 # --- Who sees what ---
 
 

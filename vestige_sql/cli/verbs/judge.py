@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from vestige_sql.cli import models, options, output
 from vestige_sql.encode.embedder import Embedder, ModelSignature
-from vestige_sql.errors import VestigeError
+from vestige_sql.errors import UsageError, VestigeError
 
 if TYPE_CHECKING:
     from vestige_sql.judge.judging import JudgePlan
@@ -31,6 +31,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help="questions with known answers: JSON lines or CSV, or TREC topics and qrels",
+    )
+    group.add_argument(
+        "--qrels", type=Path, metavar="FILE", help="the TREC qrels, if --questions names the topics alone"
     )
     source.add_argument("--questions-table", metavar="TABLE", help="the same in a table or view, named with its schema")
     source.add_argument(
@@ -104,7 +107,7 @@ def _plan(args: argparse.Namespace) -> JudgePlan:
     from vestige_sql.judge.questions import read_questions
 
     return JudgePlan(
-        questions=read_questions(args.questions) if args.questions else (),
+        questions=read_questions(files) if (files := _files(args)) else (),
         table=args.questions_table,
         derive=args.derive,
         slice=args.slice,
@@ -115,6 +118,14 @@ def _plan(args: argparse.Namespace) -> JudgePlan:
         speed=args.speed,
         settings=args.search_settings,
     )
+
+
+def _files(args: argparse.Namespace) -> list[Path]:
+    if args.qrels is None:
+        return args.questions or []
+    if not args.questions:
+        raise UsageError("--qrels requires --questions", "add --questions with the topics; nothing was written")
+    return [*args.questions, args.qrels]
 
 
 def _rules_of(args: argparse.Namespace) -> list[Rule]:
