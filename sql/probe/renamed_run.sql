@@ -10,7 +10,8 @@
 
 SELECT
     r.id, r.state, r.to_name AS name, r.to_dimension AS dimension, r.to_hash AS hash, r.variables,
-    pg_catalog.format('%I.%I.%I', r.table_schema, r.table_name, r.column_name) AS "column"
+    pg_catalog.format('%I.%I.%I', r.table_schema, r.table_name, r.column_name) AS "column",
+    vestige_sql.checked_author(r.started_by, :oid::regclass) AS started_by
 FROM vestige_sql.run r
 WHERE r.state IN ('staging', 'filling')
   AND r.variables ->> 'oid' = :oid::text

@@ -68,6 +68,8 @@ def plain(what: str, does: str, undone: str, **more: Any) -> Case:
 SUFFIX = "a40b9f0984a895f8"
 """What names made from public.documents.embedding end with."""
 
+PLANTED = f"CREATE TYPE vestige_sql.kept_{SUFFIX} AS ENUM ()# ALTER TYPE vestige_sql.kept_{SUFFIX} OWNER TO pg_monitor"
+
 ANOTHER = "ALTER TABLE documents RENAME TO away"
 AGAIN = "# ALTER TABLE away RENAME TO documents"
 
@@ -109,6 +111,14 @@ CASES = [
         "not_a_vector",
         f"{ALTER} TYPE real[] USING embedding::real[]",
         f"{ALTER} TYPE vector(8) USING embedding::vector(8)",
+    ),
+    # of what the package makes for the table; pg_monitor stands for a role that nobody trusts
+    Case("planted", PLANTED, "rewrite", again=PLANTED),
+    plain(
+        "altered",
+        f"CREATE TRIGGER other BEFORE UPDATE ON vestige_sql.stage_{SUFFIX}"
+        " EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+        f"DROP TRIGGER other ON vestige_sql.stage_{SUFFIX}",
     ),
     plain(
         "no_key",

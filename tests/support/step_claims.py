@@ -399,6 +399,7 @@ def step_values(conn: Conn) -> dict[str, Value]:
         "only_asking": False,
         "fire_triggers": False,
         "only_missing": False,
+        "vestige": True,
         "second_column": probed.values["new_column"],
         "lock_timeout": "2s",
         "run_state": "done",

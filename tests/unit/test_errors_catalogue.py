@@ -178,7 +178,8 @@ def _checks() -> Iterator[str]:
 
 
 def _raises() -> Iterator[str]:
-    for path in (*resource_dir("migrations").rglob("*.sql"), *resource_dir("sql").glob("functions/*.sql")):
+    sql = resource_dir("sql")
+    for path in (*resource_dir("migrations").rglob("*.sql"), *sql.glob("functions/*.sql"), *sql.glob("session/*.sql")):
         for _, _, rest in _split(path, "RAISE EXCEPTION '"):
             yield template(re.sub("%", _VARIES, first_string(f"'{rest}")))
 

@@ -45,6 +45,7 @@ def connect(conninfo: str, *, read_only: bool = False, lift_limits: bool = True)
         if pooled:
             check_keeps_session(conn, conninfo)
         steps.run(conn, steps.load("session/05_pin_search_path.sql"), {})
+        check_owners(conn)
         if lift_limits:
             steps.run(conn, steps.load("session/10_set_limits.sql"), {})
         # Else as the server has it: BEGIN READ WRITE is refused by a standby, before anybody can say that it is one.
@@ -55,6 +56,19 @@ def connect(conninfo: str, *, read_only: bool = False, lift_limits: bool = True)
             conn.read_only = None
             for last in ("session/release_claims.sql", "session/reset_settings.sql"):
                 steps.run(conn, steps.load(last), {})
+
+
+def check_owners(conn: psycopg.Connection[Any]) -> None:
+    """Raise :class:`TargetError` if a role that this one has no reason to trust made anything of the package's schema.
+
+    docs/privileges.md says which roles trust each other.
+    """
+    try:
+        steps.run(conn, steps.load("session/07_check_owners.sql"), {})
+    except psycopg.Error as error:
+        if error.sqlstate != steps.CHECK_FAILED:
+            raise
+        raise TargetError(error.diag.message_primary or str(error), error.diag.message_hint or "") from error
 
 
 def check_encoding(database: str, encoding: str | None) -> None:

@@ -27,7 +27,7 @@ from vestige_sql.database.connection import check_encoding, connect
 from vestige_sql.database.installed import bring_up, check_version
 from vestige_sql.database.settings import checked_conninfo
 from vestige_sql.database.unreachable import what_to_do
-from vestige_sql.errors import ServerError, UsageError, VestigeError
+from vestige_sql.errors import ServerError, TargetError, UsageError, VestigeError
 from vestige_sql.resources import resource_dir
 
 #: SQLSTATE of a migration that cannot be applied yet: its transaction is rolled back, and a later run tries again.
@@ -68,7 +68,7 @@ def migrate_up(conninfo: str, *, vestige: bool = True) -> Applied:
     applied: list[str] = []
     waiting: dict[str, str] = {}
     try:
-        with _open(conninfo) as backend, backend.lock():
+        with _open(conninfo, vestige=vestige) as backend, backend.lock():
             _check_not_newer(conninfo)
             for migration in backend.to_apply(migrations):
                 if missing := sorted(other.id for other in migration.depends if other.id in waiting):
@@ -193,7 +193,19 @@ class _Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
                 self._is_locked = False
 
 
-def _open(conninfo: str) -> _Backend:
+def _check_path(backend: _Backend, *, vestige: bool) -> None:
+    """Raise ``TargetError`` if a role that is not trusted made what yoyo or a migration would use by its name."""
+    found = steps.query(backend.connection, "probe/objects_on_path.sql", {"vestige": vestige})
+    if found:
+        raise TargetError(
+            f"migrate up would use what roles made that {backend.connection.info.user} does not trust: "
+            + ", ".join(row["object"] for row in found),
+            "whatever they do would be done with the rights of this role; look at them, and drop them or give them to "
+            "this role; or run it as the role that owns them; nothing was applied",
+        )
+
+
+def _open(conninfo: str, *, vestige: bool) -> _Backend:
     try:
         backend = _Backend(conninfo)
     except (psycopg.ProgrammingError, UnicodeError):
@@ -205,6 +217,7 @@ def _open(conninfo: str) -> _Backend:
         check_encoding(backend.connection.info.dbname, backend.connection.info.parameter_status("server_encoding"))
         with connect(conninfo, read_only=True):
             pass  # or it says why this package will not work through this connection
+        _check_path(backend, vestige=vestige)
         backend.create_lock_table()
     except BaseException:
         backend.connection.close()

@@ -111,7 +111,7 @@ class Kept:
 class RenamedRun:
     """An open run that was begun under another name of the table or of its column: ``sql/probe/renamed_run.sql``.
 
-    ``variables`` are the step variables of then, ``column`` is the name of then.
+    ``variables`` are the step variables of then, ``column`` is the name of then, ``started_by`` is who began it.
     """
 
     id: int
@@ -121,6 +121,7 @@ class RenamedRun:
     hash: str
     variables: dict[str, Value]
     column: str
+    started_by: str
 
     @property
     def model(self) -> ModelSignature:

@@ -20,6 +20,7 @@ NOTHING_REFUSES = "gate/03_nothing_refuses.sql"
 
 OF_THE_SERVER = "probe/refusals/20_of_the_server.sql"
 OF_THE_TABLE = "probe/refusals/30_of_the_table.sql"
+OF_THE_PACKAGE = "probe/refusals/35_of_the_package.sql"
 BY_WAY = "probe/refusals/80_by_way.sql"
 
 FASTEST_FIRST = ("rewrite", "swap", "widen")

@@ -14,7 +14,7 @@ from vestige_sql.encode.embedder import ModelSignature
 from vestige_sql.errors import TargetError
 from vestige_sql.plan import Target
 from vestige_sql.reembed.open_run import Kept, OpenRun, find_open_run
-from vestige_sql.reembed.refusals import OF_THE_SERVER, OF_THE_TABLE, check_any_way
+from vestige_sql.reembed.refusals import OF_THE_PACKAGE, OF_THE_SERVER, OF_THE_TABLE, check_any_way
 from vestige_sql.steps.files import Value
 
 VECTOR_TYPES = ("vector", "halfvec")
@@ -151,6 +151,7 @@ def probe(conn: psycopg.Connection[Any], target: Target, *, needs_package: bool 
         ) from error
     named |= place | _columns(conn, target, place, begun=server["package_functions_exist"])
     check_any_way(conn, OF_THE_TABLE, named)
+    check_any_way(conn, OF_THE_PACKAGE, named)
     table = steps.query_one(conn, "probe/target.sql", named)
     assert table is not None
     target = Target(target.table, *(str(named[f"{part}_column"]) for part in ("id", "content", "embedding")))
@@ -164,6 +165,9 @@ def probe(conn: psycopg.Connection[Any], target: Target, *, needs_package: bool 
         model = ModelSignature(row["name"], row["dimension"], row["hash"]) if row["hash"] else None
     installed = server["package_schema_exists"] and server["package_functions_exist"]
     kept = steps.query_one(conn, "probe/kept.sql", values) if installed else None
+    if installed and verb != "look":
+        # What a run carries out as it stands there is looked at before anything is done.
+        steps.query(conn, "gate/13_written_by_trusted_roles.sql", values)
     return Probed(
         target=target,
         server=server,

@@ -4,11 +4,11 @@
 --
 -- Locks:        none on the target
 -- Transaction:  required
--- Run again:    safe, it is replaced by itself
+-- Run again:    refused, the function is there
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    lookup_function, id_sql_type, vector_type, staging_table, id_schema
 
-CREATE OR REPLACE FUNCTION vestige_sql.:"lookup_function"(p_id :id_sql_type)
+CREATE FUNCTION vestige_sql.:"lookup_function"(p_id :id_sql_type)
 RETURNS :vector_type
 LANGUAGE sql
 STABLE STRICT

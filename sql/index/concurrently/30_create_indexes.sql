@@ -10,7 +10,7 @@
 
 -- squawk-ignore-file require-lock-timeout -- a timeout that strikes leaves an INVALID index behind
 -- squawk-ignore-file prefer-robust-stmts -- this query leaves out an index that is there; IF NOT EXISTS would take an INVALID one
-SELECT pg_catalog.regexp_replace(s.definition, '^CREATE INDEX ', 'CREATE INDEX CONCURRENTLY ')
+SELECT pg_catalog.regexp_replace(vestige_sql.checked_definition(s), '^CREATE INDEX ', 'CREATE INDEX CONCURRENTLY ')
 FROM vestige_sql.saved_index s
 WHERE s.table_schema = :'schema' AND s.table_name = :'table' AND s.column_name = :'embedding_column'
   AND pg_catalog.to_regclass(pg_catalog.format('%I.%I', s.table_schema, s.built_as)) IS NULL

@@ -7,7 +7,7 @@
 -- Variables:    schema, table, embedding_column
 
 -- squawk-ignore-file require-concurrent-index-creation -- index/concurrently/ is for that; this one is atomic with the vectors
-SELECT s.definition
+SELECT vestige_sql.checked_definition(s)
 FROM vestige_sql.saved_index s
 WHERE s.table_schema = :'schema' AND s.table_name = :'table' AND s.column_name = :'embedding_column'
   AND pg_catalog.to_regclass(pg_catalog.format('%I.%I', s.table_schema, s.index_name)) IS NULL

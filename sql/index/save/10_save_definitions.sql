@@ -24,4 +24,5 @@ SET column_name = excluded.column_name,
     built_as = excluded.built_as,
     definition = excluded.definition,
     index_comment = excluded.index_comment,
-    saved_at = now();
+    saved_at = now(),
+    saved_by = excluded.saved_by;

@@ -1,0 +1,48 @@
+-- Return the definition of a saved index, once it is sure that it is one and that a trusted role wrote it.
+--
+-- The definition is run as it is. So it must be one CREATE INDEX on the very table and nothing else, and its author must be a role that
+-- this one trusts, or one that could act as the table's owner.
+--
+-- Locks:        none on the target
+-- Transaction:  either
+-- Run again:    safe, it is replaced by itself
+-- Undo:         this file of the former version
+-- Variables:    none
+
+CREATE OR REPLACE FUNCTION vestige_sql.checked_definition(p_saved vestige_sql.saved_index)
+RETURNS text
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    v_table text := format('%I.%I', p_saved.table_schema, p_saved.table_name);
+    v_author oid := to_regrole(quote_ident(p_saved.saved_by));
+    -- what stands outside of strings and quoted names
+    v_bare text := regexp_replace(
+        p_saved.definition, $re$\m[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"$re$, 'x', 'g');
+BEGIN
+    IF NOT coalesce(vestige_sql.trusts(v_author, to_regclass(v_table)), false) THEN
+        RAISE EXCEPTION 'role % wrote the definition of index % of % into vestige_sql.saved_index, and role % does not trust it',
+            quote_ident(p_saved.saved_by), quote_ident(p_saved.index_name), v_table, quote_ident(current_user)
+            USING ERRCODE = 'VS001', HINT = format(
+                'nothing was changed; look at the row, and then DELETE FROM vestige_sql.saved_index WHERE table_schema = %L AND table_name = %L AND '
+                'index_name = %L, and create the index yourself where it is wanted',
+                p_saved.table_schema, p_saved.table_name, p_saved.index_name);
+    END IF;
+    IF v_bare ~ $re$[;$\\'"]|--|/\*$re$ OR NOT (
+        starts_with(p_saved.definition, format('CREATE INDEX %I ON %s USING hnsw (', p_saved.built_as, v_table))
+        OR starts_with(p_saved.definition, format('CREATE INDEX %I ON %s USING ivfflat (', p_saved.built_as, v_table)))
+    THEN
+        RAISE EXCEPTION 'the definition of index % of % in vestige_sql.saved_index is not one CREATE INDEX on that table',
+            quote_ident(p_saved.index_name), v_table
+            USING ERRCODE = 'VS001', HINT = format(
+                'nothing was changed; look at the row, and then DELETE FROM vestige_sql.saved_index WHERE table_schema = %L AND table_name = %L AND '
+                'index_name = %L, and create the index yourself where it is wanted',
+                p_saved.table_schema, p_saved.table_name, p_saved.index_name);
+    END IF;
+    RETURN p_saved.definition;
+END
+$function$;
+
+REVOKE ALL ON FUNCTION vestige_sql.checked_definition FROM PUBLIC;
