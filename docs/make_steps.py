@@ -64,6 +64,7 @@ BESIDE: dict[str, str] = {
     "judge": "Judge before the switch",
     "calibrate": "Predict a run",
     "search": "Search",
+    "client": "Search",
 }
 """The section of folders whose files run in no order, such as questions; those that a plan names stand there."""
 

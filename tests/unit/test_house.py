@@ -22,6 +22,7 @@ KNOWS = {
     "cluster": {"steps", "database", "encode", "reembed"},
     "vestige": {"steps", "database", "encode", "reembed"},
     "pipelines": {"reembed", "encode"},
+    "client": {"steps", "encode"},
     "look": {"steps", "database", "encode", "reembed", "predict", "vestige"},
     "judge": {"steps", "database", "encode", "reembed", "vestige"},
     "cli": {"steps", "database", "encode", "reembed", "predict", "vestige", "look", "judge", "cluster", "pipelines"},

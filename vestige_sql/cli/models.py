@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from vestige_sql.cli.options import ENDPOINT_OPTIONS
 from vestige_sql.encode.embedder import Embedder, ModelSignature
-from vestige_sql.errors import DimensionMismatch, ModelNotFound, ModelUnsupported, PromptNeeded, UsageError
+from vestige_sql.errors import DimensionMismatch, ModelNotFound, ModelUnsupported, UsageError
 
 if TYPE_CHECKING:
     from vestige_sql.cluster.engine import RayEngine
@@ -197,6 +197,7 @@ def load_same(
 
     Raises ``ModelNotFound`` where it cannot be resolved by its name, ``ModelMismatch`` where that is another.
     """
+    from vestige_sql.encode.recorded import load_as_recorded
     from vestige_sql.vestige.search import check_same
 
     option = f"--{of}".replace("_", "-")
@@ -205,7 +206,10 @@ def load_same(
     if args.json and found.model is not None:
         _without_progress_bars()
     try:
-        embedder = found() if found.model is None else _as_recorded(found, wanted, _of_record(recorded))
+        if found.model is None:
+            embedder = found()
+        else:
+            embedder = load_as_recorded(found.model, wanted, recorded, device=found.device, **found.asked)
     except (ModelNotFound, ModelUnsupported) as error:
         if given:
             raise
@@ -221,39 +225,6 @@ def load_same(
     elif found.embedder is not None:
         hint = f"name the factory that made the vectors with {option}embedder"
     check_same(embedder.signature(), wanted, "the vectors", hint)
-    return embedder
-
-
-def _of_record(recorded: dict[str, Any] | None) -> dict[str, Any]:
-    """Return what the registry's record says of a model, as ``load_embedder`` takes it."""
-    if not recorded:
-        return {}
-    names = ("prompt", "query_prompt", "max_tokens", "layer_norm_first")
-    found = {name: recorded[name] for name in names if recorded.get(name) is not None}
-    if recorded.get("dimension") != recorded.get("model_dimension"):
-        found["dimension"] = recorded["dimension"]
-    if str(recorded.get("file", "")).endswith(".onnx"):
-        # "REPOSITORY:FILE" where the graph is from another repository.
-        repo, _, found["onnx_file"] = recorded["file"].rpartition(":")
-        found |= {"graph_repo": repo} if repo else {}
-    return found
-
-
-def _as_recorded(source: Source, wanted: ModelSignature, recorded: dict[str, Any]) -> Embedder:
-    """Load a model with files as asked, else as ``recorded``, else as earlier versions had it."""
-    from vestige_sql.encode.onnx import load_embedder
-
-    assert source.model is not None
-    name, device, asked = source.model, source.device, recorded | source.asked
-    try:
-        embedder = load_embedder(name, device=device, **asked)
-    except PromptNeeded:
-        # Before 0.2.0 nobody was asked. If the vectors were made without a prompt, the hash says so.
-        embedder = load_embedder(name, device=device, **asked | {"prompt": ""})
-    if embedder.dimension > wanted.dimension:
-        embedder.shorten_to(wanted.dimension)
-    if embedder.former_signature() == wanted:
-        return load_embedder(name, device=device, **asked | embedder.former_options)
     return embedder
 
 
