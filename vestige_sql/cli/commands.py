@@ -66,7 +66,7 @@ def _with_table() -> frozenset[str]:
 def _target(args: argparse.Namespace) -> str:
     if name := getattr(args, "named", None):
         return str(name)
-    if hasattr(args, "name"):
+    if hasattr(args, "target_name"):
         # What vestige-sql init says names the target that it has written.
         return ""
     parts = {part.name: getattr(args, part.name) for part in fields(Target) if hasattr(args, part.name)}

@@ -68,8 +68,8 @@ class _Parser(argparse.ArgumentParser):
 
     def _names_target(self, first: str) -> bool:
         known = {action.dest for action in self._actions}
-        # "name" is for a target that is yet to be written.
-        if "table" not in known or "name" in known or not re.fullmatch(r"\w[\w.-]*", first):
+        # "target_name" is of a target that is yet to be written.
+        if "table" not in known or "target_name" in known or not re.fullmatch(r"\w[\w.-]*", first):
             return False
         # Before a question, only what the file names is a target.
         return "question" not in known or first in targets.named()

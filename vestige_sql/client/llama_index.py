@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
-from pydantic import PrivateAttr
+from llama_index.core.bridge.pydantic import PrivateAttr
 
 from vestige_sql.client.registered import RegisteredModel
 

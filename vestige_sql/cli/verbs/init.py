@@ -24,7 +24,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     # Without it there is something to find out: the default is the one table, or a question.
     parser.set_defaults(table=None)
     group = parser.add_argument_group("target")
-    group.add_argument("--name", help="name of the target in the file (default: that of the table)")
+    group.add_argument("--name", dest="target_name", help="name of the target in the file (default: that of the table)")
     group.add_argument("--model", metavar="NAME_OR_DIR", help="folder, or name on the Hugging Face hub")
     group.add_argument("--dimension", type=int, metavar="N", help="the model's dimension")
 
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> None:
     table = args.table or _chosen(vector_tables(conninfo), asking=not args.json)
     found = described(conninfo, Target(table, args.id_column, args.content_column, args.embedding_column))
     target: Target = found["target"]
-    name = args.name or re.sub(r"\W+", "_", table.replace('"', "").rpartition(".")[2]).strip("_") or "target"
+    name = args.target_name or re.sub(r"\W+", "_", table.replace('"', "").rpartition(".")[2]).strip("_") or "target"
     if name in targets.named():
         raise UsageError(
             f"{targets.CONFIG} has a target {name} already",
