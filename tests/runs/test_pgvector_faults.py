@@ -125,7 +125,7 @@ class Builds:
         )
         conn.execute(
             "CREATE EVENT TRIGGER watch ON ddl_command_start"
-            " WHEN tag IN ('CREATE INDEX', 'ALTER TABLE', 'REINDEX') EXECUTE FUNCTION watch.note()"
+            " WHEN tag IN ('CREATE INDEX', 'ALTER TABLE') EXECUTE FUNCTION watch.note()"
         )
         self._conn = conn
 
