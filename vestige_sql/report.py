@@ -58,6 +58,8 @@ class ReembedReport:
       that was given. None for a model that runs here.
     - ``encoding``: how the model makes vectors of texts: prompts, pooling, normalisation, length, dimension, file and
       precision. None if the embedder does not say, or nothing is recorded of it.
+    - ``rows_shortened``: rows whose vector was made of the live one, because only the dimension of the model shrinks.
+    - ``staged_by``: how vectors came into the staging table: by encoding, or by shortening. None if nothing was staged.
     """
 
     rows_updated: int = 0
@@ -80,6 +82,8 @@ class ReembedReport:
     encoding: dict[str, Any] | None = None
     tokens_spent: int | None = None
     cost: float | None = None
+    rows_shortened: int = 0
+    staged_by: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -11,7 +11,16 @@ import pytest
 from demo.minilm import build_tiny
 from support import Conn, seed
 
-from vestige_sql import Target, apply_staged, dry_run_reembed, register_model, run_reembed, stage_reembed
+from vestige_sql import (
+    ReembedPlan,
+    Target,
+    apply_staged,
+    dry_run_reembed,
+    finalize,
+    register_model,
+    run_reembed,
+    stage_reembed,
+)
 from vestige_sql.encode.onnx import load_embedder
 from vestige_sql.errors import ModelMismatch
 from vestige_sql.look.script import script_staged
@@ -185,3 +194,108 @@ def test_a_longer_text_has_another_vector_and_is_counted(db: str, conn: Conn, al
     said = vestige(*command("reembed", db, alibi, "--max-tokens", 100, "--json"))
     assert json.loads(said.out)["nothing_to_do"]
     assert run_reembed(db, load_embedder(str(alibi))).rows_encoded == 3
+
+
+# --- Fewer dimensions of the same model ---
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_tiny(tmp_path_factory.mktemp("models") / "tiny", normalize=False)
+
+
+def has_subvector(conn: Conn) -> bool:
+    return conn.execute("SELECT EXISTS (SELECT FROM pg_proc WHERE proname = 'subvector')").fetchall() == [(True,)]
+
+
+class Counting:
+    """A model that counts the texts that it is given."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.texts: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.model, name)
+
+    def embed_batch(self, texts: Any) -> Any:
+        self.texts += texts
+        return self.model.embed_batch(texts)
+
+
+def near(conn: Conn, model: Any) -> None:
+    """Every text has the vector that the model gives it."""
+    rows = conn.execute("SELECT content, embedding::text FROM knowledge_nodes WHERE btrim(content) <> ''").fetchall()
+    assert rows
+    expected = model.embed_batch([text for text, _ in rows])
+    np.testing.assert_allclose([json.loads(vector) for _, vector in rows], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("plan", [ReembedPlan(), ReembedPlan(online=True)], ids=["offline", "online"])
+def test_where_only_the_dimension_shrinks_no_text_is_encoded(
+    db: str, conn: Conn, tiny: Path, plan: ReembedPlan
+) -> None:
+    seed(conn, texts=[*TEXTS, ""])
+    whole, half, short = (Counting(load_embedder(str(tiny), dimension=d)) for d in (32, 16, 8))
+    assert run_reembed(db, whole).staged_by == "encoding"
+    conn.execute("UPDATE knowledge_nodes SET embedding = NULL WHERE content = %s", (TEXTS[0],))
+    notes = dry_run_reembed(db, half).notes
+    assert any("The live vectors are of the same model, with 32 dimensions" in note for note in notes)
+    report = run_reembed(db, half, plan)
+    near(conn, half.model)
+    assert status(db)["model"] == half.model.signature()
+    if not has_subvector(conn):
+        assert (report.rows_shortened, report.rows_encoded) == (0, 3)
+        assert any("cannot shorten them, 0.7 can" in note for note in report.notes)
+        return
+    # The row without a vector alone is encoded.
+    assert half.texts == [TEXTS[0]]
+    assert (report.rows_updated, report.rows_shortened, report.rows_encoded) == (3, 2, 1)
+    assert report.staged_by == "shortening 2 live vectors (sql/stage/shorten.sql), and encoding 1 texts"
+    assert [step[0] for step in conn.execute(
+        "SELECT rows_affected FROM vestige_sql.step WHERE file = 'stage/shorten.sql'"
+    )] == [2]  # fmt: skip
+    if plan.online:
+        finalize(db)
+    report = run_reembed(db, short, plan)
+    near(conn, short.model)
+    assert (short.texts, report.rows_shortened) == ([], 3)
+    if plan.online:
+        finalize(db)
+    # Back to more dimensions, every text is encoded.
+    assert run_reembed(db, half, plan).rows_shortened == 0
+    near(conn, half.model)
+
+
+def test_another_prompt_or_a_layer_norm_is_no_shortening(db: str, conn: Conn, tiny: Path) -> None:
+    seed(conn, texts=TEXTS)
+    run_reembed(db, load_embedder(str(tiny)))
+    for more in ({"prompt": "doc: "}, {"layer_norm_first": True}):
+        model = load_embedder(str(tiny), dimension=8, **more)  # type: ignore[arg-type]
+        assert run_reembed(db, model).rows_shortened == 0
+        near(conn, model)
+        run_reembed(db, load_embedder(str(tiny)))
+
+
+def test_a_text_that_changes_while_vectors_are_shortened_is_encoded(
+    db: str, conn: Conn, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also by a run that goes on: what is stale by then is not shortened once more."""
+    if not has_subvector(conn):
+        pytest.skip("subvector came with pgvector 0.7")
+    seed(conn, texts=TEXTS)
+    run_reembed(db, load_embedder(str(tiny)))
+    short = load_embedder(str(tiny), dimension=8)
+    report = stage_reembed(db, short)
+    assert (report.rows_shortened, report.rows_encoded) == (3, 0)
+    conn.execute("UPDATE knowledge_nodes SET content = 'another text' WHERE content = %s", (TEXTS[1],))
+    conn.execute("INSERT INTO knowledge_nodes (content) VALUES ('a new text')")
+    # As if the run had been killed between dropping what is stale and encoding it.
+    staging = conn.execute("SELECT relname FROM pg_class WHERE relname LIKE 'stage\\_%%' AND relkind = 'r'").fetchall()
+    conn.execute(
+        f"DELETE FROM vestige_sql.{staging[0][0]} s USING knowledge_nodes k"  # type: ignore[arg-type]
+        " WHERE k.id = s.id AND k.content = 'another text'"
+    )
+    report = run_reembed(db, short)
+    assert (report.rows_updated, report.rows_shortened, report.rows_encoded) == (4, 0, 2)
+    near(conn, short)

@@ -139,6 +139,15 @@ _OF_ONE_STATE = {
 """Questions about what is there only while a run is online, or after it."""
 
 
+_AS_PGVECTOR_0_7 = """DO $do$ BEGIN
+IF NOT EXISTS (SELECT FROM pg_proc WHERE proname = 'subvector') THEN
+    CREATE FUNCTION public.subvector(v vector, f integer, n integer) RETURNS vector LANGUAGE sql
+    AS 'SELECT (v::real[])[f:f + n - 1]::vector';
+    CREATE FUNCTION public.l2_normalize(v vector) RETURNS vector LANGUAGE sql
+    AS 'SELECT array_agg((x / vector_norm(v))::real)::vector FROM unnest(v::real[]) AS x';
+END IF; END $do$"""
+"""What stage/shorten.sql calls, on a server whose pgvector lacks it: the runner does not run the step there."""
+
 _AT_THE_END = ("session/release_claims.sql", "session/reset_settings.sql")
 """What a session does last."""
 
@@ -170,6 +179,13 @@ def scenarios() -> list[Scenario]:
             "registered",
             _files("search"),
             (("dimension", OLD.dimension), ("model_name", OLD.model_name), ("model_hash", OLD.signature().hash)),
+        ),
+        Scenario(
+            "shorten",
+            "registered",
+            (*_part("stage", "create"), *_files("stage/shorten.sql")),
+            (("dimension", 4),),
+            (("stage/shorten.sql", _AS_PGVECTOR_0_7),),
         ),
         Scenario("preview", "staged", _files("preview")),
         Scenario(

@@ -152,6 +152,8 @@ def print_report(args: argparse.Namespace, report: ReembedReport) -> None:
             log.info("reembed: the model ran on %s", report.device)
         if report.encoding:
             log.info("reembed: the model: %s", told(report.encoding))
+        if report.rows_shortened:
+            log.info("reembed: staged by %s", report.staged_by)
         log.info("reembed: applied by %s (%s)", report.way, report.way_reason)
         if report.lock_held_secs is not None:
             log.info(

@@ -13,6 +13,7 @@ from vestige_sql.reembed.decide import check_embedder, count_rows, find_work, in
 from vestige_sql.reembed.encoder import estimated_spending
 from vestige_sql.reembed.encoding import encodes_with
 from vestige_sql.reembed.run import Run
+from vestige_sql.reembed.shorten import find_shortening
 from vestige_sql.reembed.target import probe
 from vestige_sql.report import DryRunSummary, fixed_estimate
 
@@ -37,6 +38,7 @@ def dry_run_reembed(
         work = find_work(conn, probed, signature, plan)
         run = Run(conn, probed, signature, plan, work, conninfo)
         encodes_with(run, embedder)
+        find_shortening(run, embedder)
         if work.scope is not None:
             settle_way(run)
         staged = 0

@@ -134,6 +134,8 @@ def notes(run: Run) -> list[str]:
             )
     if run.encoding and work.scope != "index":
         said += notes_of(run.encoding)
+    if run.shortening:
+        said.append(run.shortening)
     if run.former is not None and run.former == probed.model and work.scope == "all":
         said.append(
             f"The registered model is this one, truncated where vestige-sql before 0.2.0 did: {run.former}. "

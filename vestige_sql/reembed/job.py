@@ -23,6 +23,7 @@ from vestige_sql.reembed.decide import index_possible, keeps_triggers_quiet, not
 from vestige_sql.reembed.online import Online
 from vestige_sql.reembed.recall import measure_recall
 from vestige_sql.reembed.run import Run, Work
+from vestige_sql.reembed.shorten import shorten, staged_by
 from vestige_sql.reembed.stage import (
     COPY,
     DISCARD,
@@ -119,6 +120,8 @@ class Job:
         takes time, and a run that resumes should first encode what nobody has encoded yet.
         """
         discard = steps.load(DISCARD)
+        if self.run.shortens:
+            record_step(self.run.conn, self.run.id, shorten(self.run, stager))
         staged = steps.query(self.run.conn, "probe/staged.sql", self.run.values)[0]["rows_staged"]
         if staged:
             log.info("%s: %d rows are staged already", self.run.verb, staged)
@@ -243,6 +246,8 @@ class Job:
             spent=self.run.clock.so_far(),
             device=self.device(stager) if stager else None,
             encoding=self.run.encoding,
+            rows_shortened=self.run.rows_shortened,
+            staged_by=staged_by(self.run, stager.rows) if stager else None,
             **(self.spending(stager) if stager else {}),
         )
 

@@ -43,8 +43,9 @@ class Run:
     connections, and empty inside a caller's transaction. ``id`` is its row in the audit, 0 until it is opened. ``verb``
     is what its lines in the log begin with. ``way`` is how vectors are put in place, and ``reason`` why this way was
     taken. ``encoding`` is how the model makes vectors, None if that is not known. ``former`` is the signature that an
-    earlier version gave the same model. ``staged_by`` is how vectors come into the staging table. ``values`` are the
-    step variables.
+    earlier version gave the same model. With ``shortens``, its vectors are the first numbers of the live ones:
+    ``shortening`` says so to people, and ``rows_shortened`` is how many were staged so. ``values`` are the step
+    variables.
     """
 
     conn: psycopg.Connection[Any]
@@ -62,7 +63,9 @@ class Run:
     reason: str = ""
     encoding: dict[str, Any] | None = None
     former: ModelSignature | None = None
-    staged_by: str = "encoding every text"
+    shortens: bool = False
+    shortening: str = ""
+    rows_shortened: int = 0
     values: dict[str, Value] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -39,6 +39,7 @@ from vestige_sql.reembed.job import Job, build_pending_indexes, nothing_to_do
 from vestige_sql.reembed.progress import Progress
 from vestige_sql.reembed.run import Run
 from vestige_sql.reembed.session import check_connections, claimed_session
+from vestige_sql.reembed.shorten import find_shortening, staged_by
 from vestige_sql.reembed.target import Probed
 from vestige_sql.report import ReembedReport
 from vestige_sql.steps import plans
@@ -73,6 +74,7 @@ def run_reembed(
         work = find_work(conn, probed, signature, plan)
         run = Run(conn, probed, signature, plan_for(work, plan), work, conninfo, progress, clock, engine)
         encodes_with(run, embedder)
+        find_shortening(run, embedder)
         if work.scope is None:
             log.info("reembed: nothing to do: %s is in the space of %s", probed.column, signature)
             finish_open_run(conn, probed)
@@ -113,6 +115,7 @@ def stage_reembed(
         work = find_work(conn, probed, signature, plan)
         run = Run(conn, probed, signature, plan, work, conninfo, progress, clock, engine, verb="stage")
         encodes_with(run, embedder)
+        find_shortening(run, embedder)
         if work.scope in (None, "index"):
             log.info("stage: nothing to do: every row of %s has its vector of %s", probed.column, signature)
             return nothing_to_do(run)
@@ -143,6 +146,8 @@ def stage_reembed(
                 device=job.device(stager),
                 notes=notes(run),
                 encoding=run.encoding,
+                rows_shortened=run.rows_shortened,
+                staged_by=staged_by(run, stager.rows),
                 **job.spending(stager),
             )
 

@@ -45,6 +45,8 @@ def run(args: argparse.Namespace) -> None:
         log.info(
             "stage: %d rows encoded in %.1f s; nothing live was touched", report.rows_encoded, report.duration_secs
         )
+        if report.rows_shortened:
+            log.info("stage: staged by %s", report.staged_by)
         output.print_spent("stage", report)
         log.info("stage: put them in place with vestige-sql migrate apply, or by hand: sql/README.md")
     if args.lock:
