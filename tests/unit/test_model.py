@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from demo.minilm import build_tiny
 
@@ -456,6 +457,36 @@ def test_download_then_the_cache_without_a_request(machine: Machine, hub: Hub) -
     hub.requests.clear()
     assert machine.resolve("tiny") == machine.resolve(hub.repo) == machine.resolve("tiny", offline=True) == answer
     assert hub.requests == []
+
+
+def test_weights_of_modules_are_downloaded_and_no_others(machine: Machine, hub: Hub) -> None:
+    """A Dense layer's beside the graph, and a table of token vectors instead of one."""
+    from safetensors.numpy import save_file
+
+    main, v1 = hub.revisions["main"], hub.revisions["v1"]
+    write(main / "modules.json", modules("Transformer", "Pooling", "Dense"))
+    write(main / "9_Dense" / "config.json", {"in_features": 32, "out_features": 4, "bias": False})
+    weights = np.random.default_rng(0).normal(0, 1, (4, 32)).astype(np.float32)
+    save_file({"linear.weight": weights}, main / "9_Dense" / "model.safetensors")
+    (main / "9_Dense" / "pytorch_model.bin").write_bytes(b"the same, never downloaded")
+    shutil.rmtree(v1 / "onnx")
+    write(v1 / "modules.json", [{"type": "sentence_transformers.models.StaticEmbedding", "path": "."}])
+    save_file({"embedding.weight": np.ones((500, 8), np.float32)}, v1 / "model.safetensors")
+    for revision, kept in (("main", "9_Dense/model.safetensors"), ("v1", "model.safetensors")):
+        hub.requests.clear()
+        answer = machine.resolve("tiny", revision=revision)
+        assert answer["hash"] == resolve_model(str(hub.revisions[revision])).hash
+        files = {path.partition(f"/resolve/{COMMITS[revision]}/")[2] for path in hub.requests if "/resolve/" in path}
+        assert kept in files
+        assert not files & {"9_Dense/pytorch_model.bin", *(["model.safetensors"] if revision == "main" else [])}
+        hub.requests.clear()
+        assert machine.resolve("tiny", revision=revision, offline=True) == answer
+        assert hub.requests == []
+    # A download that was cut short between the two is taken up again.
+    (weights_file,) = machine.cache.rglob("9_Dense/model.safetensors")
+    weights_file.unlink()
+    assert machine.resolve("tiny", offline=True)["error"] == "ModelNotFound"
+    assert machine.resolve("tiny", revision="main")["rows"] == 1
 
 
 def test_revision_pins_the_model(machine: Machine, hub: Hub) -> None:
