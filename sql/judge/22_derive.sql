@@ -48,27 +48,31 @@ cut AS MATERIALIZED (
         END AS question
     FROM measured m
 ),
--- The text is made flat once a row. What every row has is counted, and not collected.
+-- What every row has is counted, and not collected. The questions are unnested for each row, so that its text is made flat once.
 counts AS MATERIALIZED (
-    SELECT c.key, count(*) AS answers
+    SELECT p.place, count(*) AS answers
     FROM :"schema".:"table" t
     CROSS JOIN LATERAL (SELECT regexp_replace(t.:"content_column"::text, '\s+', ' ', 'g') AS text OFFSET 0) AS flat
-    JOIN cut c ON strpos(flat.text, c.question) > 0
-    GROUP BY c.key
+    CROSS JOIN LATERAL unnest(CASE WHEN flat.text <> '' THEN (SELECT array_agg(c.question ORDER BY c.dice, c.key) FROM cut c) END)
+        WITH ORDINALITY AS p (question, place)
+    WHERE strpos(flat.text, p.question) > 0
+    GROUP BY p.place
 ),
 chosen AS MATERIALIZED (
-    SELECT c.key, c.question, row_number() OVER (ORDER BY c.dice, c.key)::integer AS nr
-    FROM cut c
-    JOIN counts n ON n.key = c.key
+    SELECT c.question, row_number() OVER (ORDER BY c.place)::integer AS nr
+    FROM (SELECT c.question, row_number() OVER (ORDER BY c.dice, c.key) AS place FROM cut c) AS c
+    JOIN counts n ON n.place = c.place
     WHERE n.answers <= 10
     ORDER BY nr
     LIMIT :derive
 ),
 answers AS MATERIALIZED (
-    SELECT c.nr, t.:"id_column"::text AS key
+    SELECT p.nr::integer AS nr, t.:"id_column"::text AS key
     FROM :"schema".:"table" t
     CROSS JOIN LATERAL (SELECT regexp_replace(t.:"content_column"::text, '\s+', ' ', 'g') AS text OFFSET 0) AS flat
-    JOIN chosen c ON strpos(flat.text, c.question) > 0
+    CROSS JOIN LATERAL unnest(CASE WHEN flat.text <> '' THEN (SELECT array_agg(c.question ORDER BY c.nr) FROM chosen c) END)
+        WITH ORDINALITY AS p (question, nr)
+    WHERE strpos(flat.text, p.question) > 0
 ),
 asked AS (
     INSERT INTO vestige_sql.judge_question (judging, nr, question)

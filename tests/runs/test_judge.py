@@ -297,6 +297,27 @@ def test_questions_are_derived_from_texts_of_any_length(db: str, conn: Conn, tex
     assert any(f"{len(long)} questions could be derived" in note for note in found["notes"])
 
 
+def test_a_text_is_made_flat_once_a_row_and_not_once_a_question(staged: str, conn: Conn) -> None:
+    """At 20,000 rows and 200 questions the other way took 20 times as long."""
+    number = judge(staged, JudgePlan(derive=20), NEW, OLD)["judging"]
+    with psycopg.connect(staged, autocommit=True) as there:
+        values = probe(there, VESTIGE).values | {"judging": number, "derive": 20, "seed": 0}
+    text = steps.load("judge/22_derive.sql").render(values, conn)
+    query = f"EXPLAIN (ANALYZE, VERBOSE, FORMAT JSON) {text}"
+    row = conn.execute(query.encode()).fetchone()
+    assert row is not None
+
+    def nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        yield node
+        for child in node.get("Plans", ()):
+            yield from nodes(child)
+
+    flat = [n for n in nodes(row[0][0]["Plan"]) if any("regexp_replace" in o for o in n.get("Output", ()))]
+    made = [n["Actual Rows"] * n["Actual Loops"] for n in flat if "Plans" not in n]
+    assert made
+    assert all(rows <= 60 for rows in made), made
+
+
 def test_rows_stand_in_where_the_old_model_is_not_at_hand(staged: str, conn: Conn) -> None:
     found = judge(staged, JudgePlan(derive=20))
     assert (found["questions"], found["asked_by"], found["asked"]) == ("paired", "row", 20)
