@@ -7,7 +7,8 @@
 -- (embedding::halfvec(768)) and vector_dims(embedding) = 768. An expression on a part of the vector stays as it is.
 --
 -- pgvector indexes vector up to 2,000 dimensions, halfvec up to 4,000 and bit up to 64,000. Above 2,000, a vector is indexed
--- as halfvec. Where no index can be built, definition is NULL.
+-- as halfvec. Where no index can be built, definition is NULL. So it is for what REINDEX CONCURRENTLY left behind INVALID: the
+-- index itself is there.
 --
 -- With p_new_column, the statement is about that column, and it builds the index under the name in built_as.
 --
@@ -54,6 +55,13 @@ BEGIN
         SELECT
             i.indexrelid, i.indrelid, i.indkey[0] AS keyattnum, i.indexprs, i.indpred, nullif(k.atttypmod, -1) AS key_dimension,
             c.relname, c.reloptions, c.reltablespace,
+            -- What REINDEX CONCURRENTLY left when it failed has the name of its index, cut to make room, and this ending.
+            NOT i.indisvalid AND c.relname ~ '_cc(new|old)\d*$' AND EXISTS (
+                SELECT FROM pg_index o
+                JOIN pg_class oc ON oc.oid = o.indexrelid
+                WHERE o.indrelid = i.indrelid AND o.indexrelid <> i.indexrelid
+                  AND starts_with(oc.relname, regexp_replace(c.relname, '_cc(new|old)\d*$', ''))
+            ) AS is_left_over,
             am.amname, op.opcname, opn.nspname AS opcschema,
             it.typname AS keytype, itn.nspname AS typeschema
         FROM pg_index i
@@ -120,7 +128,7 @@ BEGIN
             v_type := 'halfvec';
         END IF;
 
-        IF (v_new_dimension > CASE v_type WHEN 'vector' THEN 2000 WHEN 'halfvec' THEN 4000 WHEN 'bit' THEN 64000 END) THEN
+        IF v_index.is_left_over OR (v_new_dimension > CASE v_type WHEN 'vector' THEN 2000 WHEN 'halfvec' THEN 4000 WHEN 'bit' THEN 64000 END) THEN
             definition := NULL;
         ELSE
             IF p_new_column IS NOT NULL THEN

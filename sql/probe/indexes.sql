@@ -1,5 +1,7 @@
 -- List the HNSW and IVFFlat indexes that depend on the embedding column, valid or not.
 --
+-- left_over says that REINDEX CONCURRENTLY left the index behind when it failed. Nothing uses it, and nothing builds it again.
+--
 -- Locks:        none on the target
 -- Transaction:  either
 -- Run again:    safe, it only reads
@@ -10,6 +12,13 @@ SELECT
     c.relname AS name,
     am.amname AS method,
     i.indisvalid AND i.indisready AS valid,
+    -- vestige_sql.index_definitions() builds such a one no more, and that function may not be there yet
+    NOT i.indisvalid AND c.relname ~ '_cc(new|old)\d*$' AND EXISTS (
+        SELECT FROM pg_catalog.pg_index o
+        JOIN pg_catalog.pg_class oc ON oc.oid = o.indexrelid
+        WHERE o.indrelid = i.indrelid AND o.indexrelid <> i.indexrelid
+          AND starts_with(oc.relname, pg_catalog.regexp_replace(c.relname, '_cc(new|old)\d*$', ''))
+    ) AS left_over,
     pg_catalog.pg_relation_size(c.oid) AS bytes,
     kt.typname AS key_type,
     k.atttypmod AS key_dimension,

@@ -12,7 +12,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from support import Conn, FakeEmbedder, Said, check_space, literal, vectors
 
-from vestige_sql import ReembedPlan, Target, rollback, run_reembed, stage_reembed
+from vestige_sql import ReembedPlan, Target, finalize, rollback, run_reembed, stage_reembed
 from vestige_sql.database import embedded
 from vestige_sql.database.migrations import migrate_up
 from vestige_sql.errors import CheckFailed, LockNotAvailable, TargetError
@@ -316,3 +316,66 @@ def test_a_prepared_transaction_in_the_way_is_named(
     finally:
         with psycopg.connect(url, autocommit=True) as server:
             do(server, "DROP DATABASE prepared WITH (FORCE)")
+
+
+# --- What REINDEX CONCURRENTLY leaves behind ---
+
+
+def left_over(conn: Conn) -> None:
+    """Indexes as a REINDEX CONCURRENTLY leaves them that fails while it builds, and before it drops the former one."""
+    do(conn, "CREATE INDEX ix ON documents USING hnsw (embedding vector_cosine_ops)")
+    for name in ("ix_ccnew", "ix_ccnew1", "ix_ccold"):
+        do(
+            conn,
+            f"CREATE INDEX {name} ON documents USING hnsw (embedding vector_cosine_ops)",
+            f"UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{name}'::regclass",
+        )
+
+
+def vector_indexes(conn: Conn, column: str = "embedding") -> list[str]:
+    query = (
+        "SELECT indexrelid::regclass::text FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid WHERE indrelid ="
+    )
+    query += f" 'documents'::regclass AND pg_get_indexdef(indexrelid) LIKE '%hnsw ({column} %' ORDER BY 1"
+    return [name for (name,) in conn.execute(query)]  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [ReembedPlan(apply=way) for way in ("rewrite", "swap", "widen")]
+    + [ReembedPlan(concurrent_index=True), ReembedPlan(drop_hnsw_first=False), ReembedPlan(online=True)],
+    ids=["rewrite", "swap", "widen", "concurrent index", "indexes stay", "online"],
+)
+def test_an_index_that_a_reindex_left_over_is_not_built_again(
+    db: str, conn: Conn, plan: ReembedPlan, vestige: Vestige
+) -> None:
+    make(conn)
+    run_reembed(db, OLD, ReembedPlan(recall_sample=0), target=DOCUMENTS)
+    do(conn, "DROP INDEX IF EXISTS idx_documents_embedding_hnsw")
+    left_over(conn)
+    # It is no index that is missing.
+    assert run_reembed(db, OLD, target=DOCUMENTS).nothing_to_do
+    at = ("--postgres-url", db, "--table", "documents", "--content-column", "body")
+    said = vestige("migrate", "status", *at).out
+    assert "index       ix (hnsw, valid)" in said
+    assert "index       ix_ccold (hnsw, INVALID, left by a REINDEX CONCURRENTLY that failed: drop it)" in said
+    run_reembed(db, NEW, plan, target=DOCUMENTS)
+    check_space(conn, NEW, DOCUMENTS)
+    assert vector_indexes(conn) == ["ix"]
+    if plan.online:
+        rollback(db, target=DOCUMENTS)
+        check_space(conn, OLD, DOCUMENTS)
+        run_names = vector_indexes(conn)
+        assert "ix" in run_names
+        assert finalize(db, target=DOCUMENTS) is not None
+        run_reembed(db, NEW, target=DOCUMENTS)
+        assert vector_indexes(conn) == ["ix"]
+
+
+def test_an_index_of_such_a_name_that_stands_alone_is_an_index(db: str, conn: Conn) -> None:
+    make(conn)
+    do(conn, "CREATE INDEX my_ccnew ON documents USING hnsw (embedding vector_cosine_ops)")
+    do(conn, "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'my_ccnew'::regclass")
+    run_reembed(db, NEW, target=DOCUMENTS)
+    assert vector_indexes(conn) == ["my_ccnew"]
+    assert conn.execute("SELECT indisvalid FROM pg_index WHERE indexrelid = 'my_ccnew'::regclass").fetchone() == (True,)

@@ -87,12 +87,16 @@ class Probed:
 
     @property
     def index_is_there(self) -> bool:
-        """Whether the column has a vector index, all of its vector indexes are valid, and none is still to be built."""
-        return bool(self.indexes) and all(i["valid"] for i in self.indexes) and not self.saved_indexes
+        """Whether the column has a vector index, all of its vector indexes are valid, and none is still to be built.
+
+        What REINDEX CONCURRENTLY left behind does not count.
+        """
+        wanted = [i for i in self.indexes if not i["left_over"]]
+        return bool(wanted) and all(i["valid"] for i in wanted) and not self.saved_indexes
 
     @property
     def invalid_indexes(self) -> list[str]:
-        return [i["name"] for i in self.indexes if not i["valid"]]
+        return [i["name"] for i in self.indexes if not i["valid"] and not i["left_over"]]
 
 
 def _schema_named(name: str) -> str:

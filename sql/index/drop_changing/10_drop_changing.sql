@@ -1,7 +1,7 @@
 -- Drop each HNSW and IVFFlat index on the column whose saved definition differs from its own.
 --
 -- The two differ because the definition says the dimension. The server keeps the other indexes up itself while the vectors
--- change.
+-- change. One that REINDEX CONCURRENTLY left INVALID goes: the server would build it, and it is one too many.
 --
 -- Locks:        ACCESS EXCLUSIVE on the target, to the end of the transaction
 -- Transaction:  required
@@ -16,5 +16,5 @@ FROM vestige_sql.index_definitions(
 ) AS d
 JOIN vestige_sql.index_definitions(
     pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass, :'embedding_column', NULL
-) AS o ON o.index_name = d.index_name AND o.definition IS DISTINCT FROM d.definition
+) AS o ON o.index_name = d.index_name AND (d.definition IS NULL OR o.definition IS DISTINCT FROM d.definition)
 ORDER BY d.index_name \gexec

@@ -35,7 +35,10 @@ def _print_column(found: dict[str, Any]) -> None:
     if found["encoding"]:
         output.say(f"encoding    {told(found['encoding'])}")
     for index in found["indexes"]:
-        output.say(f"index       {index['name']} ({index['method']}, {'valid' if index['valid'] else 'INVALID'})")
+        state = "valid" if index["valid"] else "INVALID"
+        if index["left_over"]:
+            state += ", left by a REINDEX CONCURRENTLY that failed: drop it"
+        output.say(f"index       {index['name']} ({index['method']}, {state})")
     for index in found["indexes_to_build"]:
         output.say(f"index       {index['name']} is still to be built: run the re-embedding again")
     if not found["indexes"] and not found["indexes_to_build"]:
