@@ -20,6 +20,7 @@ from support import (
     Conn,
     FakeEmbedder,
     Points,
+    Said,
     catalog,
     check_search,
     check_space,
@@ -41,9 +42,12 @@ from vestige_sql import (
     ReembedPlan,
     ReembedReport,
     Target,
+    abort_reembed,
     dry_run_reembed,
     register_model,
+    rollback,
     run_reembed,
+    stage_reembed,
     steps,
 )
 from vestige_sql.errors import BadEmbedding, DimensionMismatch, IndexInvalid, ModelMismatch, TargetError, UsageError
@@ -954,3 +958,28 @@ def test_the_memory_of_an_index_build_has_a_limit(
     patch_run(monkeypatch, look)
     run_reembed(db, FakeEmbedder(NEW), ReembedPlan(index_memory_bytes=given))
     assert seen == [(expected,)]
+
+
+def test_apply_when_it_is_done_already_has_nothing_to_do(db: str, conn: Conn, vestige: Callable[..., Said]) -> None:
+    seed(conn, 4, FakeEmbedder("old", 16))
+    new = FakeEmbedder("new", 24)
+    stage_reembed(db, new)
+    at = ("--postgres-url", db, "--no-confirm")
+    assert vestige("migrate", "apply", *at).code == 0
+    before = everything(conn)
+    again = vestige("migrate", "apply", *at)
+    assert again.code == 0
+    assert (
+        f"apply: nothing to do: what was staged for public.knowledge_nodes.embedding is in place: {new.signature()}"
+        in (again.err)
+    )
+    assert vestige("migrate", "apply", "--online", "--json", *at).answer["nothing_to_do"]
+    assert everything(conn) == before
+    # What was staged and aborted, or gone back from, is not in place.
+    stage_reembed(db, FakeEmbedder("third", 12))
+    abort_reembed(db)
+    assert "nothing is staged" in vestige("migrate", "apply", *at).err
+    run_reembed(db, FakeEmbedder("third", 12), ReembedPlan(keep_old=True))
+    assert vestige("migrate", "apply", *at).code == 0
+    rollback(db)
+    assert "nothing is staged" in vestige("migrate", "apply", *at).err

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psycopg
@@ -15,7 +16,7 @@ import pytest
 from demo.minilm import build_tiny
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
-from support import FakeEmbedder, catalog, check_search, check_space, registered, rows, seed, vectors
+from support import FakeEmbedder, catalog, check_search, check_space, everything, registered, rows, seed, vectors
 
 from vestige_sql import ReembedPlan, Target, abort_reembed, apply_staged, finalize, rollback, run_reembed, stage_reembed
 from vestige_sql.encode.onnx import load_embedder
@@ -168,11 +169,45 @@ def test_the_printed_script_does_what_the_runner_does(
     plan = ReembedPlan(apply=way, concurrent_index=concurrent, keep_old=concurrent)
     script = tmp_path / "reembed.sql"
     script.write_text(script_staged(staged, plan))
-    by_script = copy_of(staged)
-    apply_staged(staged, plan)
-    run_psql(psql, by_script, "-f", str(script))
-    assert state(by_script) == state(staged)
-    assert audit(by_script) == audit(staged)
+    by_runner = copy_of(staged)
+    apply_staged(by_runner, plan)
+    run_psql(psql, staged, "-f", str(script))
+    assert state(by_runner) == state(staged)
+    assert audit(by_runner) == audit(staged)
+
+
+def test_the_script_runs_in_the_database_that_it_was_printed_for_alone(
+    staged: str, copy_of: CopyOf, psql: Path, tmp_path: Path, databases: Any
+) -> None:
+    script = tmp_path / "reembed.sql"
+    script.write_text(script_staged(staged))
+    name = psycopg.conninfo.conninfo_to_dict(staged)["dbname"]
+    # A copy has the same run and the same staged vectors; another database has the package alone.
+    with databases() as another:
+        for other in (copy_of(staged), another):
+            with psycopg.connect(other, autocommit=True) as conn:
+                before = everything(conn)
+                said = run_psql(psql, other, "-f", str(script), ok=False)
+                assert f"printed for the database {name}, and this is " in said
+                assert everything(conn) == before
+    text = script.read_text()
+    assert "of another server" in text
+    with psycopg.connect(staged) as conn:
+        row = conn.execute("SELECT system_identifier::text FROM pg_control_system()").fetchone()
+    assert row is not None
+    elsewhere = tmp_path / "elsewhere.sql"
+    elsewhere.write_text(text.replace(f"'{row[0]}'", "'1234567890'"))
+    assert f"printed for the database {name} of another server" in run_psql(
+        psql, staged, "-f", str(elsewhere), ok=False
+    )
+    # The run has ended, and another is open, which the script knows nothing of.
+    abort_reembed(staged)
+    stage_reembed(staged, NEW)
+    said = run_psql(psql, staged, "-f", str(script), ok=False)
+    assert "the run that this script was printed for is not open any more" in said
+    script.write_text(script_staged(staged))
+    run_psql(psql, staged, "-f", str(script))
+    assert "not open any more" in run_psql(psql, staged, "-f", str(script), ok=False)
 
 
 def test_printing_the_script_changes_nothing(staged: str) -> None:

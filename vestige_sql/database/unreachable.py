@@ -58,7 +58,8 @@ _HINTS = (
     ("could not translate host name", "the host's name is unknown: check it in the connection string, and the network"),
     (
         "connection refused|no such file or directory|no route to host",
-        "no server listens there: check host and port in the connection string, and that the server is running",
+        "no server listens there: check host and port in --postgres-url or DATABASE_URL, and that the server is "
+        "running",
     ),
     ("timeout|timed out", "no server answered in time: check host and port, and whether a firewall is in between"),
 )

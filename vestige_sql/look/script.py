@@ -113,9 +113,11 @@ def _lines(run: Run, facts: list[tuple[str, str]], plain: bool) -> Iterator[str]
     yield ""
     yield "BEGIN;"
     yield ""
+    here = values | steps.query(conn, "probe/database.sql", values)[0]
+    check = steps.load("session/check_database.sql")
     # What these set, and the claim, end with the transaction.
-    for step in [*inside.steps("settings"), steps.load("transaction/20_claim_run.sql")]:
-        yield from _step(conn, step, values)
+    for step in [*inside.steps("settings"), check, steps.load("transaction/20_claim_run.sql")]:
+        yield from _step(conn, step, here)
         yield ""
     yield from _transaction(conn, folders, values, way, recorder, known, _step)
     yield "COMMIT;"

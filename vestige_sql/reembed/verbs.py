@@ -22,9 +22,11 @@ from vestige_sql.reembed.clock import Clock
 from vestige_sql.reembed.decide import (
     check_dimension,
     check_embedder,
+    check_not_renamed,
     difference,
     find_staged,
     find_work,
+    in_space_of,
     notes,
     plan_for,
     renamed_run,
@@ -160,9 +162,15 @@ def apply_staged(
     progress: Progress | None = None,
     before_write: Notice | None = None,
 ) -> ReembedReport:
-    """Put the staged vectors in place, without a model. Rows that changed since they were staged are an error."""
+    """Put the staged vectors in place, without a model. Rows that changed since they were staged are an error.
+
+    If the last run has put them in place already, there is nothing to do.
+    """
     clock = Clock()
     with claimed_session(conninfo, target, verb_of(plan)) as (conn, probed):
+        if _is_done(conn, probed):
+            log.info("apply: nothing to do: what was staged for %s is in place: %s", probed.column, probed.model)
+            return nothing_to_do(Run(conn, probed, probed.model, plan, clock=clock))
         signature, work = find_staged(conn, probed, plan)
         run = Run(conn, probed, signature, plan_for(work, plan), work, conninfo, progress or Progress(), clock)
         run.encoding = recorded_encoding(conn, run.values, signature)
@@ -170,6 +178,16 @@ def apply_staged(
         _warn(run, before_write)
         with auditing(run):
             return Job(run).carry_out()
+
+
+def _is_done(conn: psycopg.Connection[Any], probed: Probed) -> bool:
+    """Whether nothing is staged because the last run has put it in place, to the model that is registered."""
+    check_not_renamed(conn, probed)
+    last = steps.query_one(conn, "probe/last_run.sql", probed.values)
+    if probed.open_run is not None or probed.model is None or last is None:
+        return False
+    to = ModelSignature(last["name"], last["dimension"], last["hash"])
+    return last["state"] == "done" and last["scope"] in ("all", "missing") and in_space_of(probed, to)
 
 
 def _warn(run: Run, before_write: Notice | None, embedder: Embedder | None = None) -> None:
