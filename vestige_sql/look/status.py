@@ -21,7 +21,7 @@ def status(conninfo: str, *, target: Target = VESTIGE, last_runs: int = 5) -> di
         if open_run and open_run["staging_exists"]:
             open_run["rows_staged"] = steps.query(conn, "probe/staged.sql", probed.values)[0]["rows_staged"]
             open_run["share_done"] = min(1.0, open_run["rows_staged"] / max(1, open_run["rows_total"] or 1))
-        if open_run and open_run["state"] == "filling":
+        if open_run and open_run["state"] == "filling" and not open_run["gone"]:
             open_run["changes_noted"] = steps.query(conn, "probe/changed.sql", probed.values)[0]["changes"]
             of_new = probed.values | {"embedding_column": probed.values["new_column"]}
             open_run["new_indexes"] = steps.query(conn, "probe/indexes.sql", of_new)
@@ -55,7 +55,12 @@ def _phase(probed: Probed, run: dict[str, Any] | None) -> tuple[str, list[str], 
     def command(verb: str, *more: str) -> str:
         return " ".join(filter(None, ("vestige-sql migrate", verb, target, *more)))
 
+    if run is not None and run["gone"]:
+        return "filling", [f"begin again: {run['gone']} was dropped by hand"], [command("abort")]
     if run is None:
+        if probed.kept is not None and not probed.kept.is_there:
+            gone = f"the former vectors are gone: the {probed.kept.place} that kept them was dropped by hand"
+            return "kept", [f"{gone}; clear away the rest"], [command("finalize")]
         if probed.kept is not None:
             return (
                 "kept",

@@ -74,7 +74,9 @@ def finalize(
         if probed.kept is None:
             return None
         in_column = probed.kept.in_column
-        size = steps.query(conn, f"probe/kept_{probed.kept.place}_size.sql", probed.values)[0]
+        size = {"vectors": 0, "vector_bytes": 0, "index_bytes": 0}
+        if probed.kept.is_there:
+            size = steps.query(conn, f"probe/kept_{probed.kept.place}_size.sql", probed.values)[0]
         model = kept_model(probed)
         if before_write is not None:
             before_write(
@@ -119,6 +121,13 @@ def _check_kept(conn: psycopg.Connection[Any], probed: Probed) -> ModelSignature
             f"no former vectors of {probed.column} are kept",
             "nothing was written; only an online run and a run with --keep-old keep them; to go back, re-embed with "
             "the former model",
+        )
+    if not probed.kept.is_there:
+        raise CheckFailed(
+            f"the former vectors of {probed.column} are gone: the {probed.kept.place} that kept them was dropped by "
+            "hand",
+            "nothing was written; vestige-sql migrate finalize clears away what is left; to go back, re-embed with the "
+            "former model",
         )
     model = kept_model(probed)
     if model is None:

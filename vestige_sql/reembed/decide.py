@@ -250,6 +250,7 @@ def check_goes_on(conn: psycopg.Connection[Any], probed: Probed, plan: ReembedPl
     if run is None or not run.under_way:
         return
     state = "the column is in the space of the registered model, and the staged vectors stay"
+    run.check_nothing_gone(probed.column)
     for option, column, begun_with in (
         ("--id-column", probed.target.id_column, run.id_column),
         ("--content-column", probed.target.content_column, run.content_column),

@@ -11,6 +11,7 @@ import psycopg
 
 from vestige_sql import steps
 from vestige_sql.encode.embedder import ModelSignature
+from vestige_sql.errors import CheckFailed
 from vestige_sql.steps.files import Value
 
 
@@ -21,6 +22,8 @@ class OpenRun:
     ``state`` is "staging" (nothing live was touched), "filling" (a second column is filled) or "applied" (vectors and
     registry are in place, and something is left to build or to drop). ``scope`` is "all", "missing", "index" or
     "back". ``id_column`` and ``content_column`` are None if a plain script began the run.
+
+    ``gone`` names what an online run has made and somebody dropped by hand, or is empty.
     """
 
     id: int
@@ -44,6 +47,16 @@ class OpenRun:
     id_column: str | None
     content_column: str | None
     staging_exists: bool
+    gone: str
+
+    def check_nothing_gone(self, column: str) -> None:
+        """Raise :class:`CheckFailed` if something that this run on ``column`` has made was dropped by hand."""
+        if self.gone:
+            raise CheckFailed(
+                f"what run {self.id} made on {column} was dropped by hand: {self.gone}",
+                "the column is in the space of the registered model; run vestige-sql migrate abort, which clears away "
+                "the rest, and begin again",
+            )
 
     @property
     def model(self) -> ModelSignature:
@@ -94,6 +107,7 @@ class Kept:
     hash: str | None
     run_id: int
     kept_at: datetime
+    is_there: bool
 
     @property
     def in_column(self) -> bool:

@@ -13,6 +13,9 @@ SELECT
         'CREATE OR REPLACE FUNCTION vestige_sql.%I() RETURNS trigger LANGUAGE plpgsql'
         ' SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS %L',
         :'track_function'::text,
-        pg_catalog.format('BEGIN INSERT INTO vestige_sql.%I (id) VALUES (NEW.%I); RETURN NULL; END',
+        -- Whoever drops the notes by hand stops the run, and not the application's writes.
+        pg_catalog.format(
+            'BEGIN IF to_regclass(''vestige_sql.%1$I'') IS NOT NULL THEN INSERT INTO vestige_sql.%1$I (id) VALUES (NEW.%2$I); END IF; '
+            'RETURN NULL; END',
             :'changed_table'::text, :'id_column'::text)),
     pg_catalog.format('REVOKE ALL ON FUNCTION vestige_sql.%I() FROM PUBLIC', :'track_function'::text) \gexec

@@ -2,7 +2,7 @@
 --
 -- Locks:        none on the target
 -- Transaction:  required
--- Run again:    safe, what is remembered stays
+-- Run again:    safe, it remembers the same
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    schema, table, embedding_column
 
@@ -23,4 +23,12 @@ SELECT
 FROM vestige_sql.run r
 WHERE r.table_schema = :'schema' AND r.table_name = :'table' AND r.column_name = :'embedding_column'
   AND r.state = 'filling'
-ON CONFLICT (table_schema, table_name, column_name) DO NOTHING;
+-- A row may be left of vectors that somebody dropped by hand.
+ON CONFLICT (table_schema, table_name, column_name) DO UPDATE
+SET place = excluded.place,
+    model_name = excluded.model_name,
+    dimension = excluded.dimension,
+    model_hash = excluded.model_hash,
+    index_names = excluded.index_names,
+    run_id = excluded.run_id,
+    kept_at = CASE kept.run_id WHEN excluded.run_id THEN kept.kept_at ELSE excluded.kept_at END;

@@ -11,5 +11,9 @@ SELECT
         'CREATE OR REPLACE FUNCTION vestige_sql.%I() RETURNS trigger LANGUAGE plpgsql'
         ' SET search_path = pg_catalog, pg_temp AS %L',
         :'keep_function'::text,
-        pg_catalog.format('BEGIN NEW.%I := NULL; RETURN NEW; END', :'kept_column'::text)),
+        -- Whoever drops the kept column by hand gives up the way back, and not the application's writes.
+        pg_catalog.format(
+            'BEGIN IF EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = TG_RELID AND a.attname = %1$L AND NOT a.attisdropped) '
+            'THEN NEW.%1$I := NULL; END IF; RETURN NEW; END',
+            :'kept_column'::text)),
     pg_catalog.format('REVOKE ALL ON FUNCTION vestige_sql.%I() FROM PUBLIC', :'keep_function'::text) \gexec

@@ -32,7 +32,7 @@ SELECT r.* FROM refusals r CROSS JOIN remembered ORDER BY r.place$ask$,
         format('the former vectors of %%s are still kept: they are of %%s', %1$L,
             CASE WHEN k.model_hash IS NULL THEN 'no registered model'
                 ELSE format('%%s (%%s dimensions, hash %%s)', k.model_name, k.dimension, left(k.model_hash, 12)) END),
-        'vestige-sql migrate finalize drops them; vestige-sql migrate rollback goes back to them; nothing was written',
+        'vestige-sql migrate finalize drops them, or clears up where they were dropped by hand; vestige-sql migrate rollback goes back to them; nothing was written',
         '{}', '{}', '{rewrite,widen,swap,online}'
     FROM vestige_sql.kept k
     WHERE k.table_schema = %2$L AND k.table_name = %3$L AND k.column_name = %4$L$kept$,
