@@ -243,8 +243,7 @@ def check_staged_for(probed: Probed, signature: ModelSignature) -> None:
 def check_goes_on(conn: psycopg.Connection[Any], probed: Probed, plan: ReembedPlan) -> None:
     """Check that this command may continue the open run.
 
-    Raises :class:`StagedForAnother` if that run has other columns, or is online and this one is not, and
-    :class:`FilesChanged` if other step files brought it this far.
+    Raises :class:`StagedForAnother` for other columns or another mode, :class:`FilesChanged` for other step files.
     """
     run = probed.open_run
     if run is None or not run.under_way:
