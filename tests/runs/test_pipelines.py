@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 
 import psycopg
 import pytest
+from demo.minilm import build_tiny
 from pglast.parser import split
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
@@ -625,6 +626,11 @@ def test_django_finds_nothing_to_migrate_afterwards(db: str) -> None:
 
 
 LOCK = PIPELINES / "yoyo" / "migrations" / "0002_reembed_documents.lock"
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_tiny(tmp_path_factory.mktemp("models") / "tiny")
 
 
 def run_vestige(conninfo: str, *argv: str | Path) -> subprocess.CompletedProcess[str]:
