@@ -847,7 +847,7 @@ NOT_A_TARGET: dict[str, tuple[str, str]] = {
     ),
     "unique later": (
         "CREATE TABLE documents (id bigint NOT NULL UNIQUE DEFERRABLE, body text, embedding vector(8))",
-        "is no key",
+        "is a DEFERRABLE key",
     ),
     "unique in lower case": (
         "CREATE TABLE documents (id text NOT NULL, body text, embedding vector(8));"
@@ -1087,7 +1087,9 @@ def role(db: str, conn: Conn) -> Iterator[Role]:
     run_sql(conn, f"DROP OWNED BY {made} CASCADE", f"DROP ROLE {made}")
 
 
-GRANTS = tuple(granted("rollback, finalize, abort", "{role}", only="vestige_sql"))
+GRANTS = tuple(
+    grant for verb in ("apply", "rollback, finalize, abort") for grant in granted(verb, "{role}", only="vestige_sql")
+)
 """What a role needs in the package's own schema, once a database, as the manual has it."""
 
 

@@ -454,7 +454,7 @@ NAMES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "a quote that opens": (("--table", '"knowledge_nodes'), ('"knowledge_nodes',)),
     "empty quotes": (("--table", '""'), ('""',)),
     "blank": (("--table", " "), ("no table",)),
-    "a line break": (("--table", "knowledge\nnodes"), ("no table", "knowledge\nnodes")),
+    "a line break": (("--table", "knowledge\nnodes"), ("no table", "knowledge\n  nodes")),
     "a variable of psql's": (("--table", ':"schema".:"table"'), (':"schema"',)),
     "a placeholder": (("--table", "%s"), ("%s",)),
     "a placeholder with a name": (("--table", "%(table)s"), ("%(table)s",)),

@@ -177,7 +177,7 @@ def scenarios() -> list[Scenario]:
         Scenario(
             "search",
             "registered",
-            _files("search"),
+            _files("search", "client"),
             (("dimension", OLD.dimension), ("model_name", OLD.model_name), ("model_hash", OLD.signature().hash)),
         ),
         Scenario(
