@@ -162,7 +162,7 @@ def _every_verb(at: Stage, psql: str) -> list[VestigeError]:
 
 _ROW = "'docs', 'documents', 'embedding'"
 _RUN = "(table_schema, table_name, column_name, scope, to_name, to_dimension, to_hash, package_version, variables)"
-_RUN_VALUES = f"VALUES ({_ROW}, 'all', 'x', 12, 'x', '0'"
+_RUN_VALUES = f"VALUES ({_ROW}, 'all', 'x', 12, repeat('0', 64), '0'"
 
 
 def test_a_role_writes_only_about_tables_of_its_own(stage: Stage, psql: str) -> None:
