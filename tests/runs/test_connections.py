@@ -6,11 +6,12 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 from support import Conn, FakeEmbedder, Said, check_space, granted, seed
 
-from vestige_sql import run_reembed, stage_reembed
+from vestige_sql import Target, run_reembed, stage_reembed
 from vestige_sql.database.connection import connect
 from vestige_sql.database.migrations import migrate_up
 from vestige_sql.database.unreachable import what_to_do
@@ -118,3 +119,44 @@ def test_a_superuser_is_held_up_by_no_limit_but_the_servers(db: str, conn: Conn)
     conn.execute(f"ALTER DATABASE {conn.info.dbname} CONNECTION LIMIT 1")  # type: ignore[call-overload]
     run_reembed(db, NEW)
     check_space(conn, NEW)
+
+
+@pytest.mark.parametrize("path", ["app", "app, public", '"$user", app'])
+def test_a_schema_that_an_administrator_made_is_enough(empty_db: str, path: str) -> None:
+    """As on managed servers: no CREATE on the database nor on public, and pgvector in a schema of its own."""
+    name = f"vestige_managed_{os.getpid()}"
+    with psycopg.connect(empty_db, autocommit=True) as admin:
+        database = admin.info.dbname
+        for statement in (
+            f"CREATE ROLE {name} LOGIN PASSWORD 'secret'",
+            'CREATE SCHEMA "Ext Tensions"',
+            'CREATE EXTENSION vector SCHEMA "Ext Tensions"',
+            f'GRANT USAGE ON SCHEMA "Ext Tensions" TO {name}',
+            f"CREATE SCHEMA app AUTHORIZATION {name}",
+            "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
+            f"ALTER ROLE {name} IN DATABASE {database} SET search_path = ''",
+        ):
+            admin.execute(statement)  # type: ignore[call-overload]
+        mine = make_conninfo(empty_db, user=name, password="secret")
+        try:
+            with pytest.raises(ServerError, match="no schema has been selected") as caught:
+                migrate_up(mine, vestige=False)
+            assert "SET search_path = .." in caught.value.hint
+            admin.execute(f"ALTER ROLE {name} IN DATABASE {database} SET search_path = {path}")  # type: ignore[call-overload]
+            with pytest.raises(ServerError, match="permission denied for database") as caught:
+                migrate_up(mine, vestige=False)
+            assert "CREATE SCHEMA vestige_sql AUTHORIZATION" in caught.value.hint
+            admin.execute(f"CREATE SCHEMA vestige_sql AUTHORIZATION {name}")  # type: ignore[call-overload]
+            assert "reembed_0001_schema" in migrate_up(mine, vestige=False).applied
+            assert migrate_up(mine, vestige=False).applied == []
+            with psycopg.connect(mine, autocommit=True) as own:
+                own.execute(
+                    'CREATE TABLE app.notes (id int PRIMARY KEY, content text, embedding "Ext Tensions".vector(4))'
+                )
+                own.execute("INSERT INTO app.notes VALUES (1, 'one'), (2, 'two')")
+                notes = Target("app.notes")
+                run_reembed(mine, NEW, target=notes)
+                assert status(mine, target=notes)["model"] == NEW.signature()
+        finally:
+            for statement in (f"DROP OWNED BY {name} CASCADE", f"DROP ROLE {name}"):
+                admin.execute(statement)  # type: ignore[call-overload]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,10 @@ BEFORE_VERSIONS = "0.1.0"
 """The one release whose databases do not remember their version."""
 
 _NOTHING = "nothing was written"
+
+
+MAKES_THE_SCHEMA = re.compile(r"^CREATE SCHEMA IF NOT EXISTS vestige_sql;?[ \n]*$", re.MULTILINE)
+"""The statement that makes the package's schema. It takes rights on the database even if the schema is there."""
 
 
 def functions() -> list[Step]:

@@ -24,7 +24,7 @@ from yoyo.exceptions import BadMigration, MigrationConflict
 
 from vestige_sql import steps
 from vestige_sql.database.connection import check_encoding, connect
-from vestige_sql.database.installed import bring_up, check_version
+from vestige_sql.database.installed import MAKES_THE_SCHEMA, bring_up, check_version
 from vestige_sql.database.settings import checked_conninfo
 from vestige_sql.database.unreachable import what_to_do
 from vestige_sql.errors import ServerError, TargetError, UsageError, VestigeError
@@ -117,6 +117,21 @@ def _bring_up(conninfo: str) -> list[str]:
             ) from error
 
 
+class _Cursor(psycopg.Cursor[Any]):
+    """A cursor that leaves a schema alone that is there.
+
+    PostgreSQL asks for CREATE on the database even then, which managed servers and careful administrators do not give:
+    they make the schema, and have the role own it.
+    """
+
+    def execute(self, query: Any, *args: Any, **options: Any) -> _Cursor:
+        if isinstance(query, str) and MAKES_THE_SCHEMA.search(query):
+            server = steps.query(self.connection, "probe/server.sql", {})[0]
+            if server["package_schema_exists"]:
+                return self
+        return super().execute(query, *args, **options)
+
+
 class _Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
     """yoyo's backend, but its lock ends with its connection, and it takes every conninfo that libpq takes."""
 
@@ -127,6 +142,7 @@ class _Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
         uri = DatabaseURI("postgresql+psycopg", *[None] * 5, args=conninfo_to_dict(conninfo))
         self._conninfo = conninfo
         super().__init__(uri, default_migration_table)
+        self.connection.cursor_factory = _Cursor
 
     def copy(self) -> _Backend:
         """Return the backend that applies one migration. A migration may build an index."""
@@ -250,9 +266,16 @@ def _failed(what: str, error: psycopg.Error) -> ServerError:
     message, *hint = _lines(error)
     if isinstance(error, errors.InsufficientPrivilege):
         hint = [
-            "run vestige-sql migrate up as the owner of the database, or GRANT CREATE ON DATABASE and GRANT CREATE ON "
-            "SCHEMA public (or the role's own schema) TO this role; only a superuser may create the extension vector, "
-            "once in this database: CREATE EXTENSION vector; the migrations applied before stay"
+            "run vestige-sql migrate up as the owner of the database; or have a superuser run: CREATE EXTENSION "
+            "vector; CREATE SCHEMA vestige_sql AUTHORIZATION this role; and for yoyo's own tables GRANT CREATE ON "
+            "SCHEMA public TO this role (or give it a schema of its own and a search_path to it); the migrations "
+            "applied before stay"
+        ]
+    elif isinstance(error, errors.InvalidSchemaName):
+        hint = [
+            "yoyo keeps its own tables in the first schema of the role's search_path, and there is none: ALTER ROLE .. "
+            "IN DATABASE .. SET search_path = .., to a schema in which the role may create; the migrations applied "
+            "before stay"
         ]
     elif isinstance(error, errors.FeatureNotSupported | errors.UndefinedFile) and "extension" in message:
         hint = [

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 
 from vestige_sql import steps
-from vestige_sql.database.installed import bring_up, migrations
+from vestige_sql.database.installed import MAKES_THE_SCHEMA, bring_up, migrations
 from vestige_sql.encode.embedder import ModelSignature
 from vestige_sql.errors import UsageError
 from vestige_sql.plan import VESTIGE, ReembedPlan, Target
@@ -116,7 +116,7 @@ def _install_if_empty(conn: psycopg.Connection[Any], target: Target) -> None:
         return
     # These migrations create what is missing, so that vestige-sql migrate up can run over them later.
     for text in migrations():
-        steps.execute(conn, text)
+        steps.execute(conn, MAKES_THE_SCHEMA.sub("", text) if server["package_schema_exists"] else text)
     bring_up(conn)
 
 
