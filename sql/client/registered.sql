@@ -2,7 +2,7 @@
 --
 -- The table is named as SQL reads a qualified name, along the search_path of the session.
 --
--- Locks:        none on the target
+-- Locks:        none on the target, ACCESS SHARE on embedding_model
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo

@@ -2,7 +2,7 @@
 --
 -- place is staged or online. questions is given, derived or paired. asked_by is model, or row where rows stand in.
 --
--- Locks:        none on the target, ACCESS SHARE on the staging table
+-- Locks:        ACCESS SHARE on the target, ACCESS SHARE on the staging table
 -- Transaction:  either
 -- Run again:    safe, it goes on with a judging of its own
 -- Undo:         DELETE the row from vestige_sql.judging

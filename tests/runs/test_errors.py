@@ -210,7 +210,7 @@ def test_as_a_process(db: str, conn: Conn, tiny: str) -> None:
     done = run("reembed", "--model", tiny, "--dimension", str(DIMENSION), "--no-confirm", "--json")
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["rows_updated"] == 3
-    assert run("reembed", "--model", tiny, "--dimension", "7").returncode == 1
+    assert run("reembed", "--model", tiny, "--dimension", "700").returncode == 1
     assert run("reembed", "--model", tiny).returncode == 2
 
 

@@ -148,6 +148,9 @@ IF NOT EXISTS (SELECT FROM pg_proc WHERE proname = 'subvector') THEN
 END IF; END $do$"""
 """What stage/shorten.sql calls, on a server whose pgvector lacks it: the runner does not run the step there."""
 
+_PRINTED = "session/check_database.sql"
+"""What only a printed script does, while the run that it is for is open."""
+
 _AT_THE_END = ("session/release_claims.sql", "session/reset_settings.sql")
 """What a session does last."""
 
@@ -161,7 +164,7 @@ def scenarios() -> list[Scenario]:
             "stage",
             "registered",
             (
-                *(name for name in _files("session") if name not in _AT_THE_END),
+                *(name for name in _files("session") if name not in (*_AT_THE_END, _PRINTED)),
                 *_files("run/open.sql"),
                 *_part("stage"),
                 *_files(
@@ -177,7 +180,7 @@ def scenarios() -> list[Scenario]:
         Scenario(
             "search",
             "registered",
-            _files("search", "client"),
+            _files("search"),
             (("dimension", OLD.dimension), ("model_name", OLD.model_name), ("model_hash", OLD.signature().hash)),
         ),
         Scenario(
@@ -187,7 +190,8 @@ def scenarios() -> list[Scenario]:
             (("dimension", 4),),
             (("stage/shorten.sql", _AS_PGVECTOR_0_7),),
         ),
-        Scenario("preview", "staged", _files("preview")),
+        Scenario("client", "registered", _files("client"), (("target", "public.knowledge_nodes"),)),
+        Scenario("preview", "staged", (_PRINTED, *_files("preview"))),
         Scenario(
             "judge",
             "staged",
@@ -403,6 +407,22 @@ def prepare(conn: Conn, conninfo: str, state: str) -> None:
         )
 
 
+def _a_key(conn: Conn) -> str:
+    """A row with a vector, which answers a question."""
+    row = conn.execute("SELECT id::text FROM public.knowledge_nodes WHERE embedding IS NOT NULL LIMIT 1").fetchone()
+    return row[0] if row else "00000000-0000-4000-8000-000000000000"
+
+
+def _printed(conn: Conn) -> dict[str, str]:
+    """What a printed script says of the server, and of the run that is open."""
+    row = conn.execute(
+        "SELECT (SELECT system_identifier FROM pg_control_system())::text, (SELECT format('%s of %s', id,"
+        " extract(epoch FROM started_at)) FROM vestige_sql.run WHERE state IN ('staging', 'filling', 'applied'))"
+    ).fetchone()
+    assert row is not None
+    return {"system_identifier": row[0], "run_begun": row[1] or ""}
+
+
 def step_values(conn: Conn) -> dict[str, Value]:
     """A value for every variable that a step takes."""
     probed = probe(conn, VESTIGE)
@@ -438,6 +458,8 @@ def step_values(conn: Conn) -> dict[str, Value]:
         "probe_text": "a text",
         "probe_vector": "{1,0.5}",
         "run_id": probed.open_run.id if probed.open_run else 0,
+        "database_name": conn.info.dbname,
+        **_printed(conn),
         "file": "a/10_step.sql",
         "sha256": "0" * 64,
         "rows_affected": 1,
@@ -494,13 +516,13 @@ def step_values(conn: Conn) -> dict[str, Value]:
         "settings": "{}",
         "judging": 0,
         "keep_judging": 0,
-        "question_list": json.dumps([{"question": "which", "relevant": {"00000000-0000-4000-8000-000000000000": 1}}]),
+        "question_list": json.dumps([{"question": "which", "relevant": {_a_key(conn): 1}}]),
         "questions_table": "(SELECT 'which' AS question) ",
         "derive": 10,
         "seed": 1,
         "slice": "node_type",
-        "space": "new",
-        "vectors": json.dumps({"1": [1.0] * NEW.dimension}),
+        "space": "old",
+        "vectors": json.dumps({"1": [1.0] * OLD.dimension}),
         "depth": 10,
         "new_index": "(SELECT pg_catalog.format('public.%I', s.built_as)::regclass FROM vestige_sql.saved_index s"
         f" WHERE s.index_name = '{HNSW}')",
@@ -780,6 +802,12 @@ class _Walker:
             self.values["run_id"] = done.result[0]["id"]
         if step.name == "judge/10_open.sql":
             self.values["judging"] = done.result[0]["id"]
+            # A question that a row answers, or there is none to ask.
+            row = self.conn.execute(
+                "SELECT id::text FROM public.knowledge_nodes WHERE embedding IS NOT NULL"
+            ).fetchone()
+            assert row is not None
+            self.values["question_list"] = json.dumps([{"question": "which", "relevant": {row[0]: 1}}])
 
     def _run_again(self, seen: Seen, first: dict[str, Any]) -> None:
         """Run it a second time, with its first time still uncommitted."""

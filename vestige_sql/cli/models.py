@@ -100,8 +100,8 @@ def source(args: argparse.Namespace, of: str = "", wanted: ModelSignature | None
             "give --model NAME_OR_DIR, --endpoint URL --model NAME, or --embedder package.module:factory; "
             f"{_UNTOUCHED}",
         )
-    if embedder is None:
-        model = model or (wanted.name if wanted else None)
+    if embedder is None and model is None and wanted is not None:
+        model = wanted.name
     return Source(model, embedder, None, args.device, str(Path.cwd()), asked)
 
 
