@@ -154,7 +154,8 @@ def test_what_stage_says_begins_with_its_name(db: str, conn: Conn, tiny: str, ve
     lines = said.err.splitlines()
     # The line of a chunk is the same for every verb.
     lines.remove("reembed: wrote batch 1 (6 rows)")
-    assert [line for line in lines if "encoded in" in line or "s in all" in line] == lines[:2]
+    assert [line for line in lines if "encoded in" in line or "s in all" in line] == lines[1:3]
+    assert lines[0].startswith("stage: tiny: no prompt")
     assert all(line.startswith("stage: ") for line in lines), said.err
 
 
@@ -168,7 +169,9 @@ def test_every_verb_in_json(empty_db: str, tiny: str, vestige: Any, signature: M
     up = ask("up")
     assert up["applied"][0] == "0001_init"
     assert list(up["waiting"]) == ["0002_hnsw"]
-    assert ask("register", *model) == {"registered": True, "model": vars(signature)}
+    registered = ask("register", *model)
+    assert registered.pop("encoding")["file"] == "onnx/model.onnx"
+    assert registered == {"registered": True, "model": vars(signature)}
     assert ask("register", *model)["registered"] is False
     assert ask("up")["applied"] == ["0002_hnsw"]
     with psycopg.connect(empty_db, autocommit=True) as conn:

@@ -359,8 +359,9 @@ def owner(db: str, conn: Conn, wanted: bool) -> Iterator[tuple[str, str]]:
     role = f"vestige_owner_{os.getpid()}_{next(_numbers)}"
     conn.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'secret'")  # type: ignore[call-overload]
     try:
-        for grant in granted("rollback, finalize, abort", role, only="vestige_sql"):
-            conn.execute(grant)  # type: ignore[call-overload]
+        for heading in ("apply", "rollback, finalize, abort"):
+            for grant in granted(heading, role, only="vestige_sql"):
+                conn.execute(grant)  # type: ignore[call-overload]
         conn.execute(f"GRANT CREATE ON SCHEMA public TO {role}")  # type: ignore[call-overload]
         conn.execute(f"ALTER TABLE documents OWNER TO {role}")  # type: ignore[call-overload]
         yield make_conninfo(db, user=role, password="secret"), role

@@ -266,9 +266,10 @@ def _failed(what: str, error: psycopg.Error) -> ServerError:
     message, *hint = _lines(error)
     if isinstance(error, errors.InsufficientPrivilege):
         hint = [
-            "run vestige-sql migrate up as the owner of the database; or have a superuser run: CREATE EXTENSION "
-            "vector; CREATE SCHEMA vestige_sql AUTHORIZATION this role; and for yoyo's own tables GRANT CREATE ON "
-            "SCHEMA public TO this role (or give it a schema of its own and a search_path to it); the migrations "
+            "run vestige-sql migrate up as the owner of the database, or GRANT CREATE ON DATABASE and GRANT CREATE ON "
+            "SCHEMA public (or the role's own schema, with a search_path to it) TO this role; only a superuser may "
+            "create the extension vector, once in this database: CREATE EXTENSION vector; in place of the right on the "
+            "database it may also make the schema: CREATE SCHEMA vestige_sql AUTHORIZATION this role; the migrations "
             "applied before stay"
         ]
     elif isinstance(error, errors.InvalidSchemaName):

@@ -14,12 +14,15 @@ SELECT pg_catalog.format(
     'CREATE OR REPLACE TRIGGER %I BEFORE UPDATE ON %I.%I FOR EACH ROW WHEN (%s) EXECUTE FUNCTION vestige_sql.%I()',
     :'keep_trigger'::text, :'schema'::text, :'table'::text,
     CASE
-        WHEN a.attgenerated = '' THEN pg_catalog.format(
-            'OLD.%1$I::text COLLATE pg_catalog."C" IS DISTINCT FROM NEW.%1$I::text COLLATE pg_catalog."C"', a.attname)
+        -- Where the column is gone, the server says so.
+        WHEN a.attgenerated = '' OR a.attname IS NULL THEN pg_catalog.format(
+            'OLD.%1$I::text COLLATE pg_catalog."C" IS DISTINCT FROM NEW.%1$I::text COLLATE pg_catalog."C"',
+            :'content_column'::text)
         ELSE pg_catalog.format('ROW(%s)::record OPERATOR(pg_catalog.*<>) ROW(%s)::record', made_of.old, made_of.new)
     END,
     :'keep_function'::text)
-FROM pg_catalog.pg_attribute a
+FROM (SELECT pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass AS oid) AS t
+LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attname::text = :'content_column' AND NOT a.attisdropped
 CROSS JOIN LATERAL (
     SELECT
         pg_catalog.string_agg(pg_catalog.format('OLD.%I', b.attname), ', ' ORDER BY b.attnum) AS old,
@@ -31,6 +34,4 @@ CROSS JOIN LATERAL (
         JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_attrdef'::regclass AND d.objid = e.oid
         WHERE e.adrelid = a.attrelid AND e.adnum = a.attnum
           AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = a.attrelid AND d.refobjsubid <> a.attnum)
-) AS made_of
-WHERE a.attrelid = pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass
-  AND a.attname::text = :'content_column' AND NOT a.attisdropped \gexec
+) AS made_of \gexec

@@ -39,7 +39,7 @@ WITH grants AS (
             (43, 'saved_index', 'DELETE', :'verb' IN ('apply', 'keep', 'online', 'back')),
             (50, 'kept', 'SELECT', true),
             (51, 'kept', 'INSERT', :'verb' IN ('keep', 'online', 'back')),
-            (52, 'kept', 'UPDATE', :'verb' IN ('keep', 'back')),
+            (52, 'kept', 'UPDATE', :'verb' IN ('keep', 'online', 'back')),
             (53, 'kept', 'DELETE', :'verb' = 'back'),
             (54, 'package', 'SELECT', true),
             (56, 'function_file', 'SELECT', true),
