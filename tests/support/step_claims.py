@@ -142,9 +142,9 @@ _OF_ONE_STATE = {
 _AS_PGVECTOR_0_7 = """DO $do$ BEGIN
 IF NOT EXISTS (SELECT FROM pg_proc WHERE proname = 'subvector') THEN
     CREATE FUNCTION public.subvector(v vector, f integer, n integer) RETURNS vector LANGUAGE sql
-    AS 'SELECT (v::real[])[f:f + n - 1]::vector';
+    AS 'SELECT (v::real[])[f:f + n - 1]::public.vector';
     CREATE FUNCTION public.l2_normalize(v vector) RETURNS vector LANGUAGE sql
-    AS 'SELECT array_agg((x / vector_norm(v))::real)::vector FROM unnest(v::real[]) AS x';
+    AS 'SELECT array_agg((x / public.vector_norm(v))::real)::public.vector FROM unnest(v::real[]) AS x';
 END IF; END $do$"""
 """What stage/shorten.sql calls, on a server whose pgvector lacks it: the runner does not run the step there."""
 

@@ -8,7 +8,7 @@
 -- Transaction:  required
 -- Run again:    safe, it is replaced by itself
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    keep_trigger, schema, table, keep_function, content_column
+-- Variables:    keep_trigger, schema, table, content_column, keep_function
 
 SELECT pg_catalog.format(
     'CREATE OR REPLACE TRIGGER %I BEFORE UPDATE ON %I.%I FOR EACH ROW WHEN (%s) EXECUTE FUNCTION vestige_sql.%I()',
