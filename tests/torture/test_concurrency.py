@@ -220,7 +220,8 @@ def test_a_row_filled_since_the_snapshot(db: str, conn: Conn, monkeypatch: pytes
             client.commit()
 
         points.before(FILL, before)
-        points.after(FILL, after)
+        # The next step after the batches have been committed.
+        points.before("index/save/10_save_definitions.sql", after)
         run_reembed(db, NEW, ONLINE, target=DOCUMENTS)
     check_space(conn, NEW, DOCUMENTS)
     assert {text for text, _ in vectors(conn, DOCUMENTS).values()} >= {"late"}

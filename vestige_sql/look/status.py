@@ -28,7 +28,7 @@ def status(conninfo: str, *, target: Target = VESTIGE, last_runs: int = 5) -> di
         installed = probed.server["package_functions_exist"]
         if open_run and probed.open_run:
             open_run["encoding"] = recorded_encoding(conn, probed.values, probed.open_run.model)
-        phase, left, next_commands = _phase(probed, open_run)
+        phase, left, next_commands = _phase(target, probed, open_run)
         return {
             "target": probed.column,
             "model": probed.model,
@@ -48,12 +48,12 @@ def status(conninfo: str, *, target: Target = VESTIGE, last_runs: int = 5) -> di
         }
 
 
-def _phase(probed: Probed, run: dict[str, Any] | None) -> tuple[str, list[str], list[str]]:
-    """Return the target's phase, what is left to do in it, and the commands that one may type next."""
-    target = probed.target.as_options()
+def _phase(target: Target, probed: Probed, run: dict[str, Any] | None) -> tuple[str, list[str], list[str]]:
+    """Return the phase, what is left to do in it, and the commands that one may type next for ``target`` as given."""
+    named = target.as_options()
 
     def command(verb: str, *more: str) -> str:
-        return " ".join(filter(None, ("vestige-sql migrate", verb, target, *more)))
+        return " ".join(filter(None, ("vestige-sql migrate", verb, named, *more)))
 
     if run is not None and run["gone"]:
         return "filling", [f"begin again: {run['gone']} was dropped by hand"], [command("abort")]
