@@ -29,7 +29,9 @@ def role(db: str, conn: Conn) -> Iterator[str]:
     """A plain role that owns the memories and may do everything here but be a superuser."""
     name = f"vestige_limited_{os.getpid()}_{conn.info.backend_pid}"
     conn.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'secret'")  # type: ignore[call-overload]
-    for grant in granted("rollback, finalize, abort", name, only="vestige_sql"):
+    for grant in (
+        grant for verb in ("apply", "rollback, finalize, abort") for grant in granted(verb, name, only="vestige_sql")
+    ):
         conn.execute(grant)  # type: ignore[call-overload]
     conn.execute(f"GRANT CREATE ON SCHEMA public TO {name}")  # type: ignore[call-overload]
     conn.execute(f"GRANT ALL ON embedding_model TO {name}")  # type: ignore[call-overload]
