@@ -264,7 +264,7 @@ def test_stopped_after_each_step_it_goes_on(
     for number, boundary in enumerate(boundaries):
         model = new()
         # After its last step a run has no use for its sessions.
-        action = (lambda: terminate(conn)) if number % 3 == 2 and boundary.name != "run/close.sql" else stop
+        action = (lambda: terminate(conn)) if number % 3 == 1 and boundary.name != "run/close.sql" else stop
         stopped = run_until(db, monkeypatch, boundary.name, model, action)
         encoded += model.texts
         if not stopped:
@@ -280,7 +280,7 @@ def test_stopped_after_each_step_it_goes_on(
         assert unembedded(conn) == 0
         assert others(conn) == before, boundary
         assert index_definition(conn) == HNSW_DEFINITION
-        if boundary.name == "index/save/10_save_definitions.sql":
+        if boundary.name == "index/save/20_save_default.sql":
             change(conn)
             before = others(conn)
     run_reembed(db, new(), ONLINE)

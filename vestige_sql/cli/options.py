@@ -318,7 +318,7 @@ def conninfo_of(args: argparse.Namespace) -> str:
 
 def has_password(url: str) -> bool:
     """Whether the connection string ``url`` has a password, also where libpq would read it as something else."""
-    return bool(re.search(r"password|passfile", url, re.IGNORECASE) or re.search(r"://[^/]*:[^/]*@", url))
+    return bool(re.search(r"password|passfile", url, re.IGNORECASE) or re.search(r"://[^/]*:[^/]+@", url))
 
 
 def target_of(args: argparse.Namespace) -> Target:
