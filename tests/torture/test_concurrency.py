@@ -120,7 +120,7 @@ class Writer(threading.Thread):
         conn.execute("UPDATE documents SET body = ' ', embedding = NULL WHERE id = %s", (self._random.randrange(ROWS),))
 
     def key(self, conn: Conn) -> None:
-        low, high = self._random.randrange(ROWS), self._random.randrange(2 * ROWS, 3 * ROWS)
+        low, high = self._random.randrange(ROWS), 2 * ROWS + self._random.getrandbits(40)
         conn.execute("DELETE FROM documents WHERE id = %s", (high,))
         conn.execute("UPDATE documents SET id = %s WHERE id = %s", (high, low))
 
