@@ -39,7 +39,8 @@ BEGIN
             FROM pg_class c
             WHERE c.oid = coalesce((
                 SELECT t.oid FROM pg_class t JOIN pg_namespace n ON n.oid = t.relnamespace
-                WHERE n.nspname = v_row ->> 'table_schema' AND t.relname = v_row ->> 'table_name'), (v_row #>> '{variables,oid}')::oid);
+                WHERE n.nspname = v_row ->> 'table_schema' AND t.relname = v_row ->> 'table_name'),
+                (v_row ->> 'table_oid')::oid, (v_row #>> '{variables,oid}')::oid);
             CONTINUE WHEN FOUND AND pg_has_role(v_owner, 'USAGE');
             -- Who began a run may keep what it did and why it stopped, even where the table has another owner by now.
             IF v_row ->> 'started_by' IS DISTINCT FROM session_user OR NOT (

@@ -1,6 +1,7 @@
 -- Return which model a column's vectors are of, from the registry that set_model() writes.
 --
--- There is no row where no model is registered.
+-- There is no row where no model is registered. Nor is there one where it is not known any more whose vectors these are:
+-- registry_says() says what the registry has.
 --
 -- Locks:        none on the target
 -- Transaction:  either
@@ -14,27 +15,9 @@ LANGUAGE plpgsql
 STABLE
 SET search_path = pg_catalog, pg_temp
 AS $function$
-DECLARE
-    v_registry regclass := vestige_sql.registry_of(p_table, p_column);
-    v_row jsonb;
 BEGIN
-    IF v_registry IS NULL THEN
-        RETURN QUERY
-            SELECT m.model_name, m.dimension, m.model_hash
-            FROM vestige_sql.model m
-            JOIN pg_namespace n ON n.nspname = m.table_schema
-            JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = m.table_name
-            WHERE c.oid = p_table AND m.column_name = p_column;
-        RETURN;
-    END IF;
-
-    EXECUTE format('SELECT to_jsonb(m) FROM %s m WHERE m.id = 1', v_registry) INTO v_row;
-    model_name := coalesce(v_row ->> 'model_name', v_row ->> 'name');
-    dimension := (v_row ->> 'dimension')::integer;
-    model_hash := coalesce(v_row ->> 'model_hash', v_row ->> 'hash');
-    IF model_hash IS NOT NULL THEN
-        RETURN NEXT;
-    END IF;
+    RETURN QUERY
+        SELECT r.model_name, r.dimension, r.model_hash FROM vestige_sql.registry_says(p_table, p_column) r WHERE r.is_known;
 END
 $function$;
 

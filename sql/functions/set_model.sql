@@ -1,8 +1,9 @@
 -- Write which model a column's vectors are of.
 --
 -- For Vestige's own table, the model stands in the table embedding_model beside it. Its columns are called model_name and
--- model_hash. In databases made by Vestige itself they are called name and hash, and there is no updated_at. Any other
--- column has its row in vestige_sql.model.
+-- model_hash. In databases made by Vestige itself they are called name and hash, and there is no updated_at. Any column has its row
+-- in vestige_sql.model, which knows the table by its oid and the column by its number, whatever they are called. set_text() writes what
+-- the vectors were made from.
 --
 -- Locks:        none on the target
 -- Transaction:  either
@@ -23,22 +24,45 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     v_registry regclass := vestige_sql.registry_of(p_table, p_column);
+    v_home uuid := vestige_sql.this_home();
+    v_homes uuid[] := ARRAY(SELECT h.id FROM vestige_sql.home h WHERE h.place = h.tableoid AND h.written_by = h.xmin);
+    v_schema name;
+    v_table name;
+    v_number smallint;
     v_columns text[];
     v_name text;
     v_hash text;
     v_touch text := '';
     v_updated bigint;
 BEGIN
+    SELECT n.nspname, c.relname, a.attnum INTO STRICT v_schema, v_table, v_number
+    FROM pg_class c
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = p_column AND NOT a.attisdropped
+    WHERE c.oid = p_table;
+
+    -- The row of this very column, whatever it was called then. Or a row of this name whose column is gone, is in another database, or is
+    -- a run's own second column by now.
+    UPDATE vestige_sql.model m
+    SET table_schema = v_schema, table_name = v_table, column_name = p_column,
+        home = v_home, table_oid = p_table, column_number = v_number,
+        model_name = p_model_name, dimension = p_dimension, model_hash = p_model_hash,
+        content_column = NULL, content_number = NULL, updated_at = now()
+    WHERE m.id = (
+        SELECT x.id
+        FROM vestige_sql.model x
+        LEFT JOIN pg_attribute a ON x.home = ANY (v_homes) AND a.attrelid = x.table_oid AND a.attnum = x.column_number AND NOT a.attisdropped
+        WHERE a.attrelid = p_table AND a.attnum = v_number
+           OR x.table_schema = v_schema AND x.table_name = v_table AND x.column_name = p_column
+               AND (a.attnum IS NULL OR a.attname ~ '^(former_)?embedding_[0-9a-f]{16}$')
+        ORDER BY (a.attrelid = p_table AND a.attnum = v_number) IS TRUE DESC, x.id DESC
+        LIMIT 1);
+    IF NOT FOUND THEN
+        INSERT INTO vestige_sql.model (
+            table_schema, table_name, column_name, home, table_oid, column_number, model_name, dimension, model_hash)
+        VALUES (v_schema, v_table, p_column, v_home, p_table, v_number, p_model_name, p_dimension, p_model_hash);
+    END IF;
     IF v_registry IS NULL THEN
-        INSERT INTO vestige_sql.model AS m (table_schema, table_name, column_name, model_name, dimension, model_hash)
-        SELECT n.nspname, c.relname, p_column, p_model_name, p_dimension, p_model_hash
-        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE c.oid = p_table
-        ON CONFLICT (table_schema, table_name, column_name) DO UPDATE
-        SET model_name = excluded.model_name,
-            dimension = excluded.dimension,
-            model_hash = excluded.model_hash,
-            updated_at = now();
         RETURN;
     END IF;
 

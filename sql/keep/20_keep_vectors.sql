@@ -1,14 +1,26 @@
 -- Keep the former vectors, so that a rollback needs no encoding.
 --
+-- A row whose text changed during the run is left out: its former vector is of another text.
+--
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  required
 -- Run again:    safe, what is kept stays
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    kept_table, id_column, content_column, embedding_column, schema, table
+-- Variables:    kept_table, id_column, content_column, embedding_column, schema, table, outdated_table, id_schema
 
 INSERT INTO vestige_sql.:"kept_table" (id, content_hash, embedding)
 SELECT t.:"id_column", vestige_sql.content_hash(t.:"content_column"::text), t.:"embedding_column"
 FROM :"schema".:"table" t
 WHERE t.:"embedding_column" IS NOT NULL
   AND vestige_sql.has_text(t.:"content_column"::text)
+  AND NOT EXISTS (SELECT FROM vestige_sql.:"outdated_table" o WHERE o.id OPERATOR(:"id_schema".=) t.:"id_column")
+  -- made from another column, they are of texts that are not known
+  AND NOT EXISTS (
+      SELECT
+      FROM vestige_sql.model m
+      JOIN pg_catalog.pg_attribute e ON e.attrelid = m.table_oid AND e.attnum = m.column_number AND e.attname = :'embedding_column'
+      LEFT JOIN pg_catalog.pg_attribute c ON c.attrelid = m.table_oid AND c.attnum = m.content_number AND NOT c.attisdropped
+      WHERE m.table_oid = pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass
+        AND m.content_column IS NOT NULL
+        AND coalesce(c.attname::text, m.content_column) IS DISTINCT FROM :'content_column')
 ON CONFLICT (id) DO NOTHING;

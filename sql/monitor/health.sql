@@ -13,6 +13,14 @@
 WITH known AS (
     SELECT m.table_schema, m.table_name, m.column_name FROM vestige_sql.model m
     UNION
+    -- a table that is called otherwise by now
+    SELECT n.nspname, c.relname, a.attname
+    FROM vestige_sql.model m
+    JOIN vestige_sql.home h ON h.id = m.home AND h.place = h.tableoid AND h.written_by = h.xmin
+    JOIN pg_catalog.pg_class c ON c.oid = m.table_oid
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = m.column_number AND NOT a.attisdropped
+    UNION
     SELECT r.table_schema, r.table_name, r.column_name FROM vestige_sql.run r
     UNION
     SELECT n.nspname, 'knowledge_nodes', 'embedding'
@@ -42,6 +50,7 @@ SELECT
     k.kept,
     coalesce(nullif(pg_catalog.concat_ws('; ',
         CASE WHEN m.model_name IS NULL THEN 'no model is registered' END,
+        CASE WHEN NOT m.is_known THEN 'nobody knows of which model its vectors are' END,
         CASE WHEN m.dimension <> t.atttypmod THEN 'the registered model has ' || m.dimension || ' dimensions' END,
         i.invalid,
         -- In an online run the index that is to be built is the second column's, and the live one stands.
@@ -51,7 +60,7 @@ SELECT
         CASE WHEN r.stands_still THEN r.run || ', and nobody is at work on it' END
     ), ''), 'nothing') AS attention
 FROM targets t
-LEFT JOIN LATERAL vestige_sql.registered_model(t.oid::regclass, t.column_name::name) m ON true
+LEFT JOIN LATERAL vestige_sql.registry_says(t.oid::regclass, t.column_name::name) m ON true
 LEFT JOIN LATERAL (
     SELECT
         pg_catalog.string_agg(pg_catalog.format('%s (%s)', d.index_name,

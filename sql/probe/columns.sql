@@ -21,8 +21,7 @@ WITH columns AS (
             SELECT FROM pg_catalog.pg_depend d
             JOIN pg_catalog.pg_extension x ON x.oid = d.refobjid AND d.refclassid = 'pg_catalog.pg_extension'::regclass
             WHERE d.classid = 'pg_catalog.pg_type'::regclass AND d.objid = a.atttypid AND x.extname = 'vector'
-        ) AS is_vector,
-        left(encode(sha256(convert_to(format('%I.%I.%I', n.nspname, c.relname, a.attname), 'UTF8')), 'hex'), 16) AS suffix
+        ) AS is_vector
     FROM pg_catalog.pg_attribute a
     JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
     JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
@@ -79,9 +78,8 @@ key AS (
 ),
 vectors AS (
     SELECT c.name FROM columns c
-    WHERE c.is_vector AND NOT EXISTS (
-        SELECT FROM columns v
-        WHERE v.is_vector AND c.name IN ('embedding_' || v.suffix, 'former_embedding_' || v.suffix))
+    -- What a run has added does not count, whatever the table was called then.
+    WHERE c.is_vector AND c.name !~ '^(former_)?embedding_[0-9a-f]{16}$'
 ),
 texts AS (
     SELECT c.name FROM columns c CROSS JOIN key k WHERE c.is_text AND NOT c.name = ANY (k.names)

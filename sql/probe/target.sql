@@ -130,6 +130,7 @@ SELECT
     EXISTS (SELECT FROM columns c WHERE c.attname = 'former_embedding_' || names.suffix) AS kept_column_exists,
     'kept_' || names.suffix AS kept_table,
     'changed_' || names.suffix AS changed_table,
+    'outdated_' || names.suffix AS outdated_table,
     'note_changed_' || names.suffix AS track_function,
     'vestige_sql_note_inserted_' || names.suffix AS insert_trigger,
     'vestige_sql_note_updated_' || names.suffix AS update_trigger,

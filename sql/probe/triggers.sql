@@ -7,7 +7,7 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    oid, insert_trigger, update_trigger, keep_trigger
+-- Variables:    oid
 
 SELECT t.tgname AS name, t.tgenabled AS enabled
 FROM pg_catalog.pg_trigger t
@@ -17,5 +17,9 @@ WHERE t.tgrelid = :oid::oid
   -- Bit 4 of tgtype is UPDATE. A trigger's list of columns never has the second column on it.
   AND t.tgtype::integer & 16 <> 0
   AND t.tgattr = ''::int2vector
-  AND t.tgname NOT IN (:'insert_trigger', :'update_trigger', :'keep_trigger')
+  -- The package's own do nothing then, whichever column of the table they are about.
+  AND NOT (t.tgname ~ '^(vestige_sql_note_(inserted|updated)|zz_vestige_sql_forget_stale)_[0-9a-f]{16}$'
+      AND EXISTS (
+          SELECT FROM pg_catalog.pg_proc p
+          WHERE p.oid = t.tgfoid AND p.pronamespace = pg_catalog.to_regnamespace('vestige_sql')))
 ORDER BY t.tgname;

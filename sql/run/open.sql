@@ -10,10 +10,12 @@
 
 INSERT INTO vestige_sql.run (
     table_schema, table_name, column_name, scope, from_name, from_dimension, from_hash, to_name, to_dimension, to_hash,
-    way, rows_total, variables, package_version
+    way, rows_total, variables, package_version, home, table_oid, column_number
 )
-VALUES (
+SELECT
     :'schema', :'table', :'embedding_column', :'scope', :from_name, :from_dimension, :from_hash,
-    :'model_name', :dimension, :'model_hash', :'way', :rows_total, :'variables', :'package_version'
-)
+    :'model_name', :dimension, :'model_hash', :'way', :rows_total, :'variables', :'package_version',
+    vestige_sql.this_home(), a.attrelid, a.attnum
+FROM pg_catalog.pg_attribute a
+WHERE a.attrelid = pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass AND a.attname = :'embedding_column'
 RETURNING id;

@@ -8,10 +8,14 @@
 -- Transaction:  required
 -- Run again:    safe, a closed run stays as it is
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    run_state, only_missing, staging_table, schema, table, id_column, id_schema, content_column, embedding_column
+-- Variables:    run_state, embedding_column, only_missing, staging_table, schema, table, id_column, id_schema, content_column
 
 UPDATE vestige_sql.run r
 SET state = :'run_state',
+    -- swap and the switch have put another column under the name
+    column_number = (
+        SELECT a.attnum FROM pg_catalog.pg_attribute a
+        WHERE a.attrelid = r.table_oid AND a.attname = :'embedding_column' AND NOT a.attisdropped),
     rows_total = c.rows_total,
     rows_written = CASE WHEN :only_missing THEN (
         SELECT count(*)

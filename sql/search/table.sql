@@ -36,6 +36,11 @@ SELECT
         SELECT FROM pg_catalog.pg_proc p
         JOIN pg_catalog.pg_namespace pn ON pn.oid = p.pronamespace
         WHERE pn.nspname = 'vestige_sql' AND p.proname = 'require') AS package_functions_exist,
+    -- Databases of version 0.1.0 do not know it.
+    EXISTS (
+        SELECT FROM pg_catalog.pg_class h
+        JOIN pg_catalog.pg_namespace pn ON pn.oid = h.relnamespace
+        WHERE pn.nspname = 'vestige_sql' AND h.relname = 'home') AS knows_its_table,
     current_user AS role,
     -- the rights that a search needs and this role lacks
     (SELECT pg_catalog.array_agg(pg_catalog.format('GRANT %s TO %I', g.lacking, current_user) ORDER BY g.lacking)
@@ -43,6 +48,13 @@ SELECT
          SELECT pg_catalog.format('SELECT ON %I.%I', n.nspname, r.relname)
          FROM pg_catalog.pg_class r
          WHERE r.relnamespace = n.oid AND r.relname IN ('knowledge_nodes', 'scheduling', 'embedding_model')
+           AND NOT pg_catalog.has_table_privilege(r.oid, 'SELECT')
+         UNION ALL
+         SELECT pg_catalog.format('SELECT ON vestige_sql.%I', r.relname)
+         FROM pg_catalog.pg_class r
+         JOIN pg_catalog.pg_namespace pn ON pn.oid = r.relnamespace AND pn.nspname = 'vestige_sql'
+         WHERE r.relname IN ('model', 'home')
+           AND EXISTS (SELECT FROM pg_catalog.pg_class h WHERE h.relnamespace = pn.oid AND h.relname = 'home')
            AND NOT pg_catalog.has_table_privilege(r.oid, 'SELECT')
          UNION ALL
          SELECT 'USAGE ON SCHEMA vestige_sql'

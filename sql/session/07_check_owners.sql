@@ -89,7 +89,7 @@ BEGIN
           OR o.owner OPERATOR(pg_catalog.=) pg_catalog.to_regrole('pg_database_owner')::pg_catalog.oid))
       -- what a run makes for one table
       AND o.name OPERATOR(pg_catalog.!~)
-          '^(stage|kept|changed|filling|key|staged_embedding|note_changed|forget_stale)_[0-9a-f]{16}(_pkey|_change_seq)?$';
+          '^(stage|outdated|kept|changed|filling|key|staged_embedding|note_changed|forget_stale)_[0-9a-f]{16}(_pkey|_change_seq)?$';
     IF v_objects IS NOT NULL THEN
         RAISE EXCEPTION 'in the schema vestige_sql are objects of roles that % does not trust: %; nothing was written',
             pg_catalog.quote_ident(current_user), v_objects

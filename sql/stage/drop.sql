@@ -1,4 +1,4 @@
--- Drop the staging table, once its vectors are in place or given up.
+-- Drop the staging table and the notes beside it, once its vectors are in place or given up.
 --
 -- The target is not touched.
 --
@@ -6,8 +6,8 @@
 -- Transaction:  either
 -- Run again:    safe, there is nothing left to drop
 -- Undo:         ROLLBACK, while the transaction is open; later, stage again
--- Variables:    staging_table
+-- Variables:    staging_table, outdated_table
 
 -- squawk-ignore-file ban-drop-table -- the staging table is this package's own
 -- squawk-ignore-file require-lock-timeout -- it waits for no more than a chunk that is being staged
-DROP TABLE IF EXISTS vestige_sql.:"staging_table";
+DROP TABLE IF EXISTS vestige_sql.:"staging_table", vestige_sql.:"outdated_table";

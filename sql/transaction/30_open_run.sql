@@ -10,9 +10,12 @@
 -- Variables:    schema, table, embedding_column, scope, model_name, dimension, model_hash, package_version
 
 INSERT INTO vestige_sql.run (
-    table_schema, table_name, column_name, scope, to_name, to_dimension, to_hash, package_version
+    table_schema, table_name, column_name, scope, to_name, to_dimension, to_hash, package_version,
+    home, table_oid, column_number
 )
-VALUES (
-    :'schema', :'table', :'embedding_column', :'scope', :'model_name', :dimension, :'model_hash', :'package_version'
-)
+SELECT
+    :'schema', :'table', :'embedding_column', :'scope', :'model_name', :dimension, :'model_hash', :'package_version',
+    vestige_sql.this_home(), a.attrelid, a.attnum
+FROM pg_catalog.pg_attribute a
+WHERE a.attrelid = pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass AND a.attname = :'embedding_column'
 ON CONFLICT DO NOTHING;

@@ -682,9 +682,10 @@ def test_pgvector_in_a_schema_off_the_search_path(empty_db: str, way: str) -> No
         run_sql(conn, *definitions)
         reembed(empty_db, conn, way=way)
         assert nearest(conn, NEW.vector(TEXTS[1]), order="{column} OPERATOR(extensions.<=>) {vector}") == TEXTS[1]
-        # and the first index of a table
+        # and the first index of a table, of whose vectors nobody knows the model
         run_sql(conn, "DROP TABLE documents")
         make(conn, embedding="extensions.vector(8)")
+        run_sql(conn, "SELECT vestige_sql.forget_model('documents', 'embedding')")
         reembed(empty_db, conn, embedder=FakeEmbedder("other", 20), way=way)
 
 
@@ -1151,8 +1152,10 @@ def test_knowledge_nodes_of_another_schema_have_a_registry_of_their_own(db: str,
         run_reembed(db, NEW, target=target)
         assert status(db, target=target)["model"] == NEW.signature()
         assert run_reembed(db, NEW, target=target).nothing_to_do
-    assert conn.execute("SELECT table_schema, table_name, dimension FROM vestige_sql.model").fetchall() == [
-        ("one", "knowledge_nodes", 16)
+    # The package's own row of a table with a registry beside it only says which table that is.
+    assert conn.execute("SELECT table_schema, table_name, dimension FROM vestige_sql.model ORDER BY 1").fetchall() == [
+        ("one", "knowledge_nodes", 16),
+        ("two", "knowledge_nodes", 16),
     ]
     assert conn.execute("SELECT name, dimension FROM two.embedding_model").fetchall() == [("new", 16)]
     assert one(conn, "SELECT model_name FROM embedding_model") == "untouched"

@@ -76,6 +76,9 @@ AGAIN = "# ALTER TABLE away RENAME TO documents"
 DENSE = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b"
 """A text that no compression makes shorter."""
 
+COPIED = f"{ANOTHER}# CREATE TABLE documents (LIKE away INCLUDING ALL)# INSERT INTO documents SELECT * FROM away"
+"""Another table of the name, with the vectors of the one that had it."""
+
 CASES = [
     # of the server
     Case("package_rights", "REVOKE DELETE ON vestige_sql.saved_index FROM {role}", "rewrite", role=True),
@@ -293,6 +296,16 @@ CASES = [
         "back",
         f"{ALTER} DROP NOT NULL# DELETE FROM documents WHERE id = 9",
     ),
+    # of the registry
+    Case("unknown_vectors", COPIED, "fill", "DROP TABLE documents" + AGAIN, dimension=8),
+    Case("run_of_another", f"{COPIED}# UPDATE documents SET embedding = NULL", "rewrite",
+         "DROP TABLE documents" + AGAIN),
+    Case("kept_of_another", "UPDATE vestige_sql.kept SET table_oid = 'vestige_sql.run'::regclass", "back",
+         "UPDATE vestige_sql.kept SET table_oid = 'documents'::regclass"),
+    Case("not_guarded", "ALTER TABLE documents DISABLE TRIGGER USER# ALTER TABLE documents ENABLE TRIGGER USER", "back",
+         once=True),
+    Case("another_text", "UPDATE vestige_sql.model SET content_column = 'title', content_number = NULL", "fill",
+         "UPDATE vestige_sql.model SET content_column = 'body', content_number = 2", dimension=8),
     # of the verdict
     Case(
         "no_verdict",
@@ -304,7 +317,8 @@ CASES = [
 ]  # fmt: skip
 
 EARLY = {"no_pgvector", "encoding", "standby", "read_only", "no_package", "no_table", "package_table", "temporary",
-         "one_column_twice", "several_columns", "row_security_of_others"}  # fmt: skip
+         "one_column_twice", "several_columns", "row_security_of_others",
+         "run_under_another_name", "kept_under_another_name"}  # fmt: skip
 """Codes of what psql comes to before the gate, or which no run can have been begun with: tests of their own."""
 
 

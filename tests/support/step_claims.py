@@ -226,6 +226,7 @@ def scenarios() -> list[Scenario]:
                 *_files("probe/recall.sql"),
                 *_files("judge/10_open.sql", "judge/24_pair.sql", "judge/56_rank_online.sql"),
                 *_part("online", "switch"),
+                *_part("online", "forget", "quiet"),
                 *_part("online", "clear"),
             ),
             (("index_column", "@new_column"), ("way", "online")),

@@ -238,7 +238,7 @@ def test_a_deadlock_while_staging(db: str, conn: Conn) -> None:
     staged = "SELECT FROM vestige_sql.{staging_table} WHERE id = {{}} FOR UPDATE".format_map(names)
     with conn.transaction(force_rollback=True):
         drop = steps.load(stage.DISCARD).render(names, conn).rstrip().removesuffix(";")
-        first, *_, last = [row for (row,) in conn.execute(f"{drop} RETURNING s.id")]
+        first, *_, last = [row for (row,) in conn.execute(f"{drop} RETURNING id")]
     waiting = (
         "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
         " AND application_name = 'vestige-sql'"

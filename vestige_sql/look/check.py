@@ -6,7 +6,8 @@ from vestige_sql.encode.embedder import ModelSignature
 from vestige_sql.errors import CheckFailed, StagedForAnother
 from vestige_sql.look.target import ask_gate, probed_target
 from vestige_sql.plan import VESTIGE, Target
-from vestige_sql.reembed.decide import check_not_renamed, check_staged_for, count_rows, in_space_of, staged_for
+from vestige_sql.reembed.decide import check_staged_for, count_rows, in_space_of, staged_for
+from vestige_sql.reembed.names import check_not_renamed
 
 
 def check_expected(conninfo: str, expect: ModelSignature, *, target: Target = VESTIGE) -> tuple[str, str]:

@@ -27,6 +27,7 @@ def staged_models(conninfo: str, *, target: Target = VESTIGE) -> tuple[ModelSign
     """
     with steps.translated(), connect(conninfo, read_only=True) as conn:
         probed = probe(conn, target, needs_package=False, verb="gate")
+        probed.check_known()
         return probed.model, _staged(probed)
 
 
@@ -76,6 +77,7 @@ def preview(
         raise UsageError("a question needs the model that vectors are staged for; a sample needs none")
     with steps.translated(), connect(conninfo, read_only=True) as conn:
         probed = probe(conn, target, needs_package=False, verb="gate")
+        probed.check_known()
         staged = _staged(probed)
         assert probed.open_run is not None
         if new is not None:

@@ -40,6 +40,7 @@ def status(conninfo: str, *, target: Target = VESTIGE, last_runs: int = 5) -> di
             "indexes": probed.indexes,
             "indexes_to_build": probed.saved_indexes,
             "kept": asdict(probed.kept) if probed.kept else None,
+            "refused": [{key: row[key] for key in ("what", "message", "hint")} for row in probed.refused],
             "phase": phase,
             "left": left,
             "next": next_commands,

@@ -76,6 +76,7 @@ def ask_gate(conninfo: str, *, target: Target = VESTIGE, require_verdict: bool =
     online run has begun to fill its second column, which has checks of its own.
     """
     with probed_target(conninfo, target, "gate") as (conn, probed):
+        probed.check_known()
         check_goes_on(conn, probed, ReembedPlan())
         run = probed.open_run
         if run is None or run.state != "staging" or not run.staging_exists:

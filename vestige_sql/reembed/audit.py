@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ import psycopg
 
 from vestige_sql import steps
 from vestige_sql.errors import VestigeError
+from vestige_sql.reembed.decide import keeps_triggers_quiet
 from vestige_sql.reembed.run import Run
 from vestige_sql.reembed.target import Probed
 from vestige_sql.resources import package_version
@@ -21,6 +23,8 @@ from vestige_sql.steps.files import Value
 from vestige_sql.steps.running import StepRun
 
 log = logging.getLogger("vestige_sql")
+
+_FORGET_ROWS, _FORGET_PAUSE_SECS = 500, 0.5
 
 
 @dataclass
@@ -72,12 +76,33 @@ def finish_open_run(conn: psycopg.Connection[Any], probed: Probed, *, indexed: b
         return
     switched = run.applied and run.online
     if switched:
+        for done in forget_outdated(conn, probed.values, quiet=keeps_triggers_quiet(conn, probed)):
+            record_step(conn, run.id, done)
         for folder in plans.load("online").folders("clear"):
             if plans.role(folder) != "close":
                 for step in steps.folder(folder):
                     record_step(conn, run.id, steps.run(conn, step, probed.values))
     if indexed or switched:
         steps.run(conn, steps.load("run/close.sql"), probed.values)
+
+
+def forget_outdated(conn: psycopg.Connection[Any], values: Mapping[str, Value], *, quiet: bool) -> list[StepRun]:
+    """Let rows whose text changed during an online run go of their former vectors, batch by batch.
+
+    Returns the steps of the last batch. Waits as long as other sessions have such rows locked.
+    """
+    order = plans.load("online").steps("forget", {"quiet"} if quiet else ())
+    batch = dict(values) | {"batch_rows": _FORGET_ROWS}
+    before = None
+    while True:
+        with conn.transaction():
+            ran = [steps.run(conn, step, batch) for step in order]
+        left = ran[-1].result[0]["notes_left"]
+        if not left:
+            return ran
+        if left == before:
+            time.sleep(_FORGET_PAUSE_SECS)
+        before = left
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from vestige_sql.reembed.apply import Applier, conditions
 from vestige_sql.reembed.audit import Applied, finish_open_run, opening_values, record_report
 from vestige_sql.reembed.decide import count_rows, kept_model, settle_way
 from vestige_sql.reembed.job import build_pending_indexes, index_failed
+from vestige_sql.reembed.open_run import find_renamed_kept
 from vestige_sql.reembed.refusals import ask
 from vestige_sql.reembed.run import Run, Work
 from vestige_sql.reembed.session import claimed_session
@@ -71,13 +72,17 @@ def finalize(
 ) -> FinalizeReport | None:
     """Drop the kept vectors, for good. Returns None if nothing is kept."""
     with claimed_session(conninfo, target, "back") as (conn, probed):
-        if probed.kept is None:
+        # What is kept has its names from then, and hangs on the table under the table's name of now.
+        if (renamed := find_renamed_kept(conn, probed.values)) is None:
+            probed.check_here("kept_of_another")
+        kept, named = renamed or (probed.kept, probed.values)
+        if kept is None:
             return None
-        in_column = probed.kept.in_column
+        in_column, model = kept.in_column, kept.model
+        of_now = probed.values | named | {key: probed.values[key] for key in ("oid", "name", "schema", "table")}
         size = {"vectors": 0, "vector_bytes": 0, "index_bytes": 0}
-        if probed.kept.is_there:
-            size = steps.query(conn, f"probe/kept_{probed.kept.place}_size.sql", probed.values)[0]
-        model = kept_model(probed)
+        if kept.is_there:
+            size = steps.query(conn, f"probe/kept_{kept.place}_size.sql", of_now)[0]
         if before_write is not None:
             before_write(
                 f"About to drop {size['vectors']:,} former vectors of {probed.column}, "
@@ -85,11 +90,13 @@ def finalize(
                 "After that there is no way back to them."
             )
         plan = replace(plan, online=in_column, apply="auto")
-        run = Run(conn, probed, model, plan, conninfo=conninfo, id=probed.kept.run_id)
-        run.values["second_column"] = run.values["kept_column"]
+        run = Run(conn, probed, model, plan, conninfo=conninfo, id=kept.run_id)
+        run.values |= of_now | {"second_column": of_now["kept_column"]}
         applier = Applier(run)
+        of_then = Applier(replace(run))
+        of_then.run.values |= run.values | named
         applied = Applied("finalize", "")
-        order = plans.load(f"finalize-{probed.kept.place}")
+        order = plans.load(f"finalize-{kept.place}")
         if in_column:
             log.info("finalize: dropping the former indexes as soon as the transactions that are open now have ended")
             for folder in order.folders("index"):
@@ -97,7 +104,8 @@ def finalize(
 
         def drop() -> Applied:
             for folder in order.folders("drop"):
-                applier.folder(folder, applied)
+                # The package's own objects and rows have the names of then.
+                (of_then if folder == "finalize" else applier).folder(folder, applied)
             return applied
 
         applier.retrying(drop)
@@ -110,6 +118,7 @@ def finalize(
 
 
 def _check_kept(conn: psycopg.Connection[Any], probed: Probed) -> ModelSignature:
+    probed.check_known("kept_of_another", "kept_under_another_name")
     run = probed.open_run
     if run is not None and run.under_way:
         raise CheckFailed(

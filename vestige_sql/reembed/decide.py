@@ -13,7 +13,7 @@ from vestige_sql.encode.told import notes_of, told
 from vestige_sql.errors import CheckFailed, DimensionMismatch, FilesChanged, IndexInvalid, StagedForAnother
 from vestige_sql.plan import ReembedPlan
 from vestige_sql.reembed.encoder import no_way_back, rows_unregistered
-from vestige_sql.reembed.open_run import RenamedRun, find_renamed_run
+from vestige_sql.reembed.names import check_not_renamed
 from vestige_sql.reembed.refusals import ask
 from vestige_sql.reembed.run import Run, Work
 from vestige_sql.reembed.target import MAX_DIMENSION, VECTOR_TYPES, Probed
@@ -108,6 +108,12 @@ def notes(run: Run) -> list[str]:
     """Return the notes that people read before and after a run."""
     probed, signature, work = run.probed, run.model, run.work
     said = []
+    if work.scope == "all":
+        said += [
+            f"{row['message']}: from this run on they are made from the latter."
+            for row in probed.refused
+            if row["what"] == "another_text"
+        ]
     if work.scope == "all" and probed.table["publications"]:
         said.append(
             f"The table is published by {probed.table['publications']}: logical replication does not carry the change "
@@ -176,9 +182,11 @@ def in_space_of(probed: Probed, expect: ModelSignature) -> bool:
 def find_work(conn: psycopg.Connection[Any], probed: Probed, signature: ModelSignature, plan: ReembedPlan) -> Work:
     """Return what there is to do. If a first look finds nothing to do, rows are not counted."""
     check_not_renamed(conn, probed)
+    probed.check_known()
     in_space = probed.model == signature and probed.typmod == signature.dimension
     lacks_index = not probed.index_is_there and (bool(probed.indexes) or index_possible(probed, signature.dimension))
     if in_space and not lacks_index and staged_for(probed) != signature and not _any_missing(conn, probed):
+        probed.check_known("another_text")
         return Work(None)
 
     counts = count_rows(conn, probed)
@@ -193,6 +201,7 @@ def find_work(conn: psycopg.Connection[Any], probed: Probed, signature: ModelSig
     elif lacks_index:
         scope, rows = "index", 0
     else:
+        probed.check_known("another_text")
         return Work(None, 0, blank, total)
 
     if probed.open_run and staged_for(probed):
@@ -206,6 +215,8 @@ def find_work(conn: psycopg.Connection[Any], probed: Probed, signature: ModelSig
                 "vestige-sql migrate abort, then run again",
             )
         scope = probed.open_run.scope
+    if scope != "all":
+        probed.check_known("another_text")
     if plan.concurrent_index and probed.invalid_indexes:
         drops = " ".join(
             psycopg.sql.SQL("DROP INDEX CONCURRENTLY {};")
@@ -287,22 +298,6 @@ def _edited_files(conn: psycopg.Connection[Any], run_id: int, version: str) -> l
     ]
 
 
-def check_not_renamed(conn: psycopg.Connection[Any], probed: Probed) -> None:
-    """Raise :class:`StagedForAnother` if a run of this table was begun under another name of it or its column."""
-    if probed.open_run is None and (run := renamed_run(conn, probed)) is not None:
-        raise StagedForAnother(
-            f"run {run.id} to {run.name} is under way on {run.column}, a name that is gone: it was begun "
-            f"before {probed.name} or its column was renamed",
-            "no vector was touched, and the staged vectors stay; give the table or column its name back until the run "
-            "is over, or undo the run with vestige-sql migrate abort",
-        )
-
-
-def renamed_run(conn: psycopg.Connection[Any], probed: Probed) -> RenamedRun | None:
-    """Return the open run that was begun under another name of the table or its column, if there is one."""
-    return find_renamed_run(conn, probed.values) if probed.server["package_functions_exist"] else None
-
-
 def difference(one: ModelSignature, other: ModelSignature) -> str:
     differing = [
         f"{field} {getattr(one, field)} and {getattr(other, field)}"
@@ -374,6 +369,7 @@ def find_staged(
     if expect is not None:
         check_staged_for(probed, expect)
     check_not_renamed(conn, probed)
+    probed.check_known()
     run, signature = probed.open_run, staged_for(probed)
     if run is None or signature is None or not run.staging_exists:
         raise CheckFailed(

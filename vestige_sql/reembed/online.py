@@ -18,7 +18,7 @@ from vestige_sql import steps
 from vestige_sql.database.connection import connect
 from vestige_sql.errors import CheckFailed, RecallTooLow
 from vestige_sql.reembed.apply import Applier
-from vestige_sql.reembed.audit import Applied
+from vestige_sql.reembed.audit import Applied, forget_outdated
 from vestige_sql.reembed.open_run import find_open_run
 from vestige_sql.reembed.recall import measure_recall
 from vestige_sql.reembed.stage import CHANGED_ROWS, TooManyPending
@@ -92,6 +92,8 @@ class Online:
         self._verify(applied)
         self._check_recall(applied)
         self._switch(applied)
+        for done in forget_outdated(self.conn, self.values, quiet=self.quiet):
+            self.applier.record(done)
         for name in self._order.folders("clear"):
             # The run is closed once all the rest is in the audit.
             if plans.role(name) != "close":

@@ -147,6 +147,17 @@ class RenamedRun:
         return self.state == "filling"
 
 
+def find_renamed_kept(
+    conn: psycopg.Connection[Any], values: Mapping[str, Value]
+) -> tuple[Kept, dict[str, Value]] | None:
+    """Return the vectors of the target that are kept under another name, and the step variables of then; or None."""
+    row = steps.query_one(conn, "probe/renamed_kept.sql", values)
+    if row is None:
+        return None
+    variables = row.pop("variables")
+    return Kept(**row), variables
+
+
 def find_open_run(conn: psycopg.Connection[Any], values: Mapping[str, Value]) -> OpenRun | None:
     """Return the open run of the target that ``values`` name, as the audit has it now."""
     row = steps.query_one(conn, "probe/open_run.sql", values)

@@ -21,7 +21,11 @@ NOTHING_REFUSES = "gate/03_nothing_refuses.sql"
 OF_THE_SERVER = "probe/refusals/20_of_the_server.sql"
 OF_THE_TABLE = "probe/refusals/30_of_the_table.sql"
 OF_THE_PACKAGE = "probe/refusals/35_of_the_package.sql"
+OF_THE_REGISTRY = "probe/refusals/65_of_the_registry.sql"
 BY_WAY = "probe/refusals/80_by_way.sql"
+
+EVERY_WAY = frozenset({"rewrite", "widen", "swap", "fill", "online", "back"})
+"""What a refusal rules out that holds whatever the way."""
 
 FASTEST_FIRST = ("rewrite", "swap", "widen")
 """The ways of applying, the fastest first: docs/benchmarks.md has the figures."""
@@ -65,6 +69,11 @@ class Refusals:
 def ask(conn: psycopg.Connection[Any], values: Mapping[str, Value]) -> Refusals:
     """Return everything that is refused of the target that ``values`` name."""
     return _ask(conn, [step.name for step in steps.folder(ASK)], values)
+
+
+def registry_refusals(conn: psycopg.Connection[Any], values: Mapping[str, Value]) -> list[dict[str, Any]]:
+    """Return what the registry no longer knows of the target that ``values`` name: rows of the file for that."""
+    return _ask(conn, [OF_THE_REGISTRY, BY_WAY], values).rows
 
 
 def check_any_way(conn: psycopg.Connection[Any], name: str, values: Mapping[str, Value]) -> None:

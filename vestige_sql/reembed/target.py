@@ -14,7 +14,14 @@ from vestige_sql.encode.embedder import ModelSignature
 from vestige_sql.errors import TargetError
 from vestige_sql.plan import Target
 from vestige_sql.reembed.open_run import Kept, OpenRun, find_open_run
-from vestige_sql.reembed.refusals import OF_THE_PACKAGE, OF_THE_SERVER, OF_THE_TABLE, check_any_way
+from vestige_sql.reembed.refusals import (
+    EVERY_WAY,
+    OF_THE_PACKAGE,
+    OF_THE_SERVER,
+    OF_THE_TABLE,
+    check_any_way,
+    registry_refusals,
+)
 from vestige_sql.steps.files import Value
 
 VECTOR_TYPES = ("vector", "halfvec")
@@ -38,6 +45,7 @@ _OF_THE_TABLE = (
     "kept_column",
     "kept_table",
     "changed_table",
+    "outdated_table",
     "track_function",
     "insert_trigger",
     "update_trigger",
@@ -54,7 +62,8 @@ class Probed:
     """What the read-only probes found out about a target.
 
     ``server`` and ``table`` are the rows of ``sql/probe/server.sql`` and ``sql/probe/target.sql``; ``model`` is
-    the registered signature, or None.
+    the registered signature, or None. ``refused`` are the rows of ``sql/probe/refusals/65_of_the_registry.sql``: what
+    the registry no longer knows of the target.
     """
 
     target: Target
@@ -65,6 +74,7 @@ class Probed:
     saved_indexes: list[dict[str, Any]]
     open_run: OpenRun | None
     kept: Kept | None
+    refused: list[dict[str, Any]]
     values: dict[str, Value] = field(repr=False)
 
     @property
@@ -78,6 +88,21 @@ class Probed:
         """The embedding column as SQL writes it, schema and table first."""
         column: str = self.table["column"]
         return column
+
+    def check_known(self, *whats: str) -> None:
+        """Raise :class:`TargetError` for what the registry no longer knows: what rules out every way, and ``whats``."""
+        for row in self.refused:
+            if row["what"] in whats or set(row["rules_out"]) >= EVERY_WAY:
+                raise TargetError(row["message"], row["hint"])
+
+    def check_here(self, what: str) -> None:
+        """Raise :class:`TargetError` for a refusal ``what`` about another table than this, which is there.
+
+        Where that table is gone, whoever ends what was about it names this one.
+        """
+        for row in self.refused:
+            if row["what"] == what and row["object"] != self.column:
+                raise TargetError(row["message"], row["hint"])
 
     @property
     def typmod(self) -> int | None:
@@ -164,10 +189,11 @@ def probe(conn: psycopg.Connection[Any], target: Target, *, needs_package: bool 
     values["vector_schema"] = table["embedding_type_schema"]
     values["index_column"] = target.embedding_column
 
-    model = None
-    if table["registry"] != "none" and (row := steps.query_one(conn, f"probe/model_{table['registry']}.sql", values)):
-        model = ModelSignature(row["name"], row["dimension"], row["hash"]) if row["hash"] else None
     installed = server["package_schema_exists"] and server["package_functions_exist"]
+    model = None
+    registry = "vestige_here" if table["registry"] == "vestige" and installed else table["registry"]
+    if registry != "none" and (row := steps.query_one(conn, f"probe/model_{registry}.sql", values)):
+        model = ModelSignature(row["name"], row["dimension"], row["hash"]) if row["hash"] else None
     kept = steps.query_one(conn, "probe/kept.sql", values) if installed else None
     if installed and verb != "look":
         # What a run carries out as it stands there is looked at before anything is done.
@@ -181,5 +207,6 @@ def probe(conn: psycopg.Connection[Any], target: Target, *, needs_package: bool 
         saved_indexes=steps.query(conn, "probe/saved_indexes.sql", values) if installed else [],
         open_run=find_open_run(conn, values) if installed else None,
         kept=Kept(**kept) if kept else None,
+        refused=registry_refusals(conn, values) if installed else [],
         values=values,
     )

@@ -22,14 +22,12 @@ from vestige_sql.reembed.clock import Clock
 from vestige_sql.reembed.decide import (
     check_dimension,
     check_embedder,
-    check_not_renamed,
     difference,
     find_staged,
     find_work,
     in_space_of,
     notes,
     plan_for,
-    renamed_run,
     settle_way,
     verb_of,
     warning,
@@ -38,6 +36,7 @@ from vestige_sql.reembed.encoder import check_remembered, estimated_spending, re
 from vestige_sql.reembed.encoding import encodes_with, encoding_of, record_encoding, recorded_encoding, say_encoding
 from vestige_sql.reembed.engine import Engine, outlives_restarts
 from vestige_sql.reembed.job import Job, build_pending_indexes, nothing_to_do
+from vestige_sql.reembed.names import check_not_renamed, renamed_run
 from vestige_sql.reembed.progress import Progress
 from vestige_sql.reembed.run import Run
 from vestige_sql.reembed.session import check_connections, claimed_session
@@ -273,7 +272,8 @@ def abort_reembed(conninfo: str, *, target: Target = VESTIGE) -> bool:
     """
     with claimed_session(conninfo, target, "back") as (conn, probed):
         # What a run made has its name from then, and hangs on the table under the table's name of now.
-        renamed = renamed_run(conn, probed) if probed.open_run is None else None
+        if (renamed := renamed_run(conn, probed)) is None:
+            probed.check_here("run_of_another")
         run, named = (renamed, renamed.variables) if renamed else (probed.open_run, probed.values)
         if run is None or run.state == "applied":
             finish_open_run(conn, probed, indexed=False)

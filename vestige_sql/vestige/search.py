@@ -113,6 +113,8 @@ def search(
         }
         values |= {name: psycopg.sql.Literal(given).as_string(conn) for name, given in filters.items()}
         values["filtered"] = any(given is not None for given in filters.values())
+        if mode != "text" and values.pop("knows_its_table"):
+            steps.query(conn, "search/known.sql", values)
         settings = steps.query(conn, "search/set_scan.sql", values) if mode != "text" else []
         rows = steps.query(conn, f"search/{mode}.sql", values)
         # Settings last to the end of the transaction, and this one is the caller's.
@@ -266,4 +268,4 @@ def _found_table(conn: psycopg.Connection[Any], table: str) -> dict[str, Value]:
             f"role {found['role']} lacks rights that a search of {found['name']} needs",
             f"run: {'; '.join(found['missing_grants'])}; nothing was searched for",
         )
-    return {name: found[name] for name in ("schema", "vector_schema", "search_type")}
+    return {name: found[name] for name in ("schema", "vector_schema", "search_type", "knows_its_table")}

@@ -37,8 +37,7 @@ every_column AS (
         EXISTS (
             SELECT FROM pg_catalog.pg_collation co WHERE co.oid = a.attcollation AND NOT co.collisdeterministic
         ) AS compares_loosely,
-        t.typcategory = 'S' AND t.typname NOT IN ('name', 'char') AS is_text,
-        left(encode(sha256(convert_to(format('%I.%I.%I', p.nspname, p.relname, a.attname), 'UTF8')), 'hex'), 16) AS suffix
+        t.typcategory = 'S' AND t.typname NOT IN ('name', 'char') AS is_text
     FROM pg_catalog.pg_attribute a
     JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
     JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
@@ -47,10 +46,8 @@ every_column AS (
 ),
 columns AS (
     SELECT c.*,
-        -- What a run has added to the table does not count.
-        c.typname IN ('vector', 'halfvec') AND c.is_pgvectors AND NOT EXISTS (
-            SELECT FROM every_column v
-            WHERE v.is_pgvectors AND c.name IN ('embedding_' || v.suffix, 'former_embedding_' || v.suffix)) AS is_vector
+        -- What a run has added to the table does not count, whatever the table was called then.
+        c.typname IN ('vector', 'halfvec') AND c.is_pgvectors AND c.name !~ '^(former_)?embedding_[0-9a-f]{16}$' AS is_vector
     FROM every_column c
 ),
 every_key AS (

@@ -34,7 +34,7 @@ trust AS (
 names AS (
     SELECT p.prefix || t.suffix AS name
     FROM target t
-    CROSS JOIN unnest(ARRAY['stage_', 'kept_', 'changed_', 'filling_', 'key_', 'staged_embedding_', 'note_changed_', 'forget_stale_']) AS p (prefix)
+    CROSS JOIN unnest(ARRAY['stage_', 'outdated_', 'kept_', 'changed_', 'filling_', 'key_', 'staged_embedding_', 'note_changed_', 'forget_stale_']) AS p (prefix)
 ),
 relations AS (
     SELECT c.oid, c.relname, c.relkind, c.relowner, format('%I.%I', n.nspname, c.relname) AS name,

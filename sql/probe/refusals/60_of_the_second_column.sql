@@ -18,9 +18,7 @@ WITH embedding AS (
         'embedding_' || x.suffix AS new_column,
         'former_embedding_' || x.suffix AS kept_column,
         -- Where changes are noted, the second column is the run's own: the run adds both together.
-        to_regclass('vestige_sql.changed_' || x.suffix) IS NOT NULL AS is_filling,
-        ARRAY['vestige_sql_note_inserted_' || x.suffix, 'vestige_sql_note_updated_' || x.suffix,
-            'zz_vestige_sql_forget_stale_' || x.suffix] AS own_triggers
+        to_regclass('vestige_sql.changed_' || x.suffix) IS NOT NULL AS is_filling
     FROM (
         SELECT
             c.oid AS target, format('%I.%I', n.nspname, c.relname) AS name, a.attname, a.attnotnull,
@@ -38,7 +36,10 @@ triggers AS (
     FROM embedding e
     JOIN pg_catalog.pg_trigger t ON t.tgrelid = e.target AND NOT t.tgisinternal AND t.tgenabled <> 'D'
     -- Bit 4 of tgtype is UPDATE. A trigger's list of columns never has the second column on it.
-    WHERE t.tgtype::integer & 16 <> 0 AND t.tgattr = ''::int2vector AND t.tgname <> ALL (e.own_triggers)
+    WHERE t.tgtype::integer & 16 <> 0 AND t.tgattr = ''::int2vector
+      -- The package's own do nothing where a second column is filled, whichever column of the table they are about.
+      AND NOT (t.tgname ~ '^(vestige_sql_note_(inserted|updated)|zz_vestige_sql_forget_stale)_[0-9a-f]{16}$'
+          AND EXISTS (SELECT FROM pg_catalog.pg_proc p WHERE p.oid = t.tgfoid AND p.pronamespace = to_regnamespace('vestige_sql')))
 ),
 role AS (
     SELECT

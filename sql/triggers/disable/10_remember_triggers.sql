@@ -1,5 +1,7 @@
 -- Remember, for this transaction, which triggers of the target are on, and how.
 --
+-- The package's own stay on: they guard what another column of the table keeps, and do nothing where this one is written.
+--
 -- Locks:        none on the target
 -- Transaction:  required
 -- Run again:    safe, what is remembered stays
@@ -13,4 +15,8 @@ SELECT pg_catalog.set_config('vestige_sql.triggers', coalesce(
 FROM pg_catalog.pg_trigger t
 WHERE t.tgrelid = pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass
   AND NOT t.tgisinternal
-  AND t.tgenabled <> 'D';
+  AND t.tgenabled <> 'D'
+  AND NOT (t.tgname ~ '^(vestige_sql_note_(inserted|updated)|zz_vestige_sql_forget_stale)_[0-9a-f]{16}$'
+      AND EXISTS (
+          SELECT FROM pg_catalog.pg_proc p
+          WHERE p.oid = t.tgfoid AND p.pronamespace = pg_catalog.to_regnamespace('vestige_sql')));

@@ -62,6 +62,9 @@ def _print_under_way(found: dict[str, Any]) -> None:
     output.say(f"phase       {found['phase']}")
     for what in found["left"]:
         output.say(f"left        {what}")
+    for refused in found["refused"]:
+        output.say(f"refused     {refused['message']}")
+        output.say(f"            {refused['hint']}")
     for command in found["next"]:
         output.say(f"next        {command}")
 
