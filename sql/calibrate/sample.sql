@@ -7,28 +7,28 @@
 -- text costs anything. The distances are even because lengths often follow the key. No chance is in it: the same table gives
 -- the same sample. At most sample_texts texts and about page_bytes bytes come back, of a
 -- text at most text_characters characters. Where a run is to be gone on with, resumes
--- leaves out what is staged already. Where nothing is staged, staged_table may be any table.
+-- leaves out what is staged already. Where nothing is staged, staged may be any table with ids.
 --
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    id_column, schema, table, embedding_column, only_missing, resumes, staged_schema, staged_table, staged_id, id_schema, distance, page_rows, content_column, sample_texts, text_characters, page_bytes
+-- Variables:    key_record, key_columns, schema, table, embedding_column, only_missing, resumes, staged, key_is_k, distance, page_rows, content_column, sample_texts, text_characters, page_bytes
 
 WITH pending AS (
-    SELECT t.:"id_column" AS id, pg_catalog.row_number() OVER (ORDER BY t.:"id_column") - 1 AS place
+    SELECT :key_record AS id, pg_catalog.row_number() OVER (ORDER BY :key_columns) - 1 AS place
     FROM :"schema".:"table" t
     WHERE (t.:"embedding_column" IS NULL OR NOT :only_missing)
       AND NOT (:resumes AND EXISTS (
-          SELECT FROM :"staged_schema".:"staged_table" s WHERE s.:"staged_id" OPERATOR(:"id_schema".=) t.:"id_column"))
+          SELECT FROM :staged k WHERE :key_is_k))
 ),
 paged AS MATERIALIZED (
     SELECT p.id, p.place / :distance AS page FROM pending p WHERE p.place % :distance < :page_rows
 ),
 read AS MATERIALIZED (
-    SELECT p.page, p.id, pg_catalog.hashtextextended(t.:"content_column"::text, 0) AS hash
-    FROM paged p
-    JOIN :"schema".:"table" t ON t.:"id_column" OPERATOR(:"id_schema".=) p.id
+    SELECT k.page, k.id, pg_catalog.hashtextextended(t.:"content_column"::text, 0) AS hash
+    FROM paged k
+    JOIN :"schema".:"table" t ON :key_is_k
     -- This is what vestige_sql.has_text() says; that function may not be there yet.
     WHERE t.:"content_column" IS NOT NULL AND octet_length(pg_catalog.btrim(
         t.:"content_column"::text,
@@ -46,11 +46,11 @@ drawn AS MATERIALIZED (
 ),
 measured AS (
     SELECT
-        d.turn, t.:"content_column"::text AS content,
-        sum(octet_length(t.:"content_column"::text)) OVER (ORDER BY d.turn ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+        k.turn, t.:"content_column"::text AS content,
+        sum(octet_length(t.:"content_column"::text)) OVER (ORDER BY k.turn ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
             AS bytes_before
-    FROM drawn d
-    JOIN :"schema".:"table" t ON t.:"id_column" OPERATOR(:"id_schema".=) d.id
+    FROM drawn k
+    JOIN :"schema".:"table" t ON :key_is_k
 )
 SELECT left(m.content, :text_characters) AS content, (SELECT count(*) FROM read) AS rows_read, (SELECT count(*) FROM different) AS texts_read
 FROM measured m

@@ -10,7 +10,7 @@
 -- Variables:    none
 
 CREATE OR REPLACE FUNCTION vestige_sql.index_answers(
-    p_index regclass, p_id name, p_vector real[], p_k integer, p_but text DEFAULT NULL)
+    p_index regclass, p_key text[], p_vector real[], p_k integer, p_but text DEFAULT NULL)
 RETURNS TABLE (key text, distance double precision)
 LANGUAGE plpgsql
 STABLE
@@ -20,14 +20,18 @@ SET enable_seqscan = off
 SET enable_sort = off
 AS $function$
 DECLARE
+    -- The key may have several columns.
+    v_id text := (
+        SELECT CASE count(*) WHEN 1 THEN min(quote_ident(k.name)) ELSE format('ROW(%s)', string_agg(quote_ident(k.name), ', ' ORDER BY k.place)) END
+        FROM unnest(p_key) WITH ORDINALITY AS k (name, place));
     v_query text;
 BEGIN
     IF p_vector IS NULL THEN
         RETURN;
     END IF;
     SELECT format(
-        'SELECT %1$I::text, (%2$s)::double precision FROM %3$s WHERE ($2 IS NULL OR %1$I::text <> $2) AND (%4$s) ORDER BY %2$s LIMIT $3',
-        p_id,
+        'SELECT %1$s::text, (%2$s)::double precision FROM %3$s WHERE ($2 IS NULL OR %1$s::text <> $2) AND (%4$s) ORDER BY %2$s LIMIT $3',
+        v_id,
         format('%s OPERATOR(%I.%s) $1::%s', pg_get_indexdef(i.indexrelid, 1, false), n.nspname, o.oprname,
             format_type(a.atttypid, a.atttypmod)),
         i.indrelid::regclass, coalesce(pg_get_expr(i.indpred, i.indrelid), 'true'))

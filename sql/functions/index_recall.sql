@@ -24,6 +24,8 @@ SET enable_indexscan = on
 AS $function$
 DECLARE
     v_table text;
+    -- Where p_id is NULL, because the key has several columns, a row is told apart by its place. All queries see one snapshot.
+    v_id text := coalesce(quote_ident(p_id), 'ctid');
     v_key text;
     v_distance text;
     v_predicate text;
@@ -50,10 +52,10 @@ BEGIN
 
     -- the sample is drawn before its vectors are read
     EXECUTE format(
-        'SELECT array_agg(%1$I::text), array_agg((%2$s)::text) FROM %3$s WHERE ctid = ANY (ARRAY('
+        'SELECT array_agg(%1$s::text), array_agg((%2$s)::text) FROM %3$s WHERE ctid = ANY (ARRAY('
         '  SELECT ctid FROM %3$s WHERE (%2$s) IS NOT NULL AND (%4$s)'
-        '  ORDER BY hashtextextended(%1$I::text, 0) LIMIT $1))',
-        p_id, v_key, v_table, v_predicate)
+        '  ORDER BY hashtextextended(%1$s::text, 0) LIMIT $1))',
+        v_id, v_key, v_table, v_predicate)
     INTO v_ids, v_questions USING p_sample;
 
     sampled := 0;
@@ -62,9 +64,9 @@ BEGIN
         PERFORM set_config('enable_seqscan', 'on', true), set_config('enable_sort', 'on', true);
         EXECUTE format(
             'SELECT array_agg(n.distance ORDER BY n.distance) FROM ('
-            '  SELECT %1$s AS distance FROM %2$s WHERE (%3$s) IS NOT NULL AND (%4$s) AND %5$I::text <> $2'
+            '  SELECT %1$s AS distance FROM %2$s WHERE (%3$s) IS NOT NULL AND (%4$s) AND %5$s::text <> $2'
             '  ORDER BY (%1$s) + 0 LIMIT $3) n',
-            v_distance, v_table, v_key, v_predicate, p_id)
+            v_distance, v_table, v_key, v_predicate, v_id)
         INTO v_exact USING v_questions[i], v_ids[i], p_k;
         CONTINUE WHEN v_exact IS NULL;
 
@@ -72,9 +74,9 @@ BEGIN
         PERFORM set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true);
         EXECUTE format(
             'SELECT count(*) FROM ('
-            '  SELECT %1$s AS distance FROM %2$s WHERE (%3$s) AND %4$I::text <> $2 ORDER BY %1$s LIMIT $3) n'
+            '  SELECT %1$s AS distance FROM %2$s WHERE (%3$s) AND %4$s::text <> $2 ORDER BY %1$s LIMIT $3) n'
             '  WHERE n.distance <= $4',
-            v_distance, v_table, v_predicate, p_id)
+            v_distance, v_table, v_predicate, v_id)
         INTO v_found USING v_questions[i], v_ids[i], p_k, v_exact[cardinality(v_exact)];
         v_sum := v_sum + v_found::double precision / cardinality(v_exact);
         sampled := sampled + 1;

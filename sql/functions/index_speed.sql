@@ -10,12 +10,16 @@
 -- Undo:         this file of the former version
 -- Variables:    none
 
-CREATE OR REPLACE FUNCTION vestige_sql.index_speed(p_index regclass, p_id name, p_judging bigint, p_space text, p_values integer[])
+CREATE OR REPLACE FUNCTION vestige_sql.index_speed(p_index regclass, p_key text[], p_judging bigint, p_space text, p_values integer[])
 RETURNS TABLE (index_name name, setting text, value integer, questions integer, recall double precision, p50_ms double precision, p95_ms double precision)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
+    -- The key may have several columns.
+    v_id text := (
+        SELECT CASE count(*) WHEN 1 THEN min(quote_ident(k.name)) ELSE format('ROW(%s)', string_agg(quote_ident(k.name), ', ' ORDER BY k.place)) END
+        FROM unnest(p_key) WITH ORDINALITY AS k (name, place));
     v_table text;
     v_key text;
     v_exact text;
@@ -34,10 +38,10 @@ BEGIN
         pg_get_indexdef(i.indexrelid, 1, false),
         format('SELECT array_agg(n.distance ORDER BY n.distance) FROM ('
             '  SELECT (%1$s OPERATOR(%2$I.%3$s) $1::%4$s)::double precision AS distance FROM %5$s'
-            '  WHERE (%1$s) IS NOT NULL AND ($2 IS NULL OR %6$I::text <> $2)'
+            '  WHERE (%1$s) IS NOT NULL AND ($2 IS NULL OR %6$s::text <> $2)'
             '  ORDER BY (%1$s OPERATOR(%2$I.%3$s) $1::%4$s) + 0 LIMIT 10) n',
             pg_get_indexdef(i.indexrelid, 1, false), n.nspname, o.oprname, format_type(a.atttypid, a.atttypmod),
-            i.indrelid::regclass, p_id)
+            i.indrelid::regclass, v_id)
     INTO STRICT index_name, setting, v_table, v_key, v_exact
     FROM pg_index i
     JOIN pg_class c ON c.oid = i.indexrelid
@@ -60,7 +64,7 @@ BEGIN
     LOOP
         v_vector := v_question.vector;
         IF v_vector IS NULL THEN
-            EXECUTE format('SELECT (%s)::real[] FROM %s WHERE %I::text = $1', v_key, v_table, p_id)
+            EXECUTE format('SELECT (%s)::real[] FROM %s WHERE %s::text = $1', v_key, v_table, v_id)
             INTO v_vector USING v_question.stand_in;
         END IF;
         CONTINUE WHEN v_vector IS NULL;
@@ -80,10 +84,10 @@ BEGIN
                 SELECT r.vector, r.nearest, r.but
                 FROM jsonb_to_recordset(v_vectors) AS r (vector real[], nearest double precision[], but text)
             LOOP
-                PERFORM vestige_sql.index_answers(p_index, p_id, v_question.vector, 10, v_question.but);
+                PERFORM vestige_sql.index_answers(p_index, p_key, v_question.vector, 10, v_question.but);
                 v_began := clock_timestamp();
                 v_found := ARRAY(SELECT a.distance
-                    FROM vestige_sql.index_answers(p_index, p_id, v_question.vector, 10, v_question.but) a);
+                    FROM vestige_sql.index_answers(p_index, p_key, v_question.vector, 10, v_question.but) a);
                 v_times := v_times || (extract(epoch FROM clock_timestamp() - v_began) * 1000)::double precision;
                 v_sum := v_sum + (
                     SELECT count(*) FROM unnest(v_found) AS f (distance)

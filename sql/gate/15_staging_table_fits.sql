@@ -1,6 +1,6 @@
 -- Check that the staging table and the target's columns still have the types they had when staging began.
 --
--- The staging table must be as it was made, with its primary key. The target's three columns must be there, and its key and
+-- The staging table must be as it was made, with its primary key. The target's columns must be there, and its key and
 -- vectors must have the same types.
 --
 -- Somebody may have altered either since. Without its primary key the staging table may hold two vectors of a row. Without
@@ -10,7 +10,7 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    staging_table, schema, table, id_column, content_column, embedding_column, dimension
+-- Variables:    staging_table, schema, table, id_columns, content_column, embedding_column, dimension
 
 SELECT vestige_sql.require(
     count(*) = 0,
@@ -28,7 +28,7 @@ CROSS JOIN LATERAL (
     SELECT 'it is gone' AS fault WHERE x.staging IS NULL
     UNION ALL
     SELECT pg_catalog.format('the table has no column %I', c.name)
-    FROM (VALUES (:'id_column'::text), (:'content_column'), (:'embedding_column')) AS c (name)
+    FROM unnest(:'id_columns'::text[] || ARRAY[:'content_column', :'embedding_column']::text[]) AS c (name)
     WHERE NOT EXISTS (
         SELECT FROM pg_catalog.pg_attribute t
         WHERE t.attrelid = x.target AND t.attname = c.name AND NOT t.attisdropped)
@@ -36,17 +36,24 @@ CROSS JOIN LATERAL (
     SELECT pg_catalog.format('%s is %s and should be %s', w.name,
         coalesce(pg_catalog.format_type(a.atttypid, a.atttypmod), 'missing'), pg_catalog.format_type(w.atttypid, w.atttypmod))
     FROM (
-        SELECT 'id' AS name, t.atttypid, t.atttypmod, t.attcollation
-        FROM pg_catalog.pg_attribute t
-        WHERE t.attrelid = x.target AND t.attname = :'id_column'
+        -- a key of several columns is a field a column
+        SELECT CASE cardinality(:'id_columns'::text[]) WHEN 1 THEN 'id' ELSE 'f' || u.place END AS name,
+            CASE cardinality(:'id_columns'::text[]) WHEN 1 THEN x.staging::oid ELSE (
+                SELECT y.typrelid
+                FROM pg_catalog.pg_attribute i
+                JOIN pg_catalog.pg_type y ON y.oid = i.atttypid
+                WHERE i.attrelid = x.staging AND i.attname = 'id') END AS of,
+            t.atttypid, t.atttypmod, t.attcollation
+        FROM unnest(:'id_columns'::text[]) WITH ORDINALITY AS u (name, place)
+        JOIN pg_catalog.pg_attribute t ON t.attrelid = x.target AND t.attname = u.name
         UNION ALL
-        SELECT 'content_hash', 'pg_catalog.bytea'::regtype, -1, 0
+        SELECT 'content_hash', x.staging, 'pg_catalog.bytea'::regtype, -1, 0
         UNION ALL
-        SELECT 'embedding', t.atttypid, :dimension, 0
+        SELECT 'embedding', x.staging, t.atttypid, :dimension, 0
         FROM pg_catalog.pg_attribute t
         WHERE t.attrelid = x.target AND t.attname = :'embedding_column'
     ) AS w
-    LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = x.staging AND a.attname = w.name AND NOT a.attisdropped
+    LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = w.of AND a.attname = w.name AND NOT a.attisdropped
     WHERE x.staging IS NOT NULL
       AND (a.atttypid, a.atttypmod, a.attcollation) IS DISTINCT FROM (w.atttypid, w.atttypmod, w.attcollation)
     UNION ALL

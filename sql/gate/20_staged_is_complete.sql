@@ -6,19 +6,19 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    schema, table, id_column, content_column, embedding_column, only_missing, staging_table, id_schema
+-- Variables:    schema, table, key_name, key, content_column, embedding_column, only_missing, staging_table, id_schema
 
 SELECT
     vestige_sql.require(
         f.missing = 0,
-        format('%s rows of %I.%I have text but no staged vector for it, the first with %I = %s; the table is as it was',
-            f.missing, :'schema'::text, :'table'::text, :'id_column'::text, f.first_missing),
+        format('%s rows of %I.%I have text but no staged vector for it, the first with %s = %s; the table is as it was',
+            f.missing, :'schema'::text, :'table'::text, :'key_name'::text, f.first_missing),
         'rows were added or changed since staging; run vestige-sql migrate stage again'
     ),
     vestige_sql.require(
         f.stale = 0,
-        format('%s staged vectors are for texts that their rows of %I.%I no longer have, the first with %I = %s; the table is as it was',
-            f.stale, :'schema'::text, :'table'::text, :'id_column'::text, f.first_stale),
+        format('%s staged vectors are for texts that their rows of %I.%I no longer have, the first with %s = %s; the table is as it was',
+            f.stale, :'schema'::text, :'table'::text, :'key_name'::text, f.first_stale),
         'rows changed since they were staged; run vestige-sql migrate stage again'
     )
 FROM (
@@ -29,7 +29,7 @@ FROM (
         min(r.key) FILTER (WHERE r.fault = 'stale') AS first_stale
     FROM (
         SELECT
-            t.:"id_column"::text AS key,
+            :key::text AS key,
             CASE
                 WHEN NOT vestige_sql.has_text(t.:"content_column"::text) THEN CASE WHEN s.id IS NOT NULL THEN 'stale' END
                 WHEN s.content_hash = vestige_sql.content_hash(t.:"content_column"::text) THEN NULL
@@ -37,7 +37,7 @@ FROM (
                 WHEN s.id IS NOT NULL THEN 'stale'
             END AS fault
         FROM :"schema".:"table" t
-        LEFT JOIN vestige_sql.:"staging_table" s ON s.id OPERATOR(:"id_schema".=) t.:"id_column"
+        LEFT JOIN vestige_sql.:"staging_table" s ON s.id OPERATOR(:"id_schema".=) :key
     ) AS r
     WHERE r.fault IS NOT NULL
 ) AS f;

@@ -7,12 +7,12 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    schema, table, dimension, id_column, staging_table, vector_schema
+-- Variables:    schema, table, dimension, key_name, staging_table, vector_schema
 
 SELECT vestige_sql.require(
     count(*) = 0,
-    format('%s staged vectors for %I.%I are zero or do not have %s dimensions, the first for %I = %s; the table is as it was',
-        count(*), :'schema'::text, :'table'::text, :dimension, :'id_column'::text, min(s.id::text)),
+    format('%s staged vectors for %I.%I are zero or do not have %s dimensions, the first for %s = %s; the table is as it was',
+        count(*), :'schema'::text, :'table'::text, :dimension, :'key_name'::text, min(s.id::text)),
     'the model gave vectors that cannot be searched; run vestige-sql migrate abort, and check the model'
 )
 FROM vestige_sql.:"staging_table" s

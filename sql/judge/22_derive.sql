@@ -13,15 +13,15 @@
 -- Transaction:  either
 -- Run again:    safe, what is there stays
 -- Undo:         DELETE the questions from vestige_sql.judge_question
--- Variables:    id_column, content_column, seed, schema, table, staging_table, id_schema, embedding_column, derive, judging
+-- Variables:    key, content_column, seed, schema, table, staging_table, id_schema, embedding_column, derive, judging
 
 WITH picked AS MATERIALIZED (
     SELECT
-        t.:"id_column"::text AS key,
+        :key::text AS key,
         btrim(regexp_replace(t.:"content_column"::text, '\s+', ' ', 'g')) AS text,
-        hashtextextended(t.:"id_column"::text COLLATE "C", :seed) AS dice
+        hashtextextended(:key::text COLLATE "C", :seed) AS dice
     FROM :"schema".:"table" t
-    JOIN vestige_sql.:"staging_table" s ON s.id OPERATOR(:"id_schema".=) t.:"id_column"
+    JOIN vestige_sql.:"staging_table" s ON s.id OPERATOR(:"id_schema".=) :key
     WHERE t.:"embedding_column" IS NOT NULL
       AND vestige_sql.content_hash(t.:"content_column"::text) = s.content_hash
     ORDER BY dice, key
@@ -67,7 +67,7 @@ chosen AS MATERIALIZED (
     LIMIT :derive
 ),
 answers AS MATERIALIZED (
-    SELECT p.nr::integer AS nr, t.:"id_column"::text AS key
+    SELECT p.nr::integer AS nr, :key::text AS key
     FROM :"schema".:"table" t
     CROSS JOIN LATERAL (SELECT regexp_replace(t.:"content_column"::text, '\s+', ' ', 'g') AS text OFFSET 0) AS flat
     CROSS JOIN LATERAL unnest(CASE WHEN flat.text <> '' THEN (SELECT array_agg(c.question ORDER BY c.nr) FROM chosen c) END)

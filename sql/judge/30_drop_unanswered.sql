@@ -7,14 +7,15 @@
 -- Transaction:  either
 -- Run again:    safe, the second time there is nothing left to drop
 -- Undo:         nothing to undo
--- Variables:    schema, table, staging_table, id_schema, id_column, id_sql_type, embedding_column, judging
+-- Variables:    id_sql_type, schema, table, key_is_k, staging_table, id_schema, embedding_column, judging
 
 WITH there AS MATERIALIZED (
     SELECT a.nr, a.key, a.grade, EXISTS (
         SELECT
-        FROM :"schema".:"table" t
-        JOIN vestige_sql.:"staging_table" s ON s.id OPERATOR(:"id_schema".=) t.:"id_column"
-        WHERE t.:"id_column" OPERATOR(:"id_schema".=) CAST(a.key AS :id_sql_type) AND t.:"embedding_column" IS NOT NULL) AS is_there
+        FROM (SELECT CAST(a.key AS :id_sql_type) AS id) AS k
+        JOIN :"schema".:"table" t ON :key_is_k
+        JOIN vestige_sql.:"staging_table" s ON s.id OPERATOR(:"id_schema".=) k.id
+        WHERE t.:"embedding_column" IS NOT NULL) AS is_there
     FROM vestige_sql.judge_answer a
     WHERE a.judging = :judging
 ),

@@ -6,7 +6,7 @@
 -- Transaction:  either
 -- Run again:    safe, a question that has its row keeps it
 -- Undo:         nothing to undo
--- Variables:    judging, schema, table, staging_table, id_schema, id_column, id_sql_type, embedding_column
+-- Variables:    judging, id_sql_type, schema, table, key_is_k, staging_table, id_schema, embedding_column
 
 WITH there AS MATERIALIZED (
     SELECT
@@ -17,9 +17,10 @@ WITH there AS MATERIALIZED (
     WHERE a.judging = :judging AND a.grade > 0
       AND EXISTS (
         SELECT
-        FROM :"schema".:"table" t
-        JOIN vestige_sql.:"staging_table" s ON s.id OPERATOR(:"id_schema".=) t.:"id_column"
-        WHERE t.:"id_column" OPERATOR(:"id_schema".=) CAST(a.key AS :id_sql_type) AND t.:"embedding_column" IS NOT NULL)
+        FROM (SELECT CAST(a.key AS :id_sql_type) AS id) AS k
+        JOIN :"schema".:"table" t ON :key_is_k
+        JOIN vestige_sql.:"staging_table" s ON s.id OPERATOR(:"id_schema".=) k.id
+        WHERE t.:"embedding_column" IS NOT NULL)
 ),
 dropped AS (
     DELETE FROM vestige_sql.judge_question q

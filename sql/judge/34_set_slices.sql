@@ -6,11 +6,11 @@
 -- Transaction:  either
 -- Run again:    safe, it sets the same value
 -- Undo:         UPDATE vestige_sql.judge_question, so that slice is NULL
--- Variables:    id_column, slice, schema, table, id_sql_type, judging, id_schema
+-- Variables:    key, slice, schema, table, id_sql_type, judging, id_schema
 
 UPDATE vestige_sql.judge_question q
 SET slice = found.slice
-FROM (SELECT t.:"id_column" AS id, (:slice)::text AS slice FROM :"schema".:"table" t) AS found
+FROM (SELECT :key AS id, (:slice)::text AS slice FROM :"schema".:"table" t) AS found
 JOIN (
     SELECT DISTINCT ON (a.nr) a.nr, CAST(a.key AS :id_sql_type) AS id
     FROM vestige_sql.judge_answer a

@@ -7,14 +7,14 @@
 -- Transaction:  either
 -- Run again:    safe, what is there stays
 -- Undo:         DELETE the rows from vestige_sql.judge_found
--- Variables:    judging, embedding_column, schema, table, id_column, id_schema, id_sql_type, vector_type, old_dimension, vector_schema, operator, staging_table, depth
+-- Variables:    judging, embedding_column, id_sql_type, schema, table, key_is_k, vector_type, old_dimension, key, vector_schema, operator, staging_table, id_schema, depth
 
 INSERT INTO vestige_sql.judge_found (judging, nr, space, key, distance)
 SELECT :judging, a.nr, 'old', n.key, n.distance
 FROM (
     SELECT q.nr, q.stand_in, CAST(coalesce(q.old_vector, (
-        SELECT t.:"embedding_column"::real[] FROM :"schema".:"table" t
-        WHERE t.:"id_column" OPERATOR(:"id_schema".=) CAST(q.stand_in AS :id_sql_type)
+        SELECT t.:"embedding_column"::real[] FROM (SELECT CAST(q.stand_in AS :id_sql_type) AS id) AS k
+        JOIN :"schema".:"table" t ON :key_is_k
     )) AS :vector_type(:old_dimension)) AS vector
     FROM vestige_sql.judge_question q
     WHERE q.judging = :judging
@@ -22,13 +22,13 @@ FROM (
 ) AS a
 CROSS JOIN LATERAL (
     SELECT
-        t.:"id_column"::text AS key,
+        :key::text AS key,
         t.:"embedding_column" OPERATOR(:"vector_schema".:operator) a.vector AS distance
     FROM :"schema".:"table" t
     WHERE t.:"embedding_column" IS NOT NULL AND a.vector IS NOT NULL
-      AND (a.stand_in IS NULL OR t.:"id_column"::text <> a.stand_in)
-      AND EXISTS (SELECT FROM vestige_sql.:"staging_table" s WHERE s.id OPERATOR(:"id_schema".=) t.:"id_column")
-    ORDER BY (t.:"embedding_column" OPERATOR(:"vector_schema".:operator) a.vector) + 0, t.:"id_column"::text COLLATE "C" DESC
+      AND (a.stand_in IS NULL OR :key::text <> a.stand_in)
+      AND EXISTS (SELECT FROM vestige_sql.:"staging_table" s WHERE s.id OPERATOR(:"id_schema".=) :key)
+    ORDER BY (t.:"embedding_column" OPERATOR(:"vector_schema".:operator) a.vector) + 0, :key::text COLLATE "C" DESC
     LIMIT :depth
 ) AS n
 ON CONFLICT DO NOTHING;

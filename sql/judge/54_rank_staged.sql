@@ -7,7 +7,7 @@
 -- Transaction:  either
 -- Run again:    safe, what is there stays
 -- Undo:         DELETE the rows from vestige_sql.judge_found
--- Variables:    judging, staging_table, id_schema, id_sql_type, vector_type, dimension, vector_schema, operator, schema, table, id_column, embedding_column, depth
+-- Variables:    judging, staging_table, id_schema, id_sql_type, vector_type, dimension, vector_schema, operator, schema, table, key_is_k, embedding_column, depth
 
 INSERT INTO vestige_sql.judge_found (judging, nr, space, key, distance)
 SELECT :judging, a.nr, 'new', n.key, n.distance
@@ -21,12 +21,11 @@ FROM (
     OFFSET 0
 ) AS a
 CROSS JOIN LATERAL (
-    SELECT s.id::text AS key, s.embedding OPERATOR(:"vector_schema".:operator) a.vector AS distance
-    FROM vestige_sql.:"staging_table" s
-    WHERE a.vector IS NOT NULL AND (a.stand_in IS NULL OR s.id::text <> a.stand_in)
-      AND EXISTS (
-          SELECT FROM :"schema".:"table" t WHERE t.:"id_column" OPERATOR(:"id_schema".=) s.id AND t.:"embedding_column" IS NOT NULL)
-    ORDER BY distance, s.id::text COLLATE "C" DESC
+    SELECT k.id::text AS key, k.embedding OPERATOR(:"vector_schema".:operator) a.vector AS distance
+    FROM vestige_sql.:"staging_table" k
+    WHERE a.vector IS NOT NULL AND (a.stand_in IS NULL OR k.id::text <> a.stand_in)
+      AND EXISTS (SELECT FROM :"schema".:"table" t WHERE :key_is_k AND t.:"embedding_column" IS NOT NULL)
+    ORDER BY distance, k.id::text COLLATE "C" DESC
     LIMIT :depth
 ) AS n
 ON CONFLICT DO NOTHING;

@@ -7,9 +7,9 @@
 -- Transaction:  either
 -- Run again:    safe, what is there stays
 -- Undo:         DELETE the rows from vestige_sql.judge_speed
--- Variables:    judging, space, index_oid, id_column, setting_values
+-- Variables:    judging, space, index_oid, id_columns, setting_values
 
 INSERT INTO vestige_sql.judge_speed (judging, space, index_name, setting, value, questions, recall, p50_ms, p95_ms)
 SELECT :judging, :'space', s.index_name, s.setting, s.value, s.questions, s.recall, s.p50_ms, s.p95_ms
-FROM vestige_sql.index_speed(:index_oid::oid::regclass, :'id_column', :judging, :'space', ARRAY[:setting_values]) AS s
+FROM vestige_sql.index_speed(:index_oid::oid::regclass, :'id_columns'::text[], :judging, :'space', ARRAY[:setting_values]) AS s
 ON CONFLICT DO NOTHING;

@@ -6,14 +6,14 @@
 -- Transaction:  required
 -- Run again:    safe, what is kept stays
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    kept_table, id_column, content_column, embedding_column, schema, table, outdated_table, id_schema
+-- Variables:    kept_table, key, content_column, embedding_column, schema, table, outdated_table, id_schema
 
 INSERT INTO vestige_sql.:"kept_table" (id, content_hash, embedding)
-SELECT t.:"id_column", vestige_sql.content_hash(t.:"content_column"::text), t.:"embedding_column"
+SELECT :key, vestige_sql.content_hash(t.:"content_column"::text), t.:"embedding_column"
 FROM :"schema".:"table" t
 WHERE t.:"embedding_column" IS NOT NULL
   AND vestige_sql.has_text(t.:"content_column"::text)
-  AND NOT EXISTS (SELECT FROM vestige_sql.:"outdated_table" o WHERE o.id OPERATOR(:"id_schema".=) t.:"id_column")
+  AND NOT EXISTS (SELECT FROM vestige_sql.:"outdated_table" o WHERE o.id OPERATOR(:"id_schema".=) :key)
   -- made from another column, they are of texts that are not known
   AND NOT EXISTS (
       SELECT

@@ -11,17 +11,17 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    id_column, content_column, embedding_column, schema, table, staging_table, id_schema, sample, vector_type, vector_schema, operator, limit
+-- Variables:    key, content_column, embedding_column, schema, table, staging_table, id_schema, key_columns, sample, vector_type, vector_schema, operator, limit, key_is_k
 
 WITH picked AS MATERIALIZED (
     SELECT
-        t.:"id_column" AS id, t.:"content_column"::text AS text,
+        :key AS id, t.:"content_column"::text AS text,
         t.:"embedding_column" AS old_vector, s.embedding AS new_vector
     FROM :"schema".:"table" t
-    JOIN vestige_sql.:"staging_table" s ON s.id OPERATOR(:"id_schema".=) t.:"id_column"
+    JOIN vestige_sql.:"staging_table" s ON s.id OPERATOR(:"id_schema".=) :key
     WHERE t.:"embedding_column" IS NOT NULL
       AND vestige_sql.content_hash(t.:"content_column"::text) = s.content_hash
-    ORDER BY pg_catalog.sha256(pg_catalog.convert_to(t.:"id_column"::text, 'UTF8')), t.:"id_column"
+    ORDER BY pg_catalog.sha256(pg_catalog.convert_to(:key::text, 'UTF8')), :key_columns
     LIMIT :sample
 ),
 -- This goes through text, so that a vector that is stored out of line is fetched here once, and not for each comparison.
@@ -39,24 +39,23 @@ neighbours AS (
         SELECT pg_catalog.array_agg(x.id::text ORDER BY x.distance, x.id)
         FROM (
             SELECT
-                t.:"id_column" AS id,
+                :key AS id,
                 t.:"embedding_column" OPERATOR(:"vector_schema".:operator) p.old_vector AS distance
             FROM :"schema".:"table" t
-            WHERE t.:"embedding_column" IS NOT NULL AND NOT t.:"id_column" OPERATOR(:"id_schema".=) p.id
-              AND EXISTS (SELECT FROM vestige_sql.:"staging_table" s WHERE s.id OPERATOR(:"id_schema".=) t.:"id_column")
-            ORDER BY (t.:"embedding_column" OPERATOR(:"vector_schema".:operator) p.old_vector) + 0, t.:"id_column"
+            WHERE t.:"embedding_column" IS NOT NULL AND NOT :key OPERATOR(:"id_schema".=) p.id
+              AND EXISTS (SELECT FROM vestige_sql.:"staging_table" s WHERE s.id OPERATOR(:"id_schema".=) :key)
+            ORDER BY (t.:"embedding_column" OPERATOR(:"vector_schema".:operator) p.old_vector) + 0, :key_columns
             LIMIT :limit
         ) AS x
     ) AS o (keys)
     CROSS JOIN LATERAL (
         SELECT pg_catalog.array_agg(x.id::text ORDER BY x.distance, x.id)
         FROM (
-            SELECT s.id, s.embedding OPERATOR(:"vector_schema".:operator) p.new_vector AS distance
-            FROM vestige_sql.:"staging_table" s
-            WHERE NOT s.id OPERATOR(:"id_schema".=) p.id
-              AND EXISTS (
-                  SELECT FROM :"schema".:"table" t WHERE t.:"id_column" OPERATOR(:"id_schema".=) s.id AND t.:"embedding_column" IS NOT NULL)
-            ORDER BY distance, s.id
+            SELECT k.id, k.embedding OPERATOR(:"vector_schema".:operator) p.new_vector AS distance
+            FROM vestige_sql.:"staging_table" k
+            WHERE NOT k.id OPERATOR(:"id_schema".=) p.id
+              AND EXISTS (SELECT FROM :"schema".:"table" t WHERE :key_is_k AND t.:"embedding_column" IS NOT NULL)
+            ORDER BY distance, k.id
             LIMIT :limit
         ) AS x
     ) AS n (keys)

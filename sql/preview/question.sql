@@ -8,7 +8,7 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    old_vector, vector_type, old_dimension, new_vector, dimension, id_column, embedding_column, schema, table, staging_table, id_schema, vector_schema, operator, limit, content_column
+-- Variables:    old_vector, vector_type, old_dimension, new_vector, dimension, key, embedding_column, schema, table, staging_table, id_schema, vector_schema, operator, key_columns, key_is_k, limit, content_column
 
 WITH question AS MATERIALIZED (
     SELECT
@@ -16,12 +16,12 @@ WITH question AS MATERIALIZED (
         CAST(:'new_vector' AS :vector_type(:dimension)) AS new_vector
 ),
 stand_in AS MATERIALIZED (
-    SELECT t.:"id_column" AS id, t.:"embedding_column" AS old_vector
+    SELECT :key AS id, t.:"embedding_column" AS old_vector
     FROM :"schema".:"table" t
-    JOIN vestige_sql.:"staging_table" s ON s.id OPERATOR(:"id_schema".=) t.:"id_column"
+    JOIN vestige_sql.:"staging_table" s ON s.id OPERATOR(:"id_schema".=) :key
     WHERE t.:"embedding_column" IS NOT NULL
       AND (SELECT q.old_vector IS NULL FROM question q)
-    ORDER BY s.embedding OPERATOR(:"vector_schema".:operator) (SELECT q.new_vector FROM question q), t.:"id_column"
+    ORDER BY s.embedding OPERATOR(:"vector_schema".:operator) (SELECT q.new_vector FROM question q), :key_columns
     LIMIT 1
 ),
 asked AS MATERIALIZED (
@@ -32,17 +32,17 @@ asked AS MATERIALIZED (
 ),
 old_distances AS NOT MATERIALIZED (
     SELECT
-        t.:"id_column" AS id,
+        :key AS id,
         t.:"embedding_column" OPERATOR(:"vector_schema".:operator) (SELECT a.old_vector FROM asked a) AS distance
     FROM :"schema".:"table" t
     WHERE t.:"embedding_column" IS NOT NULL AND (SELECT a.old_vector IS NOT NULL FROM asked a)
 ),
 new_distances AS NOT MATERIALIZED (
     SELECT
-        s.id,
-        s.embedding OPERATOR(:"vector_schema".:operator) (SELECT a.new_vector FROM asked a) AS distance
-    FROM vestige_sql.:"staging_table" s
-    JOIN :"schema".:"table" t ON t.:"id_column" OPERATOR(:"id_schema".=) s.id
+        k.id,
+        k.embedding OPERATOR(:"vector_schema".:operator) (SELECT a.new_vector FROM asked a) AS distance
+    FROM vestige_sql.:"staging_table" k
+    JOIN :"schema".:"table" t ON :key_is_k
 ),
 -- Adding 0 keeps the index of the old vectors out of it.
 old_space AS (
@@ -55,12 +55,14 @@ new_space AS (
 )
 SELECT
     rank,
-    o.id::text AS old_key, ot.:"content_column"::text AS old_text, o.distance AS old_distance,
-    n.id::text AS new_key, nt.:"content_column"::text AS new_text, n.distance AS new_distance,
+    o.id::text AS old_key,
+    (SELECT t.:"content_column"::text FROM (SELECT o.id) AS k JOIN :"schema".:"table" t ON :key_is_k) AS old_text,
+    o.distance AS old_distance,
+    n.id::text AS new_key,
+    (SELECT t.:"content_column"::text FROM (SELECT n.id) AS k JOIN :"schema".:"table" t ON :key_is_k) AS new_text,
+    n.distance AS new_distance,
     a.stand_in::text AS stand_in
 FROM old_space o
 FULL JOIN new_space n USING (rank)
 CROSS JOIN asked a
-LEFT JOIN :"schema".:"table" ot ON ot.:"id_column" OPERATOR(:"id_schema".=) o.id
-LEFT JOIN :"schema".:"table" nt ON nt.:"id_column" OPERATOR(:"id_schema".=) n.id
 ORDER BY rank;

@@ -6,7 +6,7 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    content_column, embedding_column, schema, table, staging_table, id_schema, id_column
+-- Variables:    content_column, embedding_column, schema, table, staging_table, id_schema, key
 
 SELECT
     count(*) AS rows_with_text,
@@ -17,6 +17,6 @@ FROM (
         vestige_sql.content_hash(t.:"content_column"::text) IS NOT DISTINCT FROM s.content_hash AS staged,
         t.:"embedding_column" IS NOT NULL AS embedded
     FROM :"schema".:"table" t
-    LEFT JOIN vestige_sql.:"staging_table" s ON s.id OPERATOR(:"id_schema".=) t.:"id_column"
+    LEFT JOIN vestige_sql.:"staging_table" s ON s.id OPERATOR(:"id_schema".=) :key
     WHERE vestige_sql.has_text(t.:"content_column"::text)
 ) AS r;

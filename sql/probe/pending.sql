@@ -10,7 +10,7 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    content_column, embedding_column, only_missing, staging_table, schema, table, id_schema, id_column
+-- Variables:    content_column, embedding_column, only_missing, staging_table, schema, table, id_schema, key
 
 SELECT
     coalesce(bool_or(CASE
@@ -21,4 +21,4 @@ SELECT
     END), false)
     OR count(s.id) <> (SELECT count(*) FROM vestige_sql.:"staging_table") AS is_left
 FROM :"schema".:"table" t
-LEFT JOIN vestige_sql.:"staging_table" s ON s.id OPERATOR(:"id_schema".=) t.:"id_column";
+LEFT JOIN vestige_sql.:"staging_table" s ON s.id OPERATOR(:"id_schema".=) :key;

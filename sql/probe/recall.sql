@@ -6,7 +6,7 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    schema, table, id_column, recall_sample, oid, index_column
+-- Variables:    schema, table, id_columns, id_column, recall_sample, oid, index_column
 
 SELECT coalesce(s.index_name, c.relname) AS name, c.relname AS built_as, r.recall, r.sampled,
     pg_catalog.current_setting(CASE am.amname WHEN 'hnsw' THEN 'hnsw.ef_search' ELSE 'ivfflat.probes' END, true) AS search_setting,
@@ -15,7 +15,8 @@ FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
 JOIN pg_catalog.pg_am am ON am.oid = c.relam AND am.amname IN ('hnsw', 'ivfflat')
 LEFT JOIN vestige_sql.saved_index s ON s.table_schema = :'schema' AND s.table_name = :'table' AND s.built_as = c.relname
-CROSS JOIN LATERAL vestige_sql.index_recall(i.indexrelid, :'id_column', :recall_sample) AS r
+CROSS JOIN LATERAL vestige_sql.index_recall(
+    i.indexrelid, CASE cardinality(:'id_columns'::text[]) WHEN 1 THEN :'id_column' END, :recall_sample) AS r
 WHERE i.indrelid = :oid::oid
   AND i.indisvalid
   AND EXISTS (

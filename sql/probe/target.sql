@@ -1,4 +1,4 @@
--- Show the target table: what it is, whose it is, its key, its text and its embedding column.
+-- Show the target table: what it is, whose it is, its text and its embedding column.
 --
 -- There is one row, or none where there is no such table. The name is read as SQL reads a qualified name. Without quotes it is
 -- folded to lower case. Without a schema it is looked for along the search_path. The columns' names are taken literally, and
@@ -8,7 +8,7 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    target, embedding_column, id_column, content_column
+-- Variables:    target, embedding_column, content_column
 
 WITH role AS MATERIALIZED (
     SELECT
@@ -39,9 +39,6 @@ columns AS (
             JOIN pg_catalog.pg_extension x ON x.oid = d.refobjid AND d.refclassid = 'pg_catalog.pg_extension'::regclass
             WHERE d.classid = 'pg_catalog.pg_type'::regclass AND d.objid = a.atttypid AND x.extname = 'vector'
         ) AS is_pgvectors,
-        EXISTS (
-            SELECT FROM pg_catalog.pg_collation co WHERE co.oid = a.attcollation AND NOT co.collisdeterministic
-        ) AS compares_loosely,
         pg_catalog.format_type(a.atttypid, a.atttypmod) AS full_type,
         a.atttypid, t.typcollation, n.nspname AS type_schema
     FROM pg_catalog.pg_attribute a
@@ -70,32 +67,6 @@ SELECT
     greatest(target.reltuples, 0)::bigint AS estimated_rows,
     pg_catalog.pg_table_size(target.oid) AS table_bytes,
     pg_catalog.pg_indexes_size(target.oid) AS index_bytes,
-    -- the key
-    k.full_type AS id_sql_type,
-    k.typname AS id_type_name,
-    k.attnotnull AS id_not_null,
-    k.full_type || CASE WHEN k.attcollation <> k.typcollation THEN (
-        SELECT pg_catalog.format(' COLLATE %I.%I', cn.nspname, co.collname)
-        FROM pg_catalog.pg_collation co
-        JOIN pg_catalog.pg_namespace cn ON cn.oid = co.collnamespace
-        WHERE co.oid = k.attcollation) ELSE '' END AS id_type,
-    EXISTS (
-        SELECT FROM pg_catalog.pg_index i
-        WHERE i.indrelid = target.oid AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL
-          AND i.indnkeyatts = 1 AND i.indkey[0] = k.attnum
-          -- The index may tell two keys apart that are equal to a column that ignores case.
-          AND (i.indcollation[0] = k.attcollation OR NOT k.compares_loosely)) AS id_is_unique,
-    -- The schema of the operators by which its index compares it. Those of citext and the like are not PostgreSQL's own.
-    (SELECT n.nspname
-     FROM pg_catalog.pg_index i
-     JOIN pg_catalog.pg_opclass oc ON oc.oid = i.indclass[0]
-     JOIN pg_catalog.pg_amop ao ON ao.amopfamily = oc.opcfamily AND ao.amopstrategy = 3
-         AND ao.amoplefttype = oc.opcintype AND ao.amoprighttype = oc.opcintype
-     JOIN pg_catalog.pg_operator o ON o.oid = ao.amopopr
-     JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace
-     WHERE i.indrelid = target.oid AND i.indisunique AND i.indnkeyatts = 1 AND i.indkey[0] = k.attnum
-     ORDER BY i.indisprimary DESC, i.indexrelid
-     LIMIT 1) AS id_schema,
     (SELECT pg_catalog.string_agg(pa.attname, ', ' ORDER BY pa.attnum)
      FROM pg_catalog.pg_index i
      JOIN pg_catalog.pg_attribute pa ON pa.attrelid = i.indrelid AND pa.attnum = ANY (i.indkey::smallint[])
@@ -152,6 +123,5 @@ CROSS JOIN LATERAL (
     SELECT pg_catalog.left(pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(
         pg_catalog.format('%I.%I.%I', target.nspname, target.relname, :'embedding_column'::text), 'UTF8')), 'hex'), 16)
 ) AS names (suffix)
-LEFT JOIN columns k ON k.attname::text = :'id_column'
 LEFT JOIN columns x ON x.attname::text = :'content_column'
 LEFT JOIN columns e ON e.attname::text = :'embedding_column';

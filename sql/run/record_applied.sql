@@ -8,7 +8,7 @@
 -- Transaction:  required
 -- Run again:    safe, a closed run stays as it is
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    run_state, embedding_column, only_missing, staging_table, schema, table, id_column, id_schema, content_column
+-- Variables:    run_state, embedding_column, only_missing, staging_table, schema, table, key_is_k, content_column
 
 UPDATE vestige_sql.run r
 SET state = :'run_state',
@@ -19,8 +19,8 @@ SET state = :'run_state',
     rows_total = c.rows_total,
     rows_written = CASE WHEN :only_missing THEN (
         SELECT count(*)
-        FROM vestige_sql.:"staging_table" s
-        JOIN :"schema".:"table" t ON t.:"id_column" OPERATOR(:"id_schema".=) s.id)
+        FROM vestige_sql.:"staging_table" k
+        JOIN :"schema".:"table" t ON :key_is_k)
     ELSE c.rows_embedded END,
     rows_blank = c.rows_blank,
     applied_at = clock_timestamp(),

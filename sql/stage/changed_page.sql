@@ -9,15 +9,17 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    id_column, content_column, schema, table, id_schema, changed_table, after, id_sql_type, until, page_rows, text_characters, staging_table, page_bytes
+-- Variables:    key, content_column, schema, table, after, id_sql_type, until, key_is_after_k, key_is_up_to_u, changed_table, key_is_k, key_columns, page_rows, text_characters, staging_table, id_schema, page_bytes
 
 WITH page AS (
-    SELECT t.:"id_column" AS id, t.:"content_column"::text AS content, t.tableoid AS home, t.ctid AS tuple, t.xmin AS made
+    SELECT :key AS id, t.:"content_column"::text AS content, t.tableoid AS home, t.ctid AS tuple, t.xmin AS made
     FROM :"schema".:"table" t
-    WHERE t.:"id_column" OPERATOR(:"id_schema".=) ANY (SELECT c.id FROM vestige_sql.:"changed_table" c)
-      AND (:after IS NULL OR t.:"id_column" OPERATOR(:"id_schema".>) CAST(:after AS :id_sql_type))
-      AND (:until IS NULL OR t.:"id_column" OPERATOR(:"id_schema".<=) CAST(:until AS :id_sql_type))
-    ORDER BY t.:"id_column"
+    CROSS JOIN (SELECT CAST(:after AS :id_sql_type) AS id) AS k
+    CROSS JOIN (SELECT CAST(:until AS :id_sql_type) AS id) AS u
+    WHERE (:after IS NULL OR :key_is_after_k)
+      AND (:until IS NULL OR :key_is_up_to_u)
+      AND EXISTS (SELECT FROM vestige_sql.:"changed_table" k WHERE :key_is_k)
+    ORDER BY :key_columns
     LIMIT :page_rows
 ),
 measured AS (

@@ -8,18 +8,18 @@
 -- Transaction:  either
 -- Run again:    safe, there is nothing left to delete
 -- Undo:         nothing to undo, the vectors are of no use
--- Variables:    staging_table, schema, table, id_column, id_schema, content_column, outdated_table
+-- Variables:    staging_table, schema, table, key_is_k, content_column, outdated_table
 
 WITH discarded AS (
-    DELETE FROM vestige_sql.:"staging_table" s
+    DELETE FROM vestige_sql.:"staging_table" k
     WHERE NOT EXISTS (
         SELECT
         FROM :"schema".:"table" t
-        WHERE t.:"id_column" OPERATOR(:"id_schema".=) s.id
+        WHERE :key_is_k
           AND vestige_sql.has_text(t.:"content_column"::text)
-          AND vestige_sql.content_hash(t.:"content_column"::text) = s.content_hash
+          AND vestige_sql.content_hash(t.:"content_column"::text) = k.content_hash
     )
-    RETURNING s.id
+    RETURNING k.id
 )
 INSERT INTO vestige_sql.:"outdated_table" (id)
 SELECT d.id FROM discarded d;

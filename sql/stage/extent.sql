@@ -10,15 +10,14 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    schema, table, id_column, id_schema, staging_table
+-- Variables:    schema, table, staging_table, key_is_k
 
 SELECT
     pg_catalog.pg_relation_size(
         pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass) / current_setting('block_size')::integer AS blocks,
     (
         SELECT t.ctid::text
-        FROM :"schema".:"table" t
-        WHERE t.:"id_column" OPERATOR(:"id_schema".=) (
+        FROM (
             SELECT s.id
             FROM vestige_sql.:"staging_table" s
             -- a server extends a table by up to 64 blocks at once
@@ -29,5 +28,7 @@ SELECT
                         / current_setting('block_size')::integer AS blocks
                 ) AS x)
             ORDER BY s.ctid DESC
-            LIMIT 1)
+            LIMIT 1
+        ) AS k
+        JOIN :"schema".:"table" t ON :key_is_k
     ) AS after;

@@ -9,34 +9,35 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    id_column, schema, table, id_schema, staging_table, content_column, embedding_column, only_missing
+-- Variables:    key, schema, table, key_is_before_k, key_backwards, key_columns, staging_table, id_schema, key_is_k, content_column, embedding_column, only_missing
 
 SELECT (
-    SELECT b.:"id_column"::text
-    FROM :"schema".:"table" b
-    WHERE b.:"id_column" OPERATOR(:"id_schema".<) first.id
-    ORDER BY b.:"id_column" DESC
+    SELECT :key::text
+    FROM :"schema".:"table" t
+    WHERE :key_is_before_k
+    ORDER BY :key_backwards
     LIMIT 1
 ) AS after
 FROM (
-    SELECT u.id
+    SELECT k.id
     FROM (
-        SELECT t.:"id_column" AS id
+        SELECT :key_columns
         FROM :"schema".:"table" t
-        WHERE NOT EXISTS (SELECT FROM vestige_sql.:"staging_table" s WHERE s.id OPERATOR(:"id_schema".=) t.:"id_column")
-        ORDER BY t.:"id_column"
+        WHERE NOT EXISTS (SELECT FROM vestige_sql.:"staging_table" s WHERE s.id OPERATOR(:"id_schema".=) :key)
+        ORDER BY :key_columns
         -- done before any text is looked at
         OFFSET 0
-    ) AS u
+    ) AS t
+    CROSS JOIN LATERAL (SELECT :key AS id) AS k
     WHERE EXISTS (
         SELECT
-        FROM :"schema".:"table" p
-        WHERE p.:"id_column" OPERATOR(:"id_schema".=) u.id
-          AND vestige_sql.has_text(p.:"content_column"::text)
-          AND (p.:"embedding_column" IS NULL OR NOT :only_missing)
+        FROM :"schema".:"table" t
+        WHERE :key_is_k
+          AND vestige_sql.has_text(t.:"content_column"::text)
+          AND (t.:"embedding_column" IS NULL OR NOT :only_missing)
         -- asked of one row after another, up to the first that is pending
         OFFSET 0
     )
-    ORDER BY u.id
+    ORDER BY :key_columns
     LIMIT 1
-) AS first;
+) AS k;

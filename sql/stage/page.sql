@@ -3,11 +3,11 @@
 -- A row whose vector is staged for an older text is left to the next pass; discard_stale.sql runs before that. In this pass
 -- its new vector would collide with the staged one. Everything copied in the same chunk would be lost with it.
 --
--- A pass in disk order has ctid as order_column, pg_catalog as order_schema and tid as order_type. Staged rows then lie in
--- the same order. Neither this step nor the rewrite jumps to and fro, whatever the keys are. Where several workers get
--- ranges of keys, order_column is the key.
+-- A pass in disk order has t.ctid as order_key and tid as order_type. Staged rows then lie in the same order. Neither this step
+-- nor the rewrite jumps to and fro, whatever the keys are. Where several workers get ranges of keys, order_key is the key.
+-- is_after_k and is_up_to_u compare the place of t with k.id and u.id.
 --
--- after and until are literals of order_column, or NULL for no bound. By ctid both are given, because without them the whole
+-- after and until are literals of order_key, or NULL for no bound. By ctid both are given, because without them the whole
 -- table would be sorted. The next pass meets a row that moves during this one.
 --
 -- Of a text that is longer, the first text_characters characters come back. piece.sql reads on in it, while tuple and version
@@ -21,21 +21,23 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    id_column, content_column, embedding_column, order_column, schema, table, after, order_schema, order_type, until, page_rows, text_characters, only_missing, staging_table, id_schema, page_bytes
+-- Variables:    key, content_column, embedding_column, order_key, schema, table, after, order_type, until, is_after_k, is_up_to_u, order_columns, page_rows, text_characters, only_missing, staging_table, id_schema, page_bytes
 
 WITH page AS (
     SELECT
-        t.:"id_column" AS id,
+        :key AS id,
         t.:"content_column"::text AS content,
         t.:"embedding_column" IS NULL AS embedding_is_null,
-        t.:"order_column" AS place,
+        :order_key AS place,
         t.tableoid AS home,
         t.ctid AS tuple,
         t.xmin AS made
     FROM :"schema".:"table" t
-    WHERE (:after IS NULL OR t.:"order_column" OPERATOR(:"order_schema".>) CAST(:after AS :order_type))
-      AND (:until IS NULL OR t.:"order_column" OPERATOR(:"order_schema".<=) CAST(:until AS :order_type))
-    ORDER BY t.:"order_column"
+    CROSS JOIN (SELECT CAST(:after AS :order_type) AS id) AS k
+    CROSS JOIN (SELECT CAST(:until AS :order_type) AS id) AS u
+    WHERE (:after IS NULL OR :is_after_k)
+      AND (:until IS NULL OR :is_up_to_u)
+    ORDER BY :order_columns
     LIMIT :page_rows
 ),
 measured AS (

@@ -9,11 +9,12 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    id_column, schema, table, after, id_schema, id_sql_type, range_rows
+-- Variables:    key, schema, table, after, id_sql_type, key_is_after_k, key_columns, range_rows
 
-SELECT t.:"id_column"::text AS until
+SELECT :key::text AS until
 FROM :"schema".:"table" t
-WHERE (:after IS NULL OR t.:"id_column" OPERATOR(:"id_schema".>) CAST(:after AS :id_sql_type))
-ORDER BY t.:"id_column"
+CROSS JOIN (SELECT CAST(:after AS :id_sql_type) AS id) AS k
+WHERE (:after IS NULL OR :key_is_after_k)
+ORDER BY :key_columns
 OFFSET :range_rows - 1
 LIMIT 1;

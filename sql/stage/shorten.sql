@@ -10,10 +10,10 @@
 -- Transaction:  either
 -- Run again:    safe, what is staged stays
 -- Undo:         stage/drop.sql
--- Variables:    staging_table, id_column, content_column, vector_schema, schema, table, embedding_column, dimension, id_schema
+-- Variables:    staging_table, key, content_column, vector_schema, schema, table, embedding_column, dimension, id_schema
 
 INSERT INTO vestige_sql.:"staging_table" (id, content_hash, embedding)
-SELECT t.:"id_column", vestige_sql.content_hash(t.:"content_column"::text), :"vector_schema".l2_normalize(f.first)
+SELECT :key, vestige_sql.content_hash(t.:"content_column"::text), :"vector_schema".l2_normalize(f.first)
 FROM :"schema".:"table" t
 CROSS JOIN LATERAL (
     SELECT :"vector_schema".subvector(t.:"embedding_column", 1, :dimension)
@@ -22,4 +22,4 @@ CROSS JOIN LATERAL (
 ) AS f (first)
 WHERE vestige_sql.has_text(t.:"content_column"::text)
   AND :"vector_schema".vector_norm(f.first) > 0
-  AND NOT EXISTS (SELECT FROM vestige_sql.:"staging_table" s WHERE s.id OPERATOR(:"id_schema".=) t.:"id_column");
+  AND NOT EXISTS (SELECT FROM vestige_sql.:"staging_table" s WHERE s.id OPERATOR(:"id_schema".=) :key);

@@ -120,7 +120,20 @@ LAYOUTS = {
             "CREATE INDEX pages_never_hit ON pages USING hnsw (embedding vector_ip_ops) WITH (m = 4) WHERE hits = 0",
         ),
     ),
+    "chunks": Layout(
+        Target("chunks", content_column="text"),
+        Table("public", "chunks", ("tenant", "part of"), "text", "embedding"),
+        (
+            'CREATE TABLE chunks ("part of" uuid NOT NULL DEFAULT gen_random_uuid(), embedding vector,'
+            " title varchar(20), text text, tenant smallint NOT NULL DEFAULT 5 * random(),"
+            ' PRIMARY KEY (tenant, "part of"))',
+        ),
+        ("CREATE INDEX chunks_embedding ON chunks USING hnsw (embedding vector_cosine_ops)",),
+    ),
 }
+
+OTHER = {"knowledge_nodes": "node_type", "My Notes": "kind", "pages": "hits", "chunks": "title"}
+"""The column that a change of another column than the text changes, by table."""
 
 
 def make(db: str, layout: Layout, model: Model, texts: Sequence[str]) -> None:
@@ -204,19 +217,19 @@ class Writer:
             vector = literal(Model(registry["name"], registry["dimension"]).vector(text))
         names = {
             "table": table.identifier,
-            "key": sql.Identifier(table.key),
+            "key": table.key_of("t"),
             "content": sql.Identifier(table.content),
             "embedding": sql.Identifier(table.embedding),
-            "other": sql.Identifier({"knowledge_nodes": "node_type", "My Notes": "kind", "pages": "hits"}[table.name]),
+            "other": sql.Identifier(OTHER[table.name]),
             "row": self.checker.row,
         }
-        one = "(SELECT {key} FROM {table} ORDER BY random() LIMIT 1)"
+        one = "(SELECT {key}::text FROM {table} AS t ORDER BY random() LIMIT 1)"
         what = rng.choices(("insert", "text", "other", "delete"), (3, 3, 1, 2))[0]
         query = {
-            "insert": "INSERT INTO {table} ({content}, {embedding}) VALUES (%(text)s, %(vector)s)",
-            "text": "UPDATE {table} SET {content} = %(text)s, {embedding} = %(vector)s WHERE {key} = " + one,
-            "other": "UPDATE {table} SET {other} = '7' WHERE {key} = " + one,
-            "delete": "DELETE FROM {table} WHERE {key} = " + one,
+            "insert": "INSERT INTO {table} AS t ({content}, {embedding}) VALUES (%(text)s, %(vector)s)",
+            "text": "UPDATE {table} AS t SET {content} = %(text)s, {embedding} = %(vector)s WHERE {key}::text = " + one,
+            "other": "UPDATE {table} AS t SET {other} = '7' WHERE {key}::text = " + one,
+            "delete": "DELETE FROM {table} AS t WHERE {key}::text = " + one,
         }[what]
         query += " RETURNING {key}::text"
         told = {"text": text, "vector": vector}
@@ -226,7 +239,7 @@ class Writer:
         conn.execute(
             sql.SQL(
                 "INSERT INTO torture.ledger (key, row, is_new_text, epoch)"
-                " VALUES (%(key)s, (SELECT {row} FROM {table} AS t WHERE t.{key}::text = %(key)s), %(new)s, %(epoch)s)"
+                " VALUES (%(key)s, (SELECT {row} FROM {table} AS t WHERE {key}::text = %(key)s), %(new)s, %(epoch)s)"
             ).format(**names),
             {"key": changed[0], "new": what in ("insert", "text"), "epoch": registry["updated_at"]},
         )

@@ -62,9 +62,15 @@ class Table:
 
     schema: str
     name: str
-    key: str
+    key: str | tuple[str, ...]
     content: str
     embedding: str
+
+    def key_of(self, alias: str) -> sql.Composable:
+        """The key of a row of ``alias``: a column, or a row of several."""
+        if isinstance(self.key, str):
+            return sql.Identifier(alias, self.key)
+        return sql.SQL("ROW({})").format(sql.SQL(", ").join(sql.Identifier(alias, name) for name in self.key))
 
     @property
     def is_vestiges(self) -> bool:
@@ -213,8 +219,8 @@ class Checker:
     ) -> list[tuple[str, str | None, list[float] | None, str]]:
         """Key, content, vector and the other columns of every row."""
         found = conn.cursor(row_factory=psycopg.rows.tuple_row).execute(
-            sql.SQL("SELECT t.{}::text, t.{}::text, t.{}::real[], {} FROM {} AS t").format(
-                sql.Identifier(self.table.key),
+            sql.SQL("SELECT {}::text, t.{}::text, t.{}::real[], {} FROM {} AS t").format(
+                self.table.key_of("t"),
                 sql.Identifier(self.table.content),
                 sql.Identifier(column or self.table.embedding),
                 self.row,

@@ -264,7 +264,7 @@ def _no_question_hint(at: _Judging) -> str:
             "so that the questions themselves are asked"
         )
     else:
-        why = f"no answer is the key of a row with a vector in both spaces: compare them with {at.values['id_column']}"
+        why = f"no answer is the key of a row with a vector in both spaces: compare them with {at.values['key_name']}"
     return f"{why}; there is no verdict, and nothing live was touched"
 
 
@@ -272,9 +272,10 @@ def _add(at: _Judging, questions: Sequence[Question]) -> None:
     try:
         at.do("20_add", question_list=json.dumps([question.as_json() for question in questions]))
     except psycopg.errors.DataError as error:
+        kind = f"a row of {at.values['id_type_name']}" if at.values["key_type"] else at.values["id_sql_type"]
         raise UsageError(
             f"an answer is no key of {at.probed.name}: {error.diag.message_primary}",
-            f"give values of {at.values['id_column']}, which is {at.values['id_sql_type']}; nothing live was touched",
+            f"give values of {at.values['key_name']}, which is {kind}; nothing live was touched",
         ) from error
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import psycopg
+from psycopg import sql
 
 from vestige_sql import steps
 from vestige_sql.encode.embedder import Embedder, Vectors
@@ -39,13 +40,20 @@ def draw_sample(conn: psycopg.Connection[Any], job: Job) -> list[dict[str, Any]]
         return []
     open_run = job.run.probed.open_run
     resumes = open_run is not None and open_run.staging_exists
-    staged = ("vestige_sql", job.run.values["staging_table"], "id") if resumes else (
-        job.run.values["schema"], job.run.values["table"], job.run.values["id_column"])  # fmt: skip
+    # Where nothing is staged, the key's type may not be there yet, and the target stands in.
+    table = (
+        sql.Identifier("vestige_sql", str(job.run.values["staging_table"]))
+        if resumes
+        else (
+            sql.SQL("(SELECT {} AS id FROM {} t)").format(
+                sql.SQL(str(job.run.values["key_record"])),
+                sql.Identifier(str(job.run.values["schema"]), str(job.run.values["table"])),
+            )
+        )
+    )
     values = job.run.values | {
         "resumes": resumes,
-        "staged_schema": staged[0],
-        "staged_table": staged[1],
-        "staged_id": staged[2],
+        "staged": table.as_string(conn),
         "page_rows": PAGE_ROWS,
         "distance": max(PAGE_ROWS, -(-(job.rows_pending + job.run.work.rows_blank) // _PAGES)),
         "sample_texts": SAMPLE_TEXTS,

@@ -76,7 +76,11 @@ _FIRST_BLOCKS, _MOST_BLOCKS = 128, 1 << 14
 # The most blocks of a chunk: each has at least two rows, and a server extends a table by up to 64 blocks at once.
 _BLOCK_ROWS, _BLOCKS_AHEAD = 2, 64
 
-_IN_PLACE: dict[str, Value] = {"order_column": "ctid", "order_schema": "pg_catalog", "order_type": "tid"}
+_ORDER = ("order_key", "order_columns", "order_type", "is_after_k", "is_up_to_u")
+_CTID = ("t.ctid", "t.ctid", "tid", "t.ctid OPERATOR(pg_catalog.>) k.id", "t.ctid OPERATOR(pg_catalog.<=) u.id")
+_IN_PLACE: dict[str, Value] = dict(zip(_ORDER, _CTID, strict=True))
+_BY_KEY = dict(zip(_ORDER, ("key", "key_columns", "id_sql_type", "key_is_after_k", "key_is_up_to_u"), strict=True))
+"""What the variables of ``stage/page.sql`` are, in the two orders in which a table is read."""
 
 
 @dataclass(frozen=True)
@@ -170,11 +174,7 @@ class Stager:
         page_step: str = EVERY_ROW,
     ) -> Iterator[Page]:
         """Yield the pages with keys in (after, until], by default of the whole table."""
-        order = {
-            "order_column": self.values["id_column"],
-            "order_schema": self.values["id_schema"],
-            "order_type": self.values["id_sql_type"],
-        }
+        order = {variable: self.values[of_key] for variable, of_key in _BY_KEY.items()}
         while (page := self._read(conn, page_step, order, after, until)) is not None:
             yield page
             after = page.last
@@ -360,7 +360,7 @@ class Stager:
 
     def _bad(self, page: Page, row: int, what: str) -> BadEmbedding:
         return BadEmbedding(
-            f"{what} the row of {self.table} with {self.values['id_column']} = {page.keys[row]}",
+            f"{what} the row of {self.table} with {self.values['key_name']} = {page.keys[row]}",
             "look at that row's text, or pick another graph of the model with --onnx-file, then run again; if a "
             "service refuses long texts, cut them with --max-tokens; the table is as it was, and the staged vectors "
             "stay",

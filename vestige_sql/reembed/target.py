@@ -34,9 +34,6 @@ _OF_THE_TABLE = (
     "name",
     "schema",
     "table",
-    "id_type",
-    "id_sql_type",
-    "id_schema",
     "vector_type",
     "embedding_type",
     "staging_table",
@@ -182,10 +179,12 @@ def probe(conn: psycopg.Connection[Any], target: Target, *, needs_package: bool 
     check_any_way(conn, OF_THE_TABLE, named)
     check_any_way(conn, OF_THE_PACKAGE, named)
     table = steps.query_one(conn, "probe/target.sql", named)
-    assert table is not None
+    key = steps.query_one(conn, "probe/key.sql", named)
+    assert table is not None and key is not None
+    table |= {name: value for name, value in key.items() if name.startswith("id_")}
     target = Target(target.table, *(str(named[f"{part}_column"]) for part in ("id", "content", "embedding")))
 
-    values: dict[str, Value] = named | {key: table[key] for key in _OF_THE_TABLE}
+    values: dict[str, Value] = named | key | {name: table[name] for name in _OF_THE_TABLE}
     values["vector_schema"] = table["embedding_type_schema"]
     values["index_column"] = target.embedding_column
 

@@ -6,9 +6,9 @@
 -- Transaction:  required
 -- Run again:    safe, there is nothing left to delete
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    staging_table, schema, table, id_column, id_schema, embedding_column
+-- Variables:    staging_table, schema, table, key_is_k, embedding_column
 
-DELETE FROM vestige_sql.:"staging_table" s
+DELETE FROM vestige_sql.:"staging_table" k
 USING :"schema".:"table" t
-WHERE t.:"id_column" OPERATOR(:"id_schema".=) s.id
+WHERE :key_is_k
   AND t.:"embedding_column" IS NOT NULL;

@@ -7,10 +7,10 @@
 -- Fires:        no triggers, while triggers/disable/ has them off
 -- Run again:    safe, the transaction leaves nothing behind
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    schema, table, embedding_column, staging_table, id_schema, id_column
+-- Variables:    schema, table, embedding_column, staging_table, key_is_k
 
 UPDATE :"schema".:"table" t
-SET :"embedding_column" = s.embedding
-FROM vestige_sql.:"staging_table" s
-WHERE s.id OPERATOR(:"id_schema".=) t.:"id_column"
+SET :"embedding_column" = k.embedding
+FROM vestige_sql.:"staging_table" k
+WHERE :key_is_k
   AND t.:"embedding_column" IS NULL;

@@ -10,11 +10,11 @@
 -- Rewrites:     heap and every index of the target
 -- Run again:    safe, the transaction leaves nothing behind
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    schema, table, embedding_column, vector_type, dimension, lookup_function, id_column, storage, compression
+-- Variables:    schema, table, embedding_column, vector_type, dimension, lookup_function, key_here, storage, compression
 
 -- squawk-ignore-file changing-column-type -- to rewrite the table under its lock is what this step is for
 ALTER TABLE :"schema".:"table"
     ALTER COLUMN :"embedding_column" TYPE :vector_type(:dimension)
-    USING vestige_sql.:"lookup_function"(:"id_column"),
+    USING vestige_sql.:"lookup_function"(:key_here),
     ALTER COLUMN :"embedding_column" SET STORAGE :storage,
     ALTER COLUMN :"embedding_column" SET COMPRESSION :compression;

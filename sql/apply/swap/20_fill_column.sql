@@ -7,9 +7,9 @@
 -- Fires:        no triggers, while triggers/disable/ has them off
 -- Run again:    safe, the transaction leaves nothing behind
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    schema, table, new_column, staging_table, id_schema, id_column
+-- Variables:    schema, table, new_column, staging_table, id_schema, key
 
 UPDATE :"schema".:"table" t
 SET :"new_column" = s.embedding
 FROM vestige_sql.:"staging_table" s
-WHERE s.id OPERATOR(:"id_schema".=) t.:"id_column";
+WHERE s.id OPERATOR(:"id_schema".=) :key;

@@ -5,9 +5,9 @@
 -- Fires:        no triggers, while triggers/disable/ has them off
 -- Run again:    safe, the transaction leaves nothing behind
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    schema, table, embedding_column, staging_table, id_schema, id_column
+-- Variables:    schema, table, embedding_column, staging_table, id_schema, key
 
 UPDATE :"schema".:"table" t
 SET :"embedding_column" = NULL
 WHERE t.:"embedding_column" IS NOT NULL
-  AND NOT EXISTS (SELECT FROM vestige_sql.:"staging_table" s WHERE s.id OPERATOR(:"id_schema".=) t.:"id_column");
+  AND NOT EXISTS (SELECT FROM vestige_sql.:"staging_table" s WHERE s.id OPERATOR(:"id_schema".=) :key);

@@ -6,14 +6,14 @@
 -- Transaction:  either
 -- Run again:    safe, there is nothing left to discard
 -- Undo:         stage again
--- Variables:    staging_table, id_schema, changed_table, schema, table, id_column, content_column
+-- Variables:    staging_table, id_schema, changed_table, schema, table, key_is_k, content_column
 
-DELETE FROM vestige_sql.:"staging_table" s
-WHERE s.id OPERATOR(:"id_schema".=) ANY (SELECT c.id FROM vestige_sql.:"changed_table" c)
+DELETE FROM vestige_sql.:"staging_table" k
+WHERE k.id OPERATOR(:"id_schema".=) ANY (SELECT c.id FROM vestige_sql.:"changed_table" c)
   AND NOT EXISTS (
       SELECT
       FROM :"schema".:"table" t
-      WHERE t.:"id_column" OPERATOR(:"id_schema".=) s.id
+      WHERE :key_is_k
         AND vestige_sql.has_text(t.:"content_column"::text)
-        AND vestige_sql.content_hash(t.:"content_column"::text) = s.content_hash
+        AND vestige_sql.content_hash(t.:"content_column"::text) = k.content_hash
   );

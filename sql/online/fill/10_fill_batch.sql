@@ -16,7 +16,7 @@
 -- Fires:        no triggers, while online/quiet/ keeps them off
 -- Run again:    safe, it goes on with the next rows
 -- Undo:         second_column/drop.sql
--- Variables:    schema, table, embedding_column, staging_table, batch_rows, id_schema, id_sql_type, id_column, new_column, content_column, changed_table
+-- Variables:    schema, table, embedding_column, staging_table, batch_rows, id_schema, id_sql_type, key, key_is_k, new_column, content_column, changed_table
 
 WITH run AS MATERIALIZED (
     SELECT r.id, r.filled_to, r.filling_to, r.fill_passes
@@ -59,17 +59,17 @@ batch AS MATERIALIZED (
       AND pg_catalog.hashtext(s.id::text) & 15 = (SELECT fill_passes FROM run)
 ),
 locked AS MATERIALIZED (
-    SELECT t.:"id_column" AS id
+    SELECT :key AS id
     FROM :"schema".:"table" t
-    WHERE t.:"id_column" OPERATOR(:"id_schema".=) ANY (SELECT b.id FROM batch b)
+    WHERE EXISTS (SELECT FROM batch k WHERE :key_is_k)
     FOR NO KEY UPDATE SKIP LOCKED
 ),
 written AS (
     UPDATE :"schema".:"table" t
     SET :"new_column" = s.embedding
-    FROM locked l
-    JOIN vestige_sql.:"staging_table" s ON s.id OPERATOR(:"id_schema".=) l.id
-    WHERE t.:"id_column" OPERATOR(:"id_schema".=) l.id
+    FROM locked k
+    JOIN vestige_sql.:"staging_table" s ON s.id OPERATOR(:"id_schema".=) k.id
+    WHERE :key_is_k
       AND s.content_hash = vestige_sql.content_hash(t.:"content_column"::text)
     RETURNING s.id
 ),

@@ -8,7 +8,7 @@
 -- Fires:        no triggers, while online/quiet/ keeps them off
 -- Run again:    safe, it goes on with the next rows
 -- Undo:         embed the rows again, with the former model
--- Variables:    outdated_table, batch_rows, id_column, schema, table, id_schema, kept_column
+-- Variables:    outdated_table, batch_rows, key, schema, table, key_is_k, kept_column, id_schema
 
 WITH batch AS MATERIALIZED (
     SELECT DISTINCT o.id
@@ -19,23 +19,23 @@ WITH batch AS MATERIALIZED (
     LIMIT :batch_rows
 ),
 locked AS MATERIALIZED (
-    SELECT t.:"id_column" AS id
-    FROM :"schema".:"table" t
-    WHERE t.:"id_column" OPERATOR(:"id_schema".=) ANY (SELECT b.id FROM batch b)
-    FOR NO KEY UPDATE SKIP LOCKED
+    SELECT :key AS id
+    FROM batch k
+    JOIN :"schema".:"table" t ON :key_is_k
+    FOR NO KEY UPDATE OF t SKIP LOCKED
 ),
 cleared AS (
     UPDATE :"schema".:"table" t
     SET :"kept_column" = NULL
-    FROM locked l
-    WHERE t.:"id_column" OPERATOR(:"id_schema".=) l.id AND t.:"kept_column" IS NOT NULL
+    FROM locked k
+    WHERE :key_is_k AND t.:"kept_column" IS NOT NULL
 ),
 forgotten AS (
     DELETE FROM vestige_sql.:"outdated_table" o
-    USING batch b
-    WHERE o.id OPERATOR(:"id_schema".=) b.id
-      AND (b.id OPERATOR(:"id_schema".=) ANY (SELECT l.id FROM locked l)
-           OR NOT EXISTS (SELECT FROM :"schema".:"table" t WHERE t.:"id_column" OPERATOR(:"id_schema".=) b.id))
+    USING batch k
+    WHERE o.id OPERATOR(:"id_schema".=) k.id
+      AND (k.id OPERATOR(:"id_schema".=) ANY (SELECT l.id FROM locked l)
+           OR NOT EXISTS (SELECT FROM :"schema".:"table" t WHERE :key_is_k))
     RETURNING o.id
 )
 SELECT (SELECT count(*) FROM vestige_sql.:"outdated_table") - (SELECT count(*) FROM forgotten) AS notes_left;

@@ -8,7 +8,7 @@
 -- Transaction:  required
 -- Run again:    safe, it is replaced by itself
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    track_function, changed_table, id_column, content_column, id_schema, embedding_column, vector_schema, outdated_table
+-- Variables:    track_function, changed_table, key_of_new, content_column, key_stays, embedding_column, vector_schema, outdated_table
 
 SELECT
     pg_catalog.format(
@@ -18,15 +18,15 @@ SELECT
         -- Whoever drops the notes by hand stops the run, and not the application's writes.
         pg_catalog.format(
             'DECLARE v_outdates boolean; BEGIN'
-            ' IF to_regclass(''vestige_sql.%1$I'') IS NOT NULL THEN INSERT INTO vestige_sql.%1$I (id) VALUES (NEW.%2$I); END IF;'
+            ' IF to_regclass(''vestige_sql.%1$I'') IS NOT NULL THEN INSERT INTO vestige_sql.%1$I (id) VALUES (%2$s); END IF;'
             ' IF TG_OP = ''UPDATE'' AND to_regclass(''vestige_sql.%7$I'') IS NOT NULL THEN'
             ' BEGIN v_outdates := (OLD.%3$I::text COLLATE pg_catalog."C" IS DISTINCT FROM NEW.%3$I::text COLLATE pg_catalog."C"'
-            ' OR (OLD.%2$I OPERATOR(%4$I.=) NEW.%2$I) IS NOT TRUE)'
+            ' OR (%4$s) IS NOT TRUE)'
             ' AND (OLD.%5$I OPERATOR(%6$I.=) NEW.%5$I) IS TRUE;'
             -- a column that was renamed stops no write of the application
             ' EXCEPTION WHEN undefined_column THEN v_outdates := true; END;'
-            ' IF v_outdates THEN INSERT INTO vestige_sql.%7$I (id) VALUES (NEW.%2$I); END IF; END IF;'
+            ' IF v_outdates THEN INSERT INTO vestige_sql.%7$I (id) VALUES (%2$s); END IF; END IF;'
             ' RETURN NULL; END',
-            :'changed_table'::text, :'id_column'::text, :'content_column'::text, :'id_schema'::text, :'embedding_column'::text,
+            :'changed_table'::text, :'key_of_new'::text, :'content_column'::text, :'key_stays'::text, :'embedding_column'::text,
             :'vector_schema'::text, :'outdated_table'::text)),
     pg_catalog.format('REVOKE ALL ON FUNCTION vestige_sql.%I() FROM PUBLIC', :'track_function'::text) \gexec

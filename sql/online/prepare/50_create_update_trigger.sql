@@ -9,13 +9,13 @@
 -- Transaction:  required
 -- Run again:    safe, it is replaced by itself
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    update_trigger, schema, table, content_column, id_column, id_schema, new_column, vector_schema, track_function
+-- Variables:    update_trigger, schema, table, content_column, key_stays, new_column, vector_schema, track_function
 
 CREATE OR REPLACE TRIGGER :"update_trigger" AFTER UPDATE ON :"schema".:"table"
     FOR EACH ROW
     WHEN (
         OLD.:"content_column"::text COLLATE pg_catalog."C" IS DISTINCT FROM NEW.:"content_column"::text COLLATE pg_catalog."C"
-        OR (OLD.:"id_column" OPERATOR(:"id_schema".=) NEW.:"id_column") IS NOT TRUE
+        OR (:key_stays) IS NOT TRUE
         OR pg_catalog.current_setting('vestige_sql.filling', true) IS DISTINCT FROM 'on'
             AND (OLD.:"new_column" OPERATOR(:"vector_schema".=) NEW.:"new_column") IS NOT TRUE
             AND num_nulls(OLD.:"new_column", NEW.:"new_column") < 2

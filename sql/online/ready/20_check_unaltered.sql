@@ -7,7 +7,7 @@
 -- Transaction:  required
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    embedding_column, id_column, dimension, new_column, schema, table
+-- Variables:    embedding_column, key_name, id_columns, dimension, new_column, schema, table
 
 SELECT
     vestige_sql.require(
@@ -16,8 +16,8 @@ SELECT
         'give the column its name back, and run the same command again'),
     vestige_sql.require(
         x.has_key,
-        format('%s.%I is no key any more: it is not unique and NOT NULL; search goes on in the former vectors', x.name, :'id_column'::text),
-        'rows cannot be told apart; make the column a key again, and run the same command again'),
+        format('%s.%s is no key any more: it is not unique and NOT NULL; search goes on in the former vectors', x.name, :'key_name'::text),
+        'rows cannot be told apart; make it a key again, and run the same command again'),
     vestige_sql.require(
         x.others IS NULL,
         format('objects came to depend on %s.%I since the run began, and would stay with the former vectors: %s; search goes on in them',
@@ -35,9 +35,14 @@ FROM (
         EXISTS (
             SELECT
             FROM pg_catalog.pg_index i
-            JOIN pg_catalog.pg_attribute k ON k.attrelid = i.indrelid AND k.attnum = i.indkey[0]
-            WHERE i.indrelid = t.target AND k.attname = :'id_column' AND k.attnotnull
-              AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL AND i.indnkeyatts = 1) AS has_key,
+            WHERE i.indrelid = t.target
+              AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL
+              AND ARRAY(
+                  SELECT k.attname::text
+                  FROM generate_series(0, i.indnkeyatts - 1) AS p (place)
+                  LEFT JOIN pg_catalog.pg_attribute k
+                      ON k.attrelid = i.indrelid AND k.attnum = i.indkey[p.place] AND k.attnotnull
+                  ORDER BY p.place) = :'id_columns'::text[]) AS has_key,
         (SELECT pg_catalog.string_agg(DISTINCT pg_catalog.pg_describe_object(p.classid, p.objid, p.objsubid), ', ')
          FROM pg_catalog.pg_depend p
          LEFT JOIN pg_catalog.pg_class i ON p.classid = 'pg_catalog.pg_class'::regclass AND i.oid = p.objid

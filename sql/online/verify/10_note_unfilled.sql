@@ -9,21 +9,21 @@
 -- Transaction:  either
 -- Run again:    safe, what is noted is left out
 -- Undo:         nothing to undo
--- Variables:    changed_table, id_column, schema, table, staging_table, id_schema, content_column, new_column, vector_schema
+-- Variables:    changed_table, key, schema, table, staging_table, id_schema, content_column, new_column, vector_schema
 
 WITH noted AS (
     INSERT INTO vestige_sql.:"changed_table" (id)
-    SELECT t.:"id_column"
+    SELECT :key
     FROM :"schema".:"table" t
     LEFT JOIN vestige_sql.:"staging_table" s
-        ON s.id OPERATOR(:"id_schema".=) t.:"id_column"
+        ON s.id OPERATOR(:"id_schema".=) :key
         AND s.content_hash = vestige_sql.content_hash(t.:"content_column"::text)
     WHERE CASE
             WHEN vestige_sql.has_text(t.:"content_column"::text)
                 THEN (t.:"new_column" OPERATOR(:"vector_schema".=) s.embedding) IS NOT TRUE
             ELSE t.:"new_column" IS NOT NULL
         END
-      AND NOT EXISTS (SELECT FROM vestige_sql.:"changed_table" c WHERE c.id OPERATOR(:"id_schema".=) t.:"id_column")
+      AND NOT EXISTS (SELECT FROM vestige_sql.:"changed_table" c WHERE c.id OPERATOR(:"id_schema".=) :key)
     RETURNING id
 )
 SELECT count(*) AS rows_noted FROM noted;

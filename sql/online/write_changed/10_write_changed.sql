@@ -11,7 +11,7 @@
 -- Fires:        no triggers, while online/quiet/ keeps them off
 -- Run again:    safe, it goes on with the next rows
 -- Undo:         second_column/drop.sql
--- Variables:    changed_table, after_change, batch_rows, id_column, content_column, new_column, schema, table, id_schema, vector_schema, staging_table
+-- Variables:    changed_table, after_change, batch_rows, key, content_column, new_column, schema, table, key_is_k, vector_schema, staging_table, id_schema
 
 WITH batch AS MATERIALIZED (
     SELECT c.change, c.id
@@ -26,9 +26,9 @@ WITH batch AS MATERIALIZED (
     LIMIT :batch_rows
 ),
 locked AS MATERIALIZED (
-    SELECT t.:"id_column" AS id, t.:"content_column"::text AS content, t.:"new_column" AS embedding
+    SELECT :key AS id, t.:"content_column"::text AS content, t.:"new_column" AS embedding
     FROM :"schema".:"table" t
-    WHERE t.:"id_column" OPERATOR(:"id_schema".=) ANY (SELECT b.id FROM batch b)
+    WHERE EXISTS (SELECT FROM batch k WHERE :key_is_k)
     FOR NO KEY UPDATE SKIP LOCKED
 ),
 due AS MATERIALIZED (
@@ -43,19 +43,19 @@ due AS MATERIALIZED (
 ),
 written AS (
     UPDATE :"schema".:"table" t
-    SET :"new_column" = d.embedding
-    FROM due d
-    WHERE t.:"id_column" OPERATOR(:"id_schema".=) d.id AND NOT d.is_there
-    RETURNING d.id
+    SET :"new_column" = k.embedding
+    FROM due k
+    WHERE :key_is_k AND NOT k.is_there
+    RETURNING k.id
 ),
 forgotten AS (
     DELETE FROM vestige_sql.:"changed_table" c
-    USING batch b
-    WHERE c.change = b.change
+    USING batch k
+    WHERE c.change = k.change
       -- a trigger of the table's own may have kept a row from being written
-      AND (b.id OPERATOR(:"id_schema".=) ANY (SELECT w.id FROM written w UNION ALL SELECT d.id FROM due d WHERE d.is_there)
-           OR EXISTS (SELECT FROM batch later WHERE later.id OPERATOR(:"id_schema".=) b.id AND later.change > b.change)
-           OR NOT EXISTS (SELECT FROM :"schema".:"table" t WHERE t.:"id_column" OPERATOR(:"id_schema".=) b.id))
+      AND (k.id OPERATOR(:"id_schema".=) ANY (SELECT w.id FROM written w UNION ALL SELECT d.id FROM due d WHERE d.is_there)
+           OR EXISTS (SELECT FROM batch later WHERE later.id OPERATOR(:"id_schema".=) k.id AND later.change > k.change)
+           OR NOT EXISTS (SELECT FROM :"schema".:"table" t WHERE :key_is_k))
     RETURNING c.change
 )
 SELECT

@@ -227,9 +227,11 @@ refusals (place, what, object, message, hint, remove, restore) AS (
         FROM (
             SELECT 1, u.name FROM unnest(:'id_columns'::text[]) AS u (name)
             UNION ALL
-            VALUES (2, :'content_column'::text), (3, :'embedding_column')
+            SELECT v.place, v.name
+            FROM (VALUES (2, :'content_column'::text), (3, :'embedding_column')) AS v (place, name)
+            WHERE v.name <> ''
         ) AS w (place, name)
-        WHERE NOT EXISTS (SELECT FROM columns c WHERE c.name = w.name OR w.name = '')
+        WHERE NOT EXISTS (SELECT FROM columns c WHERE c.name = w.name)
         ORDER BY w.place
         LIMIT 1
     ) AS w
@@ -261,20 +263,22 @@ refusals (place, what, object, message, hint, remove, restore) AS (
     JOIN columns c ON c.name = :'embedding_column' AND c.name = ANY (:'id_columns'::text[] || :'content_column'::text)
     UNION ALL
     SELECT
-        30, CASE WHEN w.key IS NULL THEN 'no_key' ELSE 'composite_key' END, format('%s.%s', p.name, :'id_column'::text),
-        CASE WHEN w.key IS NULL THEN format('%s.%s is no key: it is not unique and NOT NULL', p.name, :'id_column'::text)
-            ELSE format('%s.%s is only a part of the composite key (%s)', p.name, :'id_column'::text, w.key) END,
-        'name a single-column key with --id-column, or make one; nothing was written',
+        30, CASE WHEN w.key IS NULL THEN 'no_key' ELSE 'composite_key' END, format('%s.%s', p.name, w.name),
+        CASE WHEN w.key IS NULL THEN format('%s.%s is no key: it is not unique and NOT NULL', p.name, w.name)
+            ELSE format('%s.%s is only a part of the composite key (%s)', p.name, w.name, w.key) END,
+        CASE WHEN w.key IS NULL THEN 'name a key with --id-column, or make one; nothing was written'
+            ELSE 'leave out --id-column, or name all columns of the key with it; nothing was written' END,
         '{}', '{}'
     FROM plain p
     CROSS JOIN (
-        SELECT min(k.names) FILTER (WHERE k.indisprimary AND k.columns @> :'id_columns'::text[]) AS key
+        SELECT
+            CASE cardinality(:'id_columns'::text[]) WHEN 1 THEN :'id_column' ELSE format('(%s)', :'id_column'::text) END AS name,
+            min(k.names) FILTER (WHERE k.indisprimary AND k.columns @> :'id_columns'::text[]) AS key
         FROM keys k
     ) AS w
     WHERE cardinality(:'id_columns'::text[]) > 0
       AND :'id_columns'::text[] <@ ARRAY(SELECT c.name FROM columns c)
-      AND (cardinality(:'id_columns'::text[]) > 1
-           OR NOT EXISTS (SELECT FROM keys k WHERE k.columns = :'id_columns'::text[]))
+      AND NOT EXISTS (SELECT FROM keys k WHERE k.columns = :'id_columns'::text[])
       AND NOT EXISTS (SELECT FROM late_key l WHERE l.columns = :'id_columns'::text[])
     UNION ALL
     SELECT

@@ -13,7 +13,7 @@
 -- Transaction:  required
 -- Run again:    safe, it sets the same value
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    schema, table, embedding_column, verb, content_column, id_schema, id_column
+-- Variables:    schema, table, embedding_column, verb, content_column, id_schema, key, id_columns
 
 SELECT format($ask$WITH refusals (place, what, object, message, hint, remove, restore, rules_out) AS (
     SELECT 0, 'asked', %1$L, 'its rows, and its former vectors', '', '{}'::text[], '{}'::text[], '{}'::text[]%2$s%3$s%4$s%5$s
@@ -74,9 +74,9 @@ SELECT r.* FROM refusals r CROSS JOIN remembered ORDER BY r.place$ask$,
             WHEN e.is_kept_beside THEN format(
                 '%s t WHERE t.%I IS NULL AND vestige_sql.has_text(t.%I::text)', e.name, e.kept_column, :'content_column'::text)
             WHEN e.is_kept_apart THEN format(
-                '%1$s t LEFT JOIN vestige_sql.%2$I k ON k.id OPERATOR(%3$I.=) t.%4$I'
+                '%1$s t LEFT JOIN vestige_sql.%2$I k ON k.id OPERATOR(%3$I.=) %4$s'
                 ' AND k.content_hash = vestige_sql.content_hash(t.%5$I::text) WHERE k.id IS NULL AND vestige_sql.has_text(t.%5$I::text)',
-                e.name, e.kept_table, :'id_schema'::text, :'id_column'::text, :'content_column'::text)
+                e.name, e.kept_table, :'id_schema'::text, :'key'::text, :'content_column'::text)
             ELSE '(SELECT WHERE false) AS none' END,
         format('ALTER TABLE %s ALTER COLUMN %I DROP NOT NULL;', e.name, e.attname),
         format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL;', e.name, e.attname)) END,
@@ -100,8 +100,8 @@ LEFT JOIN LATERAL (
         x.*,
         EXISTS (SELECT FROM pg_catalog.pg_attribute a
             WHERE a.attrelid = x.target AND a.attname::text = :'content_column' AND NOT a.attisdropped) AS has_text_column,
-        EXISTS (SELECT FROM pg_catalog.pg_attribute a
-            WHERE a.attrelid = x.target AND a.attname::text = :'id_column' AND NOT a.attisdropped) AS has_id_column,
+        :'id_columns'::text[] <@ ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a
+            WHERE a.attrelid = x.target AND NOT a.attisdropped) AS has_id_column,
         'former_embedding_' || x.suffix AS kept_column,
         'kept_' || x.suffix AS kept_table,
         EXISTS (SELECT FROM pg_catalog.pg_attribute a

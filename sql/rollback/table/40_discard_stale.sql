@@ -6,14 +6,14 @@
 -- Transaction:  required
 -- Run again:    safe, there is nothing left to discard
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    staging_table, schema, table, id_column, id_schema, content_column, outdated_table
+-- Variables:    staging_table, schema, table, key_is_k, content_column, id_schema, key, outdated_table
 
 WITH discarded AS (
     DELETE FROM vestige_sql.:"staging_table" s
     USING vestige_sql.:"staging_table" k
     LEFT JOIN :"schema".:"table" t
-        ON t.:"id_column" OPERATOR(:"id_schema".=) k.id AND k.content_hash = vestige_sql.content_hash(t.:"content_column"::text)
-    WHERE s.id OPERATOR(:"id_schema".=) k.id AND t.:"id_column" IS NULL
+        ON :key_is_k AND k.content_hash = vestige_sql.content_hash(t.:"content_column"::text)
+    WHERE s.id OPERATOR(:"id_schema".=) k.id AND :key IS NULL
     RETURNING s.id
 )
 INSERT INTO vestige_sql.:"outdated_table" (id)

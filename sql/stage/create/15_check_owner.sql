@@ -6,6 +6,9 @@
 -- Transaction:  required
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    staging_table, schema, table
+-- Variables:    staging_table, key_type, schema, table
 
-SELECT vestige_sql.check_owner(:'staging_table', pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass);
+SELECT
+    vestige_sql.check_owner(:'staging_table', t.target),
+    vestige_sql.check_owner(:'key_type', t.target)
+FROM (SELECT pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass AS target) AS t;

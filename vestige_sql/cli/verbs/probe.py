@@ -33,7 +33,7 @@ def _print_target(found: dict[str, Any]) -> None:
     output.say_faults(found["pgvector_faults"])
     output.say(f"role        {server['role']}")
     output.say(f"target      {found['target']}, {table['embedding_full_type']}, owned by {table['owner']}")
-    output.say(f"key         {table['id_sql_type']}; text: {table['content_type']}")
+    output.say(f"key         {table['id_type_name']}; text: {table['content_type']}")
     output.say(
         f"rows        {rows['rows_total']:,}, {rows['rows_with_text']:,} with text, "
         f"{rows['rows_missing']:,} of those without a vector"
