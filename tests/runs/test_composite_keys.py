@@ -276,6 +276,7 @@ def test_online_by_hand(db: str, conn: Conn, psql: Path) -> None:
     stage_reembed(db, NEW, target=target)
     by_hand(psql, db, "online", "write", "quiet", one=False)
     by_hand(psql, db, "online", "switch", one=True, more=soon)
+    by_hand(psql, db, "online", "forget", "quiet", one=False)
     by_hand(psql, db, "online", "clear", one=False)
     check_space(conn, NEW, whole(target))
     assert left(conn) == ["forget_stale_" + str(probe(conn, target).values["new_column"]).removeprefix("embedding_")]
@@ -283,6 +284,30 @@ def test_online_by_hand(db: str, conn: Conn, psql: Path) -> None:
     by_hand(psql, db, "rollback-column", one=True, more=soon)
     run_reembed(db, OLD, target=target)
     check(conn, whole(target), OLD, was, None)
+
+
+@pytest.mark.parametrize("point", ["online/forget/10_forget_outdated.sql", "run/close.sql"])
+@pytest.mark.parametrize("kind", KEYS)
+def test_a_changed_row_loses_its_former_vector(
+    db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch, kind: str, point: str
+) -> None:
+    """The run is killed after the switch, where it forgets such vectors or has cleared its objects away."""
+    target = make(conn, kind)
+    online = ReembedPlan(online=True, recall_sample=0)
+    with monkeypatch.context() as patch:
+        points = Points(patch)
+        points.before(
+            "online/verify/10_note_unfilled.sql",
+            lambda: conn.execute("UPDATE documents SET content = 'changed' WHERE content LIKE '% 1_'"),
+        )
+        points.before(point, stopping)
+        with pytest.raises(CheckFailed, match="stopped"):
+            run_reembed(db, NEW, online, target=target)
+    run_reembed(db, NEW, online, target=target)
+    check_space(conn, NEW, whole(target, kind))
+    assert rollback(db, target=target).rows_missing == 10
+    row = conn.execute("SELECT count(*), count(embedding) FROM documents WHERE content = 'changed'").fetchone()
+    assert row == (10, 0)
 
 
 # --- What else reads keys ---
