@@ -410,6 +410,9 @@ def test_tokens_are_paced_as_the_service_counts_them(stub: Stub, waits: list[flo
 def test_a_run_that_stops_waits_no_longer(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     stub.faults += [Answer(429, {}, {"Retry-After": "300"}), Answer(401, {})]
+    # Both are asked before either is answered: a call that begins during the wait would wait too.
+    both = threading.Barrier(2)
+    stub.hook = lambda call: both.wait(60) if call <= 2 else None
     began = time.monotonic()
     with pytest.raises(EncoderError):
         encode_window(embedder(stub, calls_at_once=2), TEXTS, 5)
