@@ -176,11 +176,12 @@ def test_the_printed_script_does_what_the_runner_does(
     assert audit(by_runner) == audit(staged)
 
 
+@pytest.mark.parametrize("brief", [False, True])
 def test_the_script_runs_in_the_database_that_it_was_printed_for_alone(
-    staged: str, copy_of: CopyOf, psql: Path, tmp_path: Path, databases: Any
+    staged: str, copy_of: CopyOf, psql: Path, tmp_path: Path, databases: Any, brief: bool
 ) -> None:
     script = tmp_path / "reembed.sql"
-    script.write_text(script_staged(staged))
+    script.write_text(script_staged(staged, brief=brief))
     name = psycopg.conninfo.conninfo_to_dict(staged)["dbname"]
     # A copy has the same run and the same staged vectors; another database has the package alone.
     with databases() as another:
@@ -205,7 +206,7 @@ def test_the_script_runs_in_the_database_that_it_was_printed_for_alone(
     stage_reembed(staged, NEW)
     said = run_psql(psql, staged, "-f", str(script), ok=False)
     assert "the run that this script was printed for is not open any more" in said
-    script.write_text(script_staged(staged))
+    script.write_text(script_staged(staged, brief=brief))
     run_psql(psql, staged, "-f", str(script))
     assert "not open any more" in run_psql(psql, staged, "-f", str(script), ok=False)
 
@@ -231,6 +232,131 @@ def test_the_script_shows_what_a_reviewer_asks_for(staged: str) -> None:
     for name in ("lock/exclusive/20_lock_target.sql", "apply/swap/40_drop_old_column.sql"):
         assert f"-- sql/{name}\n-- SHA-256 " in script
     assert "--   DROP INDEX public.idx_knowledge_nodes_embedding_hnsw;" in script
+
+
+@pytest.mark.parametrize("brief", [False, True])
+def test_a_script_says_first_what_touches_the_table(staged: str, brief: bool) -> None:
+    def said(plan: ReembedPlan) -> list[str]:
+        lines = script_staged(staged, plan, brief=brief).splitlines()
+        assert lines[3].startswith("-- What touches public.knowledge_nodes, in order")
+        return lines[4 : lines.index("--", 4)]
+
+    name = "idx_knowledge_nodes_embedding_hnsw"
+    table, create = "public.knowledge_nodes", f"INDEX {name} ON public.knowledge_nodes USING hnsw"
+    titles, *rows, commit, before, after = said(ReembedPlan(apply="rewrite"))
+    assert titles.split() == ["--", "lock", "undo", "statement"]
+    assert [row.split()[1] for row in rows] == [str(number) for number in range(1, len(rows) + 1)]
+    statements = [re.split(r"  +", row[7:]) for row in rows]
+    assert all(undo == "ROLLBACK" for _, undo, text in statements if not text.startswith("ANALYZE"))
+    shown = [(lock, text.replace('"', "")) for lock, _, text in statements]
+    assert shown[:3] == [
+        ("SHARE UPDATE EXCLUSIVE", f"LOCK TABLE ONLY {table} IN SHARE UPDATE EXCLUSIVE MODE;"),
+        ("ACCESS EXCLUSIVE", f"LOCK TABLE ONLY {table} IN ACCESS EXCLUSIVE MODE;"),
+        ("ACCESS EXCLUSIVE", f"DROP INDEX public.{name};"),
+    ]
+    assert shown[3][1].startswith(f"ALTER TABLE {table} ALTER COLUMN embedding TYPE public.vector(32) USING")
+    assert shown[4][0] == "SHARE" and shown[4][1].startswith(f"CREATE {create}")
+    assert shown[5:] == [("SHARE UPDATE EXCLUSIVE", f"ANALYZE {table} (embedding);")]
+    assert "vestige-sql migrate abort" in before
+    assert commit == "--     COMMIT" and "vestige-sql migrate reembed --model old --dimension 24" in after
+    # What follows the transaction stands after COMMIT, and what keeps the old vectors says how to go back to them.
+    rows = said(ReembedPlan(apply="swap", concurrent_index=True, keep_old=True))
+    build = rows[rows.index("--     COMMIT") + 1]
+    assert f"CREATE INDEX CONCURRENTLY {name}" in build and "  DROP INDEX CONCURRENTLY  " in build
+    assert "vestige-sql migrate rollback" in rows[-1]
+    assert sum("CREATE INDEX" in row for row in rows) == 1
+
+
+def test_a_brief_script_leaves_out_what_explains(staged: str) -> None:
+    long, brief = (script_staged(staged, brief=brief) for brief in (False, True))
+    code = brief[brief.index("\\set") :]
+    assert not re.search(r"^--", code, re.MULTILINE)
+    assert 5 * len(code.splitlines()) < len(long.splitlines())
+    # What changes the table is laid out as in its file.
+    assert '\n    ALTER COLUMN "embedding" TYPE public.vector(32)\n    USING' in code
+    assert code.count("INSERT INTO vestige_sql.step ") == long.count("INSERT INTO vestige_sql.step ")
+    files = re.findall(r"^\\echo (sql/.*)$", long, re.MULTILINE)
+    assert re.findall(r"^\\echo (sql/.*)$", brief, re.MULTILINE) == files
+
+
+ODD = Target('app."Doc\'s -- ""x"" /* $$ ;\n\n  -- y"', "id", "the text", "embedding")
+
+
+@pytest.fixture
+def odd(db: str) -> str:
+    """A staged database whose table has a name that is not to be read as anything else, triggers and two indexes."""
+    with psycopg.connect(db, autocommit=True) as conn:
+        conn.execute("CREATE SCHEMA app")
+        conn.execute(
+            f'CREATE TABLE {ODD.table} (id int PRIMARY KEY, "the text" text, embedding vector(24), at timestamptz);'  # type: ignore[arg-type]
+            f"INSERT INTO {ODD.table} SELECT i, 'text ' || i FROM generate_series(1, 20) i;"
+            f"CREATE INDEX one ON {ODD.table} USING hnsw (embedding vector_cosine_ops);"
+            f"CREATE INDEX two ON {ODD.table} USING hnsw (embedding vector_l2_ops) WITH (m = 8) WHERE id > 3;"
+            "COMMENT ON INDEX app.two IS 'it''s -- one';"
+            "CREATE FUNCTION app.touch() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN NEW.at := now(); RETURN NEW; END $$;"
+            f"CREATE TRIGGER touch BEFORE UPDATE ON {ODD.table} FOR EACH ROW EXECUTE FUNCTION app.touch();"
+            f"ALTER TABLE {ODD.table} ENABLE ALWAYS TRIGGER touch;"
+        )
+    stage_reembed(db, NEW, target=ODD)
+    return db
+
+
+def dumped(conninfo: str, psql: Path) -> str:
+    """What pg_dump says of the database, and the audit but for its times."""
+    done = subprocess.run(
+        [
+            Path(psql).with_name("pg_dump"),
+            *(f"--exclude-table-data=vestige_sql.{name}" for name in ("run", "step", "kept", "model")),
+            conninfo,
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    if "server version mismatch" in done.stderr:
+        pytest.skip("pg_dump is older than the server")
+    assert done.returncode == 0, done.stderr
+    times = "{id,started_at,finished_at,applied_at,kept_at,created_at,updated_at,duration_secs,index_secs}"
+    order = {"run": "id", "step": "id", "kept": "run_id", "model": "table_name"}
+    with psycopg.connect(conninfo) as conn:
+        kept = [
+            conn.execute(
+                f"SELECT to_jsonb(x) - '{times}'::text[] FROM vestige_sql.{name} x ORDER BY {order[name]}"  # type: ignore[arg-type]
+            ).fetchall()
+            for name in order
+        ]
+    assert kept[0] and kept[1]
+    # pg_dump writes two lines with a random word.
+    return "\n".join(line for line in done.stdout.splitlines() if not re.match(r"\\(un)?restrict ", line)) + str(kept)
+
+
+@pytest.mark.parametrize(
+    ("plan", "plain"),
+    [
+        (ReembedPlan(apply="rewrite", concurrent_index=True, keep_old=True), False),
+        (ReembedPlan(apply="widen"), False),
+        (ReembedPlan(apply="swap", keep_old=True), False),
+        (ReembedPlan(apply="swap"), True),
+    ],
+    ids=lambda value: getattr(value, "apply", "plain" if value else "psql"),
+)
+def test_a_brief_script_does_what_the_long_one_does(
+    odd: str, copy_of: CopyOf, psql: Path, tmp_path: Path, plan: ReembedPlan, plain: bool
+) -> None:
+    another = copy_of(odd)
+    script = tmp_path / "reembed.sql"
+    found = []
+    for conninfo, brief in ((odd, False), (another, True)):
+        before = dumped(conninfo, psql)
+        script.write_text(script_staged(conninfo, plan, target=ODD, plain=plain, brief=brief))
+        run_psql(psql, conninfo, *(["-1"] if plain else []), "-f", str(script))
+        found.append(dumped(conninfo, psql))
+        assert found[-1] != before
+        with psycopg.connect(conninfo) as conn:
+            check_space(conn, NEW, ODD)
+    assert found[0] == found[1]
 
 
 def test_another_run_is_kept_out_by_the_script(staged: str, psql: Path, tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def _phase(name: str, part: str | None, when: set[str], secs: float | None) -> P
                         "file": f"sql/{step.name}",
                         "what": _title(step),
                         "waits": max(here, waits, key=_WAITS.index),
-                        "touches_target": _lock_on_target(step) not in ("", "ACCESS SHARE"),
+                        "touches_target": touches_target(step),
                     }
                 )
                 if each.how == "one transaction":
@@ -92,15 +92,20 @@ def _titles(name: str) -> str:
     return plans.load(name).comment.partition(". ")[0].rstrip(".") + "."
 
 
-def _lock_on_target(step: Step) -> str:
+def lock_on_target(step: Step) -> str:
     """Return the lock on the target that a step's header names, "" for none."""
     lock, named, _ = step.header["Locks"].partition(" on the target")
     return lock if named and lock != "none" else ""
 
 
+def touches_target(step: Step) -> bool:
+    """Return whether a step does more with the target than to read it."""
+    return lock_on_target(step) not in ("", "ACCESS SHARE")
+
+
 def _waits(step: Step) -> str:
     """Return who waits for a step by itself."""
-    lock = _lock_on_target(step)
+    lock = lock_on_target(step)
     if lock == "ACCESS EXCLUSIVE":
         return "everybody"
     return "writers" if lock in ("SHARE", "SHARE ROW EXCLUSIVE", "EXCLUSIVE") else "nobody"

@@ -5,8 +5,7 @@ It is a psql script, or plain SQL for a tool that knows no psql commands and bri
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
@@ -16,15 +15,18 @@ from vestige_sql import steps
 from vestige_sql.database.connection import connect
 from vestige_sql.encode.told import told
 from vestige_sql.errors import UsageError
+from vestige_sql.look.head import head, one_line
+from vestige_sql.look.outline import touches_target
 from vestige_sql.plan import VESTIGE, ReembedPlan, Target
 from vestige_sql.reembed.apply import folders_of
 from vestige_sql.reembed.decide import find_staged, notes, settle_way, verb_of
 from vestige_sql.reembed.encoding import recorded_encoding
 from vestige_sql.reembed.run import Run
-from vestige_sql.reembed.target import Probed, probe
+from vestige_sql.reembed.target import probe
 from vestige_sql.resources import package_version
 from vestige_sql.steps import plans
 from vestige_sql.steps.files import Step, Value
+from vestige_sql.steps.psql import condensed, without_comments
 
 
 def script_staged(
@@ -33,12 +35,15 @@ def script_staged(
     *,
     target: Target = VESTIGE,
     plain: bool = False,
+    brief: bool = False,
 ) -> str:
     """Return the psql script that does what :func:`apply_staged` would do now, with every value filled in.
 
     ``plain`` gives SQL alone, for a migration tool that brings the connection and the transaction: no psql commands,
     no BEGIN and COMMIT. It is not tied to the run that is open now. It applies what is staged for the same model in
     the database in which it runs. On a table without text it needs nothing staged.
+
+    ``brief`` leaves out the comments. Checks and the audit's statements take one line each. The script does the same.
 
     Raises :class:`UsageError` for ``plain`` if the index is built afterwards or kept, and for ``online``.
     """
@@ -72,75 +77,37 @@ def script_staged(
             *(("Note", note) for note in notes(run)),
         ]
         run.values |= {"scope": work.scope, "way": run.way, "package_version": package_version()}
-        return script(run, facts, plain=plain)
+        return script(run, facts, target, plain=plain, brief=brief)
 
 
 _RULE = "-- " + "=" * 100
 _CREATE_INDEXES = "index/create/20_create_indexes.sql"
+_CREATE_CONCURRENTLY = "index/concurrently/30_create_indexes.sql"
 
 
-def script(run: Run, facts: list[tuple[str, str]], *, plain: bool = False) -> str:
+def script(
+    run: Run, facts: list[tuple[str, str]], target: Target = VESTIGE, *, plain: bool = False, brief: bool = False
+) -> str:
     """Return the script that applies what is staged, as the runner would, audit included.
 
     ``facts`` are the lines of the preamble, by their names. Only queries whose results are statements are run here, so
     that each statement can be shown. In the ``plain`` form the statements stand in place of the query.
     """
-    return "\n".join(_lines(run, facts, plain)) + "\n"
-
-
-def _lines(run: Run, facts: list[tuple[str, str]], plain: bool) -> Iterator[str]:
-    conn, values, way = run.conn, run.values, (run.way, run.reason)
-    assert run.probed.open_run is not None
     folders = folders_of(run.way, run.plan)
-    inside = plans.load("inside")
-    known, definitions = _generated(conn, [*plans.load("stage").folders("create"), *folders], values)
-    facts = [*facts, ("Indexes", "\n".join(f"{_one_line(d)};" for d in definitions) or "none is built")]
-    yield from _preamble(run.probed, way, facts, plain)
-    if plain:
-        recorder: _Recorder = _PlainRecorder(conn)
-        for step in [*inside.steps("settings"), *inside.steps("begin")]:
-            yield from _plain_step(conn, step, values, known.get(step.name))
-            yield ""
-        yield from _transaction(conn, folders, values, way, recorder, known, _plain_step)
-        # The rest of the transaction is the tool's.
-        for step in inside.steps("end"):
-            yield from _plain_step(conn, step, values)
-        return
-    recorder = _Recorder(conn, str(run.probed.open_run.id))
-    yield "\\set ON_ERROR_STOP on"
-    yield "\\set QUIET on"
-    yield "\\pset tuples_only on"
-    yield ""
-    yield "BEGIN;"
-    yield ""
-    here = values | steps.query(conn, "probe/database.sql", values)[0]
-    check = steps.load("session/check_database.sql")
-    # What these set, and the claim, end with the transaction.
-    for step in [*inside.steps("settings"), check, steps.load("transaction/20_claim_run.sql")]:
-        yield from _step(conn, step, here)
-        yield ""
-    yield from _transaction(conn, folders, values, way, recorder, known, _step)
-    yield "COMMIT;"
-    yield ""
-    if run.plan.concurrent_index and run.way != "fill":
-        yield "-- The vectors are in place. The index is built outside any transaction: readers and writers continue."
-        for step in plans.load("session").steps():
-            yield from _step(conn, step, values)
-        for folder in plans.load("concurrent-index").folders():
-            for step in steps.folder(folder):
-                if plans.role(folder) == "close":
-                    yield from _step(conn, step, values)
-                    continue
-                yield recorder.clock("step_began")
-                yield from _step(conn, step, values)
-                yield recorder.record(step)
-                yield ""
-    yield "\\echo done"
+    known, definitions = _generated(run.conn, [*plans.load("stage").folders("create"), *folders], run.values)
+    later = plans.load("concurrent-index").folders() if run.plan.concurrent_index and run.way != "fill" else []
+    lines = [_RULE, f"-- Re-embedding of {one_line(run.probed.column)}, put in place by {run.way}: {run.reason}", "--"]
+    transaction, after = ([step for name in names for step in steps.folder(name)] for names in (folders, later))
+    lines += head(run, transaction, after, known, target, plain=plain)
+    if not definitions:
+        facts = [*facts, ("Indexes", "none is built")]
+    lines += _preamble(facts, plain=plain, brief=brief)
+    print_all = _Plain(run, known, brief=brief) if plain else _Psql(run, known, brief=brief)
+    lines += print_all.script(folders, later)
+    return "\n".join(lines) + "\n"
 
 
-def _preamble(probed: Probed, way: tuple[str, str], facts: list[tuple[str, str]], plain: bool) -> Iterator[str]:
-    yield _RULE
-    yield f"-- Re-embedding of {_one_line(probed.column)}, put in place by {way[0]}: {way[1]}"
+def _preamble(facts: list[tuple[str, str]], *, plain: bool, brief: bool) -> Iterator[str]:
     yield "--"
     for name, fact in facts:
         first, *more = fact.splitlines()
@@ -154,76 +121,207 @@ def _preamble(probed: Probed, way: tuple[str, str], facts: list[tuple[str, str]]
     else:
         yield "-- Run it with psql, in the database that it was printed for:  psql -X -f THIS_FILE"
         yield "-- It stops at the first error. Then the transaction has changed nothing."
-    yield "-- Under each file's name stand its SHA-256, its header, and its statements as they run here."
+    if brief:
+        yield "-- Under each file's name stand its statements as they run here. Checks and the audit take a line each."
+        yield "-- Without --brief the script does the same, and explains each."
+    else:
+        yield "-- Under each file's name stand its SHA-256, its header, and its statements as they run here."
     yield _RULE
 
 
-def _transaction(
-    conn: psycopg.Connection[Any],
-    folders: list[str],
-    values: dict[str, Value],
-    way: tuple[str, str],
-    recorder: _Recorder,
-    known: dict[str, list[str]],
-    print_step: Callable[..., Iterator[str]],
-) -> Iterator[str]:
-    yield recorder.clock("began")
-    yield ""
-    index_built = "build" in map(plans.role, folders)
-    for role, group in groupby(folders, plans.role):
-        if role == "report":
-            yield "-- Keep in the audit how the run went."
-            yield recorder.report(way, index_built=index_built)
+class _Psql:
+    """Prints a script for psql. ``known`` are the statements of those steps that write their own."""
+
+    rows_affected = ":ROW_COUNT"
+
+    def __init__(self, run: Run, known: dict[str, list[str]], *, brief: bool) -> None:
+        assert run.probed.open_run is not None
+        self.run = run
+        self.conn, self.values, self.known, self.brief = run.conn, run.values, known, brief
+        self.run_id = str(run.probed.open_run.id)
+        self.inside = plans.load("inside")
+
+    def script(self, folders: list[str], later: list[str]) -> Iterator[str]:
+        """Return the lines: ``folders`` in one transaction, and after it those of ``later``."""
+        yield "\\set ON_ERROR_STOP on"
+        yield "\\set QUIET on"
+        yield "\\pset tuples_only on"
+        yield ""
+        yield "BEGIN;"
+        yield from self.blank()
+        self.values = self.values | steps.query(self.conn, "probe/database.sql", self.values)[0]
+        check = steps.load("session/check_database.sql")
+        # What these set, and the claim, end with the transaction.
+        for step in [*self.inside.steps("settings"), check, steps.load("transaction/20_claim_run.sql")]:
+            yield from self.step(step)
+            yield from self.blank()
+        yield from self.transaction(folders)
+        yield "COMMIT;"
+        yield ""
+        if later:
+            yield from self.comment(
+                "The vectors are in place. The index is built outside any transaction: readers and writers continue."
+            )
+            for step in plans.load("session").steps():
+                yield from self.step(step)
+            for folder in later:
+                for step in steps.folder(folder):
+                    if plans.role(folder) == "close":
+                        yield from self.step(step)
+                    else:
+                        yield from self.recorded(step)
+        yield "\\echo done"
+
+    def transaction(self, folders: list[str]) -> Iterator[str]:
+        """Return the lines of ``folders``, with the audit's between them."""
+        yield self.clock("began")
+        yield from self.blank()
+        index_built = "build" in map(plans.role, folders)
+        for role, group in groupby(folders, plans.role):
+            if role == "report":
+                yield from self.comment("Keep in the audit how the run went.")
+                yield self.report(index_built=index_built)
+                yield from self.blank()
+            if role == "build":
+                yield self.clock("index_began")
+            for step in (step for folder in group for step in steps.folder(folder)):
+                yield from self.recorded(step)
+            if role == "build":
+                yield self.clock("index_ended")
+
+    def recorded(self, step: Step) -> Iterator[str]:
+        """Return the lines of a step, and of what the audit keeps of it."""
+        yield self.clock("step_began")
+        yield from self.step(step)
+        yield self.record(step)
+        yield from self.blank()
+
+    def step(self, step: Step) -> Iterator[str]:
+        """Return the lines of a step."""
+        yield from self.title(step)
+        if not self.brief and step.is_gexec and step.name in self.known:
+            yield "-- When this was printed, it would have run:"
+            yield from (f"--   {one_line(statement)};" for statement in self.known[step.name] or ["nothing"])
+            yield "--"
+        yield self.text(step, step.render(self.values, self.conn).rstrip())
+
+    def title(self, step: Step) -> Iterator[str]:
+        if not self.brief:
+            yield f"-- {'-' * 100}"
+        yield f"\\echo sql/{step.name}"
+        if not self.brief:
+            yield f"-- sql/{step.name}"
+            yield f"-- SHA-256 {step.sha256}"
+            yield "--"
+
+    def text(self, step: Step, text: str) -> str:
+        """Return ``text`` of a step. In the brief form only a statement on the table takes more than a line."""
+        if not self.brief:
+            return text
+        return without_comments(text) if touches_target(step) and not step.is_gexec else condensed(text)
+
+    def blank(self) -> Iterator[str]:
+        yield ""
+
+    def comment(self, text: str) -> Iterator[str]:
+        if not self.brief:
+            yield f"-- {text}"
+
+    def clock(self, variable: str) -> str:
+        return f"SELECT clock_timestamp() AS {variable} \\gset"
+
+    def at(self, variable: str) -> str:
+        return f":'{variable}'::timestamptz"
+
+    def record(self, step: Step) -> str:
+        return self._render(
+            "run/record_step.sql",
+            {
+                "run_id": self.run_id,
+                "file": step.name,
+                "sha256": step.sha256,
+                "rows_affected": self.rows_affected,
+                "duration_secs": f"extract(epoch FROM clock_timestamp() - {self.at('step_began')})",
+            },
+        )
+
+    def report(self, *, index_built: bool) -> str:
+        ended, index_began = self.at("index_ended"), self.at("index_began")
+        return self._render(
+            "run/record_report.sql",
+            {
+                "run_id": self.run_id,
+                "way": self.run.way,
+                "way_reason": psycopg.sql.Literal(self.run.reason).as_string(self.conn),
+                "duration_secs": f"extract(epoch FROM clock_timestamp() - {self.at('began')})",
+                "index_secs": f"extract(epoch FROM {ended} - {index_began})" if index_built else "0",
+            },
+        )
+
+    def _render(self, name: str, values: dict[str, Value]) -> str:
+        """Return the statement without its header, which is printed only for steps that act on the target."""
+        text = steps.load(name).render(values, self.conn)
+        return condensed(text) if self.brief else without_comments(text)
+
+
+class _Plain(_Psql):
+    """Prints plain SQL, for any client and inside its transaction, with settings in place of psql's variables.
+
+    Only the client knows how many rows were affected.
+    """
+
+    rows_affected = "NULL"
+
+    def __init__(self, run: Run, known: dict[str, list[str]], *, brief: bool) -> None:
+        super().__init__(run, known, brief=brief)
+        self.run_id = "current_setting('vestige_sql.run_id')::bigint"
+
+    def script(self, folders: list[str], later: list[str]) -> Iterator[str]:
+        for step in [*self.inside.steps("settings"), *self.inside.steps("begin")]:
+            yield from self.step(step)
+            yield from self.blank()
+        yield from self.transaction(folders)
+        # The rest of the transaction is the tool's.
+        for step in self.inside.steps("end"):
+            yield from self.step(step)
+
+    def step(self, step: Step) -> Iterator[str]:
+        """Return the lines of a step. A query that writes statements becomes these, and a check that it still does."""
+        yield from self.title(step)
+        text = step.render(self.values, self.conn).rstrip()
+        if not step.is_gexec:
+            yield self.text(step, text)
+            return
+        header, _, query = text.removesuffix("\\gexec").rstrip().partition("\n\n")
+        known = self.known.get(step.name, [])
+        statements = ", ".join(psycopg.sql.Literal(statement).as_string(self.conn) for statement in known)
+        hint = "print this script again: vestige-sql migrate sql --plain; the transaction is undone"
+        check = [
+            "SELECT vestige_sql.require(",
+            "ARRAY(",
+            query,
+            f") = ARRAY[{statements}]::text[],",
+            f"'sql/{step.name} has other statements to run here than when this script was printed', '{hint}');",
+        ]
+        if self.brief:
+            yield condensed("\n".join(check))
+        else:
+            yield header
             yield ""
-        if role == "build":
-            yield recorder.clock("index_began")
-        for step in (step for folder in group for step in steps.folder(folder)):
-            yield recorder.clock("step_began")
-            yield from print_step(conn, step, values, known.get(step.name))
-            yield recorder.record(step)
-            yield ""
-        if role == "build":
-            yield recorder.clock("index_ended")
+            yield from check
+        yield from (f"{statement};" for statement in known)
 
+    def title(self, step: Step) -> Iterator[str]:
+        if self.brief:
+            yield f"-- sql/{step.name}"
+        else:
+            yield from (line for line in super().title(step) if not line.startswith("\\echo"))
 
-def _step(
-    conn: psycopg.Connection[Any], step: Step, values: dict[str, Value], known: list[str] | None = None
-) -> Iterator[str]:
-    yield f"-- {'-' * 100}"
-    yield f"\\echo sql/{step.name}"
-    yield f"-- sql/{step.name}"
-    yield f"-- SHA-256 {step.sha256}"
-    yield "--"
-    if known is not None and step.name != _CREATE_INDEXES:
-        yield "-- When this was printed, it would have run:"
-        yield from (f"--   {_one_line(statement)};" for statement in known or ["nothing"])
-        yield "--"
-    yield step.render(values, conn).rstrip()
+    def clock(self, variable: str) -> str:
+        return f"SELECT pg_catalog.set_config('vestige_sql.{variable}', clock_timestamp()::text, true);"
 
-
-def _plain_step(
-    conn: psycopg.Connection[Any], step: Step, values: dict[str, Value], known: list[str] | None = None
-) -> Iterator[str]:
-    """Print a step without psql. A query that writes statements becomes these, and a check that it still gives them."""
-    yield f"-- {'-' * 100}"
-    yield f"-- sql/{step.name}"
-    yield f"-- SHA-256 {step.sha256}"
-    yield "--"
-    text = step.render(values, conn).rstrip()
-    if not step.is_gexec:
-        yield text
-        return
-    header, _, query = text.removesuffix("\\gexec").rstrip().partition("\n\n")
-    statements = ", ".join(psycopg.sql.Literal(statement).as_string(conn) for statement in known or [])
-    hint = "print this script again: vestige-sql migrate sql --plain; the transaction is undone"
-    yield header
-    yield ""
-    yield "SELECT vestige_sql.require("
-    yield "ARRAY("
-    yield query
-    yield f") = ARRAY[{statements}]::text[],"
-    yield f"'sql/{step.name} has other statements to run here than when this script was printed', '{hint}');"
-    yield from (f"{statement};" for statement in known or [])
+    def at(self, variable: str) -> str:
+        return f"current_setting('vestige_sql.{variable}')::timestamptz"
 
 
 def _generated(
@@ -243,74 +341,7 @@ def _generated(
                 elif step.is_gexec:
                     found[step.name] = steps.statements(conn, step, values)
         saved = [row["definition"] for row in steps.query(conn, "probe/saved_indexes.sql", values)]
-    # Its query looks for missing indexes, and none was dropped here.
+    # Their queries look for missing indexes, and none was dropped here.
     found[_CREATE_INDEXES] = saved
+    found[_CREATE_CONCURRENTLY] = [text.replace("CREATE INDEX ", "CREATE INDEX CONCURRENTLY ", 1) for text in saved]
     return found, saved
-
-
-class _Recorder:
-    """The statements that write the audit, with psql's variables for what is known only while the script runs."""
-
-    rows_affected = ":ROW_COUNT"
-
-    def __init__(self, conn: psycopg.Connection[Any], run_id: str) -> None:
-        self._conn = conn
-        self._run_id = run_id
-
-    def clock(self, variable: str) -> str:
-        return f"SELECT clock_timestamp() AS {variable} \\gset"
-
-    def at(self, variable: str) -> str:
-        return f":'{variable}'::timestamptz"
-
-    def record(self, step: Step) -> str:
-        return self._render(
-            "run/record_step.sql",
-            {
-                "run_id": self._run_id,
-                "file": step.name,
-                "sha256": step.sha256,
-                "rows_affected": self.rows_affected,
-                "duration_secs": f"extract(epoch FROM clock_timestamp() - {self.at('step_began')})",
-            },
-        )
-
-    def report(self, way: tuple[str, str], *, index_built: bool) -> str:
-        literal = psycopg.sql.Literal
-        return self._render(
-            "run/record_report.sql",
-            {
-                "run_id": self._run_id,
-                "way": way[0],
-                "way_reason": literal(way[1]).as_string(self._conn),
-                "duration_secs": f"extract(epoch FROM clock_timestamp() - {self.at('began')})",
-                "index_secs": f"extract(epoch FROM {self.at('index_ended')} - {self.at('index_began')})"
-                if index_built
-                else "0",
-            },
-        )
-
-    def _render(self, name: str, values: dict[str, Value]) -> str:
-        """Return the statement without its header, which is printed only for steps that act on the target."""
-        text = steps.load(name).render(values, self._conn)
-        return "\n".join(line for line in text.splitlines() if line and not line.startswith("--"))
-
-
-class _PlainRecorder(_Recorder):
-    """The same with settings of the transaction, for any client. Only the client knows how many rows were affected."""
-
-    rows_affected = "NULL"
-
-    def __init__(self, conn: psycopg.Connection[Any]) -> None:
-        super().__init__(conn, "current_setting('vestige_sql.run_id')::bigint")
-
-    def clock(self, variable: str) -> str:
-        return f"SELECT pg_catalog.set_config('vestige_sql.{variable}', clock_timestamp()::text, true);"
-
-    def at(self, variable: str) -> str:
-        return f"current_setting('vestige_sql.{variable}')::timestamptz"
-
-
-def _one_line(text: str) -> str:
-    """Put ``text`` on one line: a comment ends with its line, whatever a name in it contains."""
-    return textwrap.shorten(" ".join(text.split()), 400, placeholder=" ...")

@@ -1,8 +1,9 @@
-"""Find the variables in SQL text, exactly where psql finds them."""
+"""Read SQL text as psql does: find the variables in it, and leave out its comments."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 
 # How psql reads SQL text, as far as variables are concerned (psqlscan.l in PostgreSQL's source). Whatever may hide a
@@ -47,3 +48,67 @@ def variables_in(text: str) -> tuple[re.Match[str], ...]:
         elif match.lastgroup in ("literal", "identifier", "raw"):
             found.append(match)
     return tuple(found)
+
+
+def _pieces(text: str) -> Iterator[tuple[str, str]]:
+    """Return ``text`` in pieces, each with its kind: space, comment, string, dollar, end of a statement, or code."""
+    position = 0
+    while position < len(text):
+        match = _TOKEN.search(text, position)
+        between = text[position : match.start() if match else len(text)]
+        for piece in re.findall(r"\s+|;|[^\s;]+", between):
+            yield ("space" if piece.isspace() else "end" if piece == ";" else "code"), piece
+        if match is None:
+            return
+        position = match.end()
+        kind = "code"
+        if match["block"]:
+            kind, position = "comment", _block_comment_end(text, match.start())
+        for named in ("comment", "string", "dollar"):
+            kind = named if match[named] else kind
+        yield kind, text[match.start() : position]
+
+
+def without_comments(text: str) -> str:
+    """Return ``text`` without its comments, and without empty lines but for those in a string."""
+    parts: list[str] = []
+    gap = ""
+    for kind, piece in _pieces(text):
+        if kind in ("space", "comment"):
+            gap += piece if kind == "space" else " "
+            continue
+        *lines, indent = gap.split("\n")
+        if parts:
+            parts.append("\n" + indent if lines else gap)
+        parts.append(piece)
+        gap = ""
+    return "".join(parts)
+
+
+def condensed(text: str, between: str = "\n") -> str:
+    """Return ``text`` without comments, each statement on one line; it means the same.
+
+    ``between`` goes between two statements. A DO block is condensed too. Other texts between dollar quotes stay as they
+    are: a function is stored as it is written.
+    """
+    parts: list[str] = []
+    before, last, gap = "", "", ""
+    for kind, piece in _pieces(text):
+        if kind in ("space", "comment"):
+            gap += piece if kind == "space" else " "
+            continue
+        if kind == before == "string" and "\n" in gap and piece[0] == "'":
+            # With a line break between them, two strings are one.
+            parts[-1] = parts[-1][:-1] + piece[1:]
+        else:
+            if parts:
+                parts.append(between if before == "end" else " " if gap else "")
+            is_do = kind == "dollar" and last.upper() == "DO"
+            parts.append(_condensed_block(piece) if is_do else piece)
+        before, last, gap = kind, piece, ""
+    return "".join(parts)
+
+
+def _condensed_block(text: str) -> str:
+    tag = text[: text.index("$", 1) + 1]
+    return f"{tag} {condensed(text[len(tag) : -len(tag)], ' ')} {tag}"

@@ -20,10 +20,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="SQL only, for a migration tool such as Flyway: no psql commands, no BEGIN and COMMIT",
     )
+    parser.add_argument(
+        "--brief",
+        action="store_true",
+        help="leave out the comments; checks and the audit take a line each, and the script does the same",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
     plan, target = options.plan_of(args), options.target_of(args)
     from vestige_sql.look.script import script_staged
 
-    output.document(script_staged(options.conninfo_of(args), plan, target=target, plain=args.plain))
+    conninfo = options.conninfo_of(args)
+    output.document(script_staged(conninfo, plan, target=target, plain=args.plain, brief=args.brief))
