@@ -223,3 +223,11 @@ class FinalizeReport:
     vectors: int
     bytes_returned: int
     bytes_left: int
+
+
+def span(seconds: float) -> str:
+    """Return a time with two digits that say something, such as "9 min 20 s"."""
+    if seconds < 100:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min {rest} s"

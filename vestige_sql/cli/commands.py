@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from vestige_sql.cli import options
-from vestige_sql.cli.verbs import MIGRATE
+from vestige_sql.cli.verbs import MIGRATE, options_of
 from vestige_sql.errors import UsageError
 from vestige_sql.plan import Target
 
@@ -54,13 +54,7 @@ def completer(args: argparse.Namespace) -> Callable[[Any], Any]:
 @cache
 def _with_table() -> frozenset[str]:
     """The verbs that work on a table."""
-    found = set()
-    for verb in MIGRATE:
-        parser = argparse.ArgumentParser(add_help=False)
-        verb.add_options(parser)
-        if any(action.dest == "table" for action in parser._actions):
-            found.add(verb.NAME)
-    return frozenset(found)
+    return frozenset(verb.NAME for verb in MIGRATE if any(action.dest == "table" for action in options_of(verb)))
 
 
 def _target(args: argparse.Namespace) -> str:

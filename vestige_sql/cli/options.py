@@ -1,6 +1,7 @@
 """The options that several verbs share, and what they say.
 
-Each function that takes a parser adds a group of options to it. Those named ``.._of`` read the parsed options back.
+Each function that takes a parser adds options to it, which the help shows as ``vestige_sql.cli.groups`` says. Those
+named ``.._of`` read the parsed options back.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ def server(parser: argparse.ArgumentParser) -> None:
     how_much = parser.add_mutually_exclusive_group()
     how_much.add_argument("-q", "--quiet", action="store_true", help="log warnings and errors only, without progress")
     how_much.add_argument("-v", "--verbose", action="store_true", help="log each SQL file too, as it has run")
-    group = parser.add_argument_group("server")
+    group = parser.add_argument_group("target")
     group.add_argument(
         "--postgres-url",
         metavar="URL",
@@ -33,9 +34,7 @@ def server(parser: argparse.ArgumentParser) -> None:
 
 def target(parser: argparse.ArgumentParser) -> None:
     """Options for the table and its columns."""
-    group = parser.add_argument_group(
-        "table", "A target of vestige.toml, named right after the verb, stands for these and for the other options."
-    )
+    group = parser.add_argument_group("target")
     group.add_argument("--table", default=VESTIGE.table, help="table name, as in SQL (default: %(default)s)")
     group.add_argument(
         "--id-column",
@@ -169,7 +168,7 @@ def device(group: argparse._ActionsContainer) -> None:
 
 def stages(parser: argparse.ArgumentParser) -> None:
     """Options for encoding, here or on many machines."""
-    group = parser.add_argument_group("encoding")
+    group = parser.add_argument_group("expert")
     group.add_argument(
         "--batch-size",
         type=int,
@@ -177,7 +176,7 @@ def stages(parser: argparse.ArgumentParser) -> None:
         default=ReembedPlan.batch_size,
         help="most rows in one call of the model (%(default)s)",
     )
-    many = parser.add_argument_group("encoding on many machines")
+    many = parser.add_argument_group("many machines")
     many.add_argument(
         "--engine", choices=("here", "ray"), default="here", help="encode in this process or on Ray (%(default)s)"
     )
@@ -201,7 +200,7 @@ def stages(parser: argparse.ArgumentParser) -> None:
 
 def applies(parser: argparse.ArgumentParser) -> None:
     """Options for putting staged vectors in place."""
-    group = parser.add_argument_group("putting vectors in place")
+    group = parser.add_argument_group("placing")
     group.add_argument(
         "--apply", choices=WAYS, default=ReembedPlan.apply, help="how to replace the vectors (%(default)s)"
     )
@@ -245,7 +244,7 @@ def verdict(parser: argparse._ActionsContainer) -> None:
 
 def locks(parser: argparse.ArgumentParser) -> None:
     """Options for what happens before the table is locked."""
-    group = parser.add_argument_group("waiting")
+    group = parser.add_argument_group("expert")
     group.add_argument(
         "--lock-timeout",
         dest="lock_timeout_secs",
@@ -294,7 +293,7 @@ def switches(parser: argparse.ArgumentParser) -> None:
 
 def resumes(parser: argparse.ArgumentParser) -> None:
     """Options for resuming a run."""
-    group = parser.add_argument_group("resuming")
+    group = parser.add_argument_group("expert")
     group.add_argument(
         "--accept-edited-files",
         action="store_true",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from vestige_sql.encode.embedder import ModelSignature
 from vestige_sql.encode.told import told
-from vestige_sql.report import ReembedReport
+from vestige_sql.report import ReembedReport, span
 from vestige_sql.terminal import visible, visible_line
 
 if TYPE_CHECKING:
@@ -183,21 +183,18 @@ def print_workers(verb: str, report: ReembedReport) -> None:
 
 
 def print_spent(verb: str, report: ReembedReport) -> None:
-    """Say what the time was spent on, less what took under a thousandth of it, and what the tokens cost."""
+    """Say how much of the time was work, what most of it was spent on, and what the tokens cost."""
     if report.tokens_spent is not None:
         cost = "" if report.cost is None else f", which cost {report.cost:,.2f}"
         log.info("%s: %s tokens were sent%s", verb, f"{report.tokens_spent:,}", cost)
-    whole = sum(report.spent.values())
-    shares = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in report.spent.items() if seconds >= whole / 1000)
-    log.info("%s: of %.1f s in all: %s", verb, whole, shares)
-
-
-def span(seconds: float) -> str:
-    """Return a time with two digits that say something, such as "9 min 20 s"."""
-    if seconds < 100:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min {rest} s"
+    whole, waited = sum(report.spent.values()), report.spent.get("waiting", 0.0)
+    log.info("%s: %s in all: %s of work, %s of waiting", verb, span(whole), span(whole - waited), span(waited))
+    most = sorted(report.spent.items(), key=lambda each: -each[1])
+    shares = [
+        f"{name} {span(secs)} ({100 * secs / whole:.0f}%)" for name, secs in most if secs >= max(whole / 1000, 0.05)
+    ]
+    if shares:
+        log.info("%s: it went to %s", verb, ", ".join(shares))
 
 
 def size(count: int) -> str:

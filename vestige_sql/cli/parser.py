@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from vestige_sql.cli import options, output, targets
+from vestige_sql.cli import exits, groups, options, output, targets
 from vestige_sql.cli.verbs import COMMANDS, MIGRATE, Verb
 from vestige_sql.resources import package_version
 
@@ -19,9 +19,7 @@ def make_parser() -> argparse.ArgumentParser:
     Parsing raises ``UsageError`` for a target that ``vestige.toml`` has not, or describes wrongly.
     """
     parser = _Parser(prog="vestige-sql", description="Change the embedding model of a pgvector table.")
-    parser.epilog = (
-        "exit codes: 0 done or nothing to do, 1 failed, 2 wrong usage; docs/errors.md has those of single verbs"
-    )
+    parser.epilog = f"{exits.said()}; the help of a command has its own"
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     parser.add_argument(
         "--print-completion",
@@ -40,10 +38,12 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _add(verbs: argparse._SubParsersAction[Any], verb: Verb) -> None:
-    parser = verbs.add_parser(verb.NAME, help=verb.HELP, description=verb.HELP)
+    parser = verbs.add_parser(verb.NAME, help=verb.HELP, description=verb.HELP, epilog=exits.said(verb.NAME))
     parser.set_defaults(run=verb.run)
     options.server(parser)
     verb.add_options(parser)
+    groups.arrange(parser)
+    parser.usage = groups.usage(parser)
 
 
 class _Parser(argparse.ArgumentParser):

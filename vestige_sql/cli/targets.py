@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from vestige_sql.cli.verbs import MIGRATE
+from vestige_sql.cli.verbs import MIGRATE, options_of
 from vestige_sql.errors import UsageError
 
 CONFIG = Path("vestige.toml")
@@ -52,7 +52,7 @@ def arguments(name: str, verb: argparse.ArgumentParser, given: Sequence[str] = (
     A key that another verb has is left to that verb. Raises ``UsageError`` for a target that the file has not, for a
     key that no verb has, and for a value that its option does not take.
     """
-    target, known, own = _target(name, config), _known(), dict(_options(verb))
+    target, known, own = _target(name, config), _known(), dict(_options(verb._actions))
     result = []
     for key, value in target.items():
         if key not in known:
@@ -79,9 +79,7 @@ def _known() -> dict[str, argparse.Action]:
     """Return every key that a target may have: the options of all verbs that work on a target."""
     known: dict[str, argparse.Action] = {}
     for verb in MIGRATE:
-        parser = argparse.ArgumentParser(add_help=False)
-        verb.add_options(parser)
-        found = dict(_options(parser))
+        found = dict(_options(options_of(verb)))
         if "table" in found:
             known |= found
     return known
@@ -104,9 +102,9 @@ def _target(name: str, config: Path) -> dict[str, Any]:
     )
 
 
-def _options(parser: argparse.ArgumentParser) -> Iterable[tuple[str, argparse.Action]]:
+def _options(actions: Iterable[argparse.Action]) -> Iterable[tuple[str, argparse.Action]]:
     """The options that a target may have, by their keys in the file."""
-    for action in parser._actions:
+    for action in actions:
         key = _key(action)
         if key and key not in _NOT_OF_A_TARGET:
             yield key, action

@@ -157,6 +157,8 @@ class Applier:
                 else:
                     if role == "report":
                         self._report(applied)
+                    if role == "lock":
+                        self.run.progress.begin("put the vectors in place")
                     self.folder(name, applied)
 
     def _gate(self, name: str, applied: Applied) -> None:
@@ -197,6 +199,7 @@ class Applier:
             if match := _OUTGROWN.search(diagnostic.message_primary or ""):
                 outgrown.append(int(match[1]))
 
+        self.run.progress.begin("build the index")
         started = time.monotonic()
         self.conn.add_notice_handler(notice)
         try:

@@ -119,6 +119,7 @@ class Job:
         Stale rows are dropped after the first pass and encoded by the next. Comparing the texts of all staged rows
         takes time, and a run that resumes should first encode what nobody has encoded yet.
         """
+        self.run.progress.begin("encode the texts")
         discard = steps.load(DISCARD)
         if self.run.shortens:
             record_step(self.run.conn, self.run.id, shorten(self.run, stager))
@@ -173,6 +174,7 @@ class Job:
         """Stage with ``embedder``, if there is one, and apply. Without one, rows that change meanwhile are an error."""
         run, applier = self.run, Applier(self.run)
         scope = run.work.scope
+        run.progress.plan(self._phases(embedder is not None))
         if run.way == "online":
             applied = self._online(applier, embedder)
         elif scope == "index":
@@ -194,6 +196,18 @@ class Job:
         record_report(run.conn, run.id, applied, applied.facts.get("duration_secs", 0.0))
         steps.run(run.conn, steps.load("run/close.sql"), run.values)
         return self.report(applied, applier.stager)
+
+    def _phases(self, encodes: bool) -> list[str]:
+        """Return the phases that the run will have, in order, as people are told them."""
+        run = self.run
+        encoding = ["encode the texts"] if encodes and run.work.scope != "index" else []
+        indexing = ["build the index"]
+        if run.way == "online":
+            return [*encoding, "add the second column", "fill it", *indexing, "catch up with changes", "switch"]
+        if run.work.scope == "index":
+            return indexing
+        builds = self.lacks_index if run.work.scope == "missing" else index_possible(run.probed, run.model.dimension)
+        return [*encoding, "put the vectors in place", *(indexing if builds else [])]
 
     def _online(self, applier: Applier, embedder: Embedder | None) -> Applied:
         open_run = self.run.probed.open_run

@@ -88,6 +88,7 @@ class Online:
         started = time.monotonic()
         self._build_indexes(applied)
         applied.index_secs = time.monotonic() - started
+        self.run.progress.begin("catch up with changes")
         self._catch_up(self.plan.batch_size)
         self._verify(applied)
         self._check_recall(applied)
@@ -109,6 +110,7 @@ class Online:
             self._folder(folder, applied)
 
     def _prepare(self, applied: Applied) -> None:
+        self.run.progress.begin("add the second column")
         if self.stage is None:
             with self.conn.transaction():
                 for name in plans.load("gate").folders():
@@ -123,6 +125,7 @@ class Online:
 
     def _fill(self, applied: Applied) -> None:
         """Write the staged vectors into the second column in batches of about ``_BATCH_SECS`` each."""
+        self.run.progress.begin("fill it")
         *before, step = self._order.steps("fill", self._when)
         staged = steps.query(self.conn, "probe/staged.sql", self.values)[0]["rows_staged"]
         run = find_open_run(self.conn, self.values)
@@ -246,6 +249,7 @@ class Online:
 
     def _switch(self, applied: Applied) -> None:
         """Lock the table, check that nothing is stale, and swap the columns' names."""
+        self.run.progress.begin("switch")
         failed = None
         for attempt in range(_SWITCH_ATTEMPTS):
             most = min(self.plan.batch_size, 2**attempt >> _GENTLE_ATTEMPTS)

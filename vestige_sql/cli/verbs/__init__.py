@@ -7,6 +7,7 @@ and raises :class:`vestige_sql.errors.VestigeError` for what goes wrong.
 from __future__ import annotations
 
 import argparse
+from functools import cache
 from typing import Protocol
 
 from vestige_sql.cli.verbs import (
@@ -66,3 +67,18 @@ MIGRATE: tuple[Verb, ...] = (
 
 COMMANDS: tuple[Verb, ...] = (init, search)
 """The verbs beside ``vestige-sql migrate``."""
+
+
+def options_of(verb: Verb) -> tuple[argparse.Action, ...]:
+    """Return the options of ``verb`` without those for the server, which all verbs have."""
+    return _options()[verb.NAME]
+
+
+@cache
+def _options() -> dict[str, tuple[argparse.Action, ...]]:
+    found = {}
+    for verb in (*MIGRATE, *COMMANDS):
+        parser = argparse.ArgumentParser(add_help=False)
+        verb.add_options(parser)
+        found[verb.NAME] = tuple(parser._actions)
+    return found

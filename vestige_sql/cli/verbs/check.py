@@ -10,7 +10,7 @@ from pathlib import Path
 from vestige_sql.cli import options, output
 
 NAME = "check"
-HELP = "say whether a migration has been applied (exit code 0), can run now (3), or lacks staged vectors (4)"
+HELP = "say whether a migration is applied, can run now, or lacks staged vectors"
 
 EXIT_CODES = {"applied": 0, "staged": 3, "missing": 4}
 

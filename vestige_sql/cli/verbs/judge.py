@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from vestige_sql.judge.rules import Rule
 
 NAME = "judge"
-HELP = "judge the staged vectors by questions with known answers: GO (0), NO-GO (3) or INCONCLUSIVE (4)"
+HELP = "judge the staged vectors by questions with known answers: GO, NO-GO or INCONCLUSIVE"
 
 log = logging.getLogger("vestige_sql")
 
@@ -48,7 +48,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--seed", type=int, default=0, metavar="N", help="seed of derived questions and resamples (%(default)s)"
     )
     _rules(parser)
-    group = parser.add_argument_group("models")
+    group = parser.add_argument_group("model")
     options.named(group, default=" (default: the staged model's name)")
     options.named(group, "old-", default=" (default: the registered model's name; without it rows stand in)")
     options.files(group, "--model")

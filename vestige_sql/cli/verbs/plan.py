@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from vestige_sql.cli import models, options, output
 from vestige_sql.encode.told import told
-from vestige_sql.report import DryRunSummary, Phase
+from vestige_sql.report import DryRunSummary, Phase, span
 
 NAME = "plan"
 HELP = "say in plain words what a run will do, who waits, how long it takes and how it is undone; changes nothing"
@@ -68,13 +68,13 @@ def facts(summary: DryRunSummary) -> Iterator[tuple[str, str]]:
         ),
     )
     if found := summary.calibrated:
-        yield "time", f"{output.span(found.walltime_secs)}, measured on {found.rows_sampled:,} of the table's rows"
+        yield "time", f"{span(found.walltime_secs)}, measured on {found.rows_sampled:,} of the table's rows"
         if found.disk_peak_bytes is not None:
             yield "disk", f"{output.size(found.disk_peak_bytes)} more than now at its peak, without WAL"
             yield "WAL", f"about {output.size(found.wal_bytes or 0)}"
         yield from (("note", note) for note in found.notes)
     else:
-        yield "time", f"{output.span(summary.estimated_walltime_secs)}, a fixed estimate of 50 rows a second"
+        yield "time", f"{span(summary.estimated_walltime_secs)}, a fixed estimate of 50 rows a second"
     yield from (("note", note) for note in summary.notes)
     yield from (("replicas", text) for text in summary.replicas)
     yield from (("undo", text) for text in summary.undo)
@@ -137,7 +137,7 @@ def as_markdown(summary: DryRunSummary) -> Iterator[str]:
 def ending(phase: Phase) -> str:
     """Say how long a phase takes, if that was predicted, who waits for it, and how its steps share transactions."""
     waits = {"nobody": "nobody waits", "writers": "writers wait, readers go on", "everybody": "everybody waits"}
-    time = "" if phase.secs is None else f"{output.span(phase.secs)}; "
+    time = "" if phase.secs is None else f"{span(phase.secs)}; "
     return f"{time}{waits[phase.waits]}; {phase.how}"
 
 

@@ -9,7 +9,7 @@ from vestige_sql.cli import models, options, output
 from vestige_sql.cli.verbs.plan import ending
 from vestige_sql.encode.told import told
 from vestige_sql.errors import UsageError
-from vestige_sql.report import Calibration, DryRunSummary
+from vestige_sql.report import Calibration, DryRunSummary, span
 
 NAME = "reembed"
 HELP = "encode every row with another model and put the vectors in place"
@@ -98,7 +98,7 @@ def _print_summary(summary: DryRunSummary) -> None:
 
 
 def _print_calibration(found: Calibration) -> None:
-    span, size = output.span, output.size
+    size = output.size
     log.info(
         "  calibrated time    %s: encoding %s (%s texts took %.1f s), copying %s, gate %s, putting in place %s, "
         "index %s, its recall %s",

@@ -17,7 +17,7 @@ log = logging.getLogger("vestige_sql")
 def add_options(parser: argparse.ArgumentParser) -> None:
     options.target(parser)
     options.model(parser)
-    parser.add_argument(
+    parser.add_argument_group("model").add_argument(
         "--name", metavar="NAME", help="name of a model that is not at hand, which made the vectors that are there"
     )
 
