@@ -128,6 +128,9 @@ def _make_usable(number: int) -> None:
 
     One that does not wait until its reader takes more, as of some CI runners, is told to wait.
     """
+    if not hasattr(os, "get_blocking"):
+        # Windows, with Python 3.11.
+        return
     try:
         if not os.get_blocking(number):
             os.set_blocking(number, True)

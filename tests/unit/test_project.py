@@ -144,6 +144,7 @@ def test_every_package_that_is_imported_is_declared() -> None:
         *extras["endpoint"],
         *extras["langchain"],
         *extras["llama-index"],
+        *extras["testing"],
     ]
     declared = {_normal(re.split(r"[\[<>=!~; ]", requirement)[0]) for requirement in requirements}
     distributions = importlib.metadata.packages_distributions()

