@@ -18,6 +18,9 @@ MODES = ("hybrid", "text", "vector")
 DEVICES = ("auto", "cpu", "cuda")
 """The devices that a model can run on."""
 
+PRECISIONS = ("fp32", "bf16")
+"""What a model can be computed in: as its graph says, or in bfloat16."""
+
 
 @dataclass(frozen=True)
 class Target:

@@ -60,6 +60,10 @@ class ReembedReport:
       precision. None if the embedder does not say, or nothing is recorded of it.
     - ``rows_shortened``: rows whose vector was made of the live one, because only the dimension of the model shrinks.
     - ``staged_by``: how vectors came into the staging table: by encoding, or by shortening. None if nothing was staged.
+    - ``precision``, ``runtime``: what this command computed vectors in, such as "bf16", and with what, such as
+      "OpenVINO 2026.4.1". None if it encoded no row, or if the embedder does not say.
+    - ``computed``: the same for all vectors of this run, such as "fp32 by ONNX Runtime 1.32.0": several if it was
+      resumed in another precision. Empty if nothing is recorded.
     """
 
     rows_updated: int = 0
@@ -84,6 +88,9 @@ class ReembedReport:
     cost: float | None = None
     rows_shortened: int = 0
     staged_by: str | None = None
+    precision: str | None = None
+    runtime: str | None = None
+    computed: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

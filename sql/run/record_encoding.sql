@@ -13,7 +13,8 @@ INSERT INTO vestige_sql.encoding AS e (
 )
 VALUES (:'schema', :'table', :'embedding_column', :'model_name', :dimension, :'model_hash', :'encoding')
 ON CONFLICT (table_schema, table_name, column_name, model_name, dimension, model_hash) DO UPDATE
-SET settings = excluded.settings,
+-- What is kept of its runs stays.
+SET settings = excluded.settings || pg_catalog.jsonb_build_object('computed', coalesce(e.settings -> 'computed', '[]')),
     recorded_at = excluded.recorded_at,
     recorded_by = excluded.recorded_by
-WHERE e.settings <> excluded.settings;
+WHERE e.settings - 'computed' <> excluded.settings;

@@ -170,6 +170,7 @@ def scenarios() -> list[Scenario]:
                 *_files(
                     "run/record_step.sql", "run/record_report.sql", "run/record_error.sql", "run/record_encoding.sql"
                 ),
+                *_files("run/record_computed.sql"),
                 *_files("run/record_encoder.sql"),
                 *probes,
                 *_files("monitor"),
@@ -490,6 +491,9 @@ def step_values(conn: Conn) -> dict[str, Value]:
         "staged": f"(SELECT t.id FROM {probed.name} t)",
         "distance": 10,
         "sample_texts": 5,
+        "sample_blocks": 64,
+        "precision": "bf16",
+        "runtime": "OpenVINO 2026.4.1",
         "page_rows": 100,
         "page_bytes": 1_000_000,
         "text_characters": 5,

@@ -20,6 +20,7 @@ from tokenizers import Tokenizer
 from vestige_sql.encode.graph import precision
 from vestige_sql.encode.hub import resolve_model
 from vestige_sql.encode.onnx import OnnxEmbedder, load_embedder
+from vestige_sql.encode.tokens import padded
 from vestige_sql.encode.weights import read_weights
 from vestige_sql.errors import DimensionMismatch, ModelUnsupported, UsageError
 
@@ -144,7 +145,7 @@ def test_the_prompt_may_be_left_out_of_pooling(tmp_path: Path, tiny: Path) -> No
 
 
 def _token_vectors(embedder: OnnxEmbedder, text: str) -> Any:
-    ids, types, present = embedder._padded(embedder._encode([text], ""))
+    ids, types, present = padded(embedder._encode([text], ""), embedder._pad_id)
     assert embedder._graph is not None
     return embedder._graph.run(ids, types, present)[0]
 

@@ -142,6 +142,7 @@ def test_every_package_that_is_imported_is_declared() -> None:
         *extras["pipelines"],
         *extras["completion"],
         *extras["endpoint"],
+        *extras["openvino"],
         *extras["langchain"],
         *extras["llama-index"],
         *extras["testing"],

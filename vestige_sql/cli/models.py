@@ -80,7 +80,7 @@ def source(args: argparse.Namespace, of: str = "", wanted: ModelSignature | None
             f"--{next(iter(named)).replace('_', '-')} requires --endpoint", f"add --endpoint URL; {_UNTOUCHED}"
         )
     if url or embedder:
-        for name in ("onnx_file", "graph_repo", "layer_norm_first"):
+        for name in ("onnx_file", "graph_repo", "layer_norm_first", "precision"):
             if asked.get(name):
                 raise UsageError(
                     f"--{name.replace('_', '-')} is for models whose files are at hand", f"leave it out; {_UNTOUCHED}"
@@ -116,6 +116,7 @@ def asked_of(args: argparse.Namespace) -> dict[str, Any]:
         "max_tokens",
         "layer_norm_first",
         "dimension",
+        "precision",
     )
     return {name: getattr(args, name) for name in names if getattr(args, name, None) is not None}
 

@@ -12,7 +12,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from vestige_sql.cli.output import BANNER_SECS
-from vestige_sql.plan import DEVICES, VESTIGE, WAYS, ReembedPlan, Target
+from vestige_sql.plan import DEVICES, PRECISIONS, VESTIGE, WAYS, ReembedPlan, Target
 
 
 def server(parser: argparse.ArgumentParser) -> None:
@@ -175,6 +175,11 @@ def stages(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         default=ReembedPlan.batch_size,
         help="most rows in one call of the model (%(default)s)",
+    )
+    group.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        help="what vectors are computed in; bf16: with OpenVINO, on a processor that has bfloat16 (fp32)",
     )
     many = parser.add_argument_group("many machines")
     many.add_argument(

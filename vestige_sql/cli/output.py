@@ -150,6 +150,8 @@ def print_report(args: argparse.Namespace, report: ReembedReport) -> None:
         print_spent("reembed", report)
         if report.device:
             log.info("reembed: the model ran on %s", report.device)
+        if report.computed:
+            log.info("reembed: vectors were computed in %s", ", then in ".join(report.computed))
         if report.encoding:
             log.info("reembed: the model: %s", told(report.encoding))
         if report.rows_shortened:

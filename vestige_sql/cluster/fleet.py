@@ -307,7 +307,7 @@ class Fleet:
         if self._sent is None:
             embedder = self._stager.embedder
             assert isinstance(embedder, OnnxEmbedder)
-            self._sent = self._put(Shipped.pack(embedder.files, embedder.device_asked))
+            self._sent = self._put(Shipped.pack(embedder.files, embedder.device_asked, embedder.precision_asked))
         return self._sent
 
     def _put(self, source: Source) -> Any:

@@ -24,7 +24,7 @@ from vestige_sql import steps
 from vestige_sql.database.connection import connect
 from vestige_sql.encode.embedder import Embedder, ModelSignature, Vectors
 from vestige_sql.encode.files import ModelFiles
-from vestige_sql.encode.onnx import OnnxEmbedder
+from vestige_sql.encode.onnx import load_files
 from vestige_sql.encode.probing import Reference
 from vestige_sql.errors import ModelMismatch, ServerError, ServerLost
 from vestige_sql.reembed.decide import difference
@@ -220,24 +220,26 @@ class Carried:
 class Shipped:
     """A model that is sent with its files, for machines that can read neither its folder nor the hub.
 
-    ``device`` is where it is loaded there, as :class:`OnnxEmbedder` takes it. ``parts`` are the bytes of the
-    graph, its external data, the tokenizer and weights of modules, by their path below the folder that they are written
-    to.
+    ``device`` and ``precision`` are as :func:`~vestige_sql.encode.onnx.load_files` takes them. ``parts`` are the bytes
+    of the graph, its external data, the tokenizer and weights of modules, by their path below the folder that they are
+    written to.
     """
 
     files: ModelFiles
     hash: str
     parts: dict[str, NDArray[np.uint8]]
     device: str = "auto"
+    precision: str = "fp32"
 
     @classmethod
-    def pack(cls, files: ModelFiles, device: str = "auto") -> Shipped:
+    def pack(cls, files: ModelFiles, device: str = "auto", precision: str = "fp32") -> Shipped:
         """Map the model's files into memory."""
         return cls(
             files,
             files.hash,
             {to: np.asarray(np.memmap(path, np.uint8, "r")) for to, path in files.parts.items()},
             device,
+            precision,
         )
 
     def __call__(self, threads: int) -> Embedder:
@@ -255,4 +257,4 @@ class Shipped:
                     (half / name).parent.mkdir(parents=True, exist_ok=True)
                     data.tofile(half / name)
                 half.rename(folder)
-        return OnnxEmbedder(self.files.moved(folder), threads=threads, device=self.device)
+        return load_files(self.files.moved(folder), threads=threads, device=self.device, precision=self.precision)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vestige_sql.encode.embedder import ModelSignature, Vectors
 from vestige_sql.encode.files import Asked, ModelFiles
@@ -25,8 +23,8 @@ from vestige_sql.encode.modules import (
     mean_of_rows,
     shortened,
 )
-from vestige_sql.encode.session import Graph, check_device
-from vestige_sql.encode.tokens import encode_long, groups, is_enough, load_tokenizer, prompt_length
+from vestige_sql.encode.session import Graph, check_device, check_precision, cores_here
+from vestige_sql.encode.tokens import Tokens, is_enough, load_tokenizer, padded, prompt_length, tokenized
 from vestige_sql.encode.tryout import check_alone, check_both_outputs, left_to_do
 from vestige_sql.encode.window import first_bad_row, what_is_bad
 from vestige_sql.errors import BadEmbedding, DimensionMismatch, EncoderError, ModelUnsupported, UsageError
@@ -49,9 +47,6 @@ _CALL_TOKENS_GPU = 1 << 14
 # Most tokens to keep between counting and embedding, 8 bytes each: a page of 2,048 rows of 512 tokens.
 _KEPT_TOKENS = 1 << 20
 
-# A text's token ids and type ids.
-_Tokens = tuple[NDArray[np.int32], NDArray[np.int32]]
-
 
 class OnnxEmbedder:
     """A sentence-transformers model that ONNX Runtime runs, or that is a table of token vectors.
@@ -71,17 +66,18 @@ class OnnxEmbedder:
         self._device_asked = device
         self._tokenizer = load_tokenizer(files)
         self._pad_id = files.pad_id or 0
-        self._counted: dict[str, _Tokens] = {}
-        cores = threads or _cores()
+        self._counted: dict[str, Tokens] = {}
+        cores = threads or cores_here()
         self._calls = min(cores, _MOST_CALLS)
+        self._threads = cores // self._calls
         modules = files.modules
         self._graph = self._table = None
         if isinstance(modules[0], StaticEmbedding):
             check_device(device)
             self._table, modules = modules[0].table(), modules[1:]
         else:
-            self._graph = Graph(files, cores // self._calls, device)
-            self._session = self._graph.session
+            self._graph = Graph(files, self._threads, device)
+            self._session: Any = self._graph.session
         self._one_by_one = self._graph is not None and self._graph.fixed_texts == 1
         self._from_tokens = self._graph is not None and self._graph.output != SENTENCE
         # A graph that makes one vector of a text has pooled. What it leaves to do is found when it is tried out.
@@ -149,10 +145,10 @@ class OnnxEmbedder:
             )
         check_alone(self._files, alone[0], vectors[1])
         if self._graph is not None and self._from_tokens and SENTENCE in self._graph.outputs:
-            check_both_outputs(self._files, self._graph.run(*self._padded(tokens[1:2]), SENTENCE)[0], alone[0])
+            check_both_outputs(self._files, self._graph.run(*padded(tokens[1:2], self._pad_id), SENTENCE)[0], alone[0])
         return dimension
 
-    def _together(self, tokens: list[_Tokens]) -> Vectors:
+    def _together(self, tokens: list[Tokens]) -> Vectors:
         """Embed several texts in one call; one by one from here on, if the graph turns out to take no more."""
         try:
             return self._embed(tokens)
@@ -163,7 +159,7 @@ class OnnxEmbedder:
             self._one_by_one = True
             return self._embed(tokens)
 
-    def _takes(self, tokens: list[_Tokens]) -> bool:
+    def _takes(self, tokens: list[Tokens]) -> bool:
         """Whether a call of these texts works."""
         try:
             self._embed(tokens)
@@ -187,10 +183,27 @@ class OnnxEmbedder:
         """The requested ``device``: "auto", "cpu" or "cuda"."""
         return self._device_asked
 
+    precision_asked = "fp32"
+    """What :func:`load_files` takes for such a model."""
+
     @property
     def device(self) -> str:
         """Where the model runs: "cpu" or "cuda"."""
         return "cuda" if self._graph is not None and self._graph.on_cuda else "cpu"
+
+    @property
+    def precision(self) -> str:
+        """What it is computed in: that of the graph's weights, such as "fp32"."""
+        return self._files.precision
+
+    @property
+    def runtime(self) -> str:
+        """What computes it, with its version."""
+        if self._table is not None:
+            return f"numpy {np.__version__}"
+        import onnxruntime as ort
+
+        return f"ONNX Runtime {ort.__version__}"
 
     @property
     def call_tokens(self) -> int:
@@ -299,42 +312,17 @@ class OnnxEmbedder:
             return vectors
         return shortened(vectors, self._files.dimension, layer_norm_first=self._files.layer_norm_first)
 
-    def _encode(self, texts: Sequence[str], prompt: str | None = None) -> list[_Tokens]:
+    def _encode(self, texts: Sequence[str], prompt: str | None = None) -> list[Tokens]:
         """Return the token ids and type ids of each text, truncated, after ``prompt`` or the one for documents."""
-        tokens = []
         prompt = self._files.prompt if prompt is None else prompt
         special = self._table is None
-        for group in groups(prompt + text for text in texts):
-            try:
-                if len(group) == 1:
-                    encodings = [encode_long(self._tokenizer, group[0], special_tokens=special)]
-                else:
-                    encodings = self._tokenizer.encode_batch(group, add_special_tokens=special)
-            # As in load_tokenizer. A tokenizer without a token for unknown words fails here.
-            except Exception as error:
-                raise EncoderError(
-                    f"the tokenizer {self._files.tokenizer} failed on a text: {error}",
-                    "download or export the model again; nothing was put in place",
-                ) from error
-            # Keep numbers only: an encoding also has its tokens as strings, and everything that was truncated.
-            tokens += [(np.array(e.ids, np.int32), np.array(e.type_ids, np.int32)) for e in encodings]
-        return tokens
+        return tokenized(self._tokenizer, self._files, (prompt + text for text in texts), special_tokens=special)
 
-    def _padded(self, tokens: list[_Tokens]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-        """Return ids, type ids and which of them are there: texts as rows, padded on the right."""
-        lengths = np.array([len(ids) for ids, _ in tokens])
-        present = np.arange(max(1, lengths.max())) < lengths[:, None]
-        ids, types = np.full(present.shape, self._pad_id, np.int64), np.zeros(present.shape, np.int64)
-        of_ids, of_types = zip(*tokens, strict=True)
-        ids[present] = np.concatenate(of_ids)
-        types[present] = np.concatenate(of_types)
-        return ids, types, present
-
-    def _embed(self, tokens: list[_Tokens], prompt: str | None = None) -> Vectors:
+    def _embed(self, tokens: list[Tokens], prompt: str | None = None) -> Vectors:
         """Return vectors of the model's own dimension for texts after ``prompt``, or the one for documents."""
         if self._one_by_one and len(tokens) > 1:
             return np.concatenate([self._embed([one], prompt) for one in tokens])
-        ids, types, present = self._padded(tokens)
+        ids, types, present = padded(tokens, self._pad_id, self._length_of_call)
         # The callers look for NaN and infinity, so numpy need not warn of them here.
         with np.errstate(invalid="ignore", over="ignore"):
             if self._table is not None:
@@ -346,6 +334,10 @@ class OnnxEmbedder:
             self._check_size(given.shape[-1], name)
             length = self._prompt_tokens[self._files.prompt if prompt is None else prompt]
             return self._pipeline(Features({name: given}, present, length))
+
+    def _length_of_call(self, longest: int) -> int:
+        """Return how many tokens the texts of a call are padded to, of which the longest has so many."""
+        return longest
 
     def _check_size(self, given: int, name: str) -> None:
         """Check the dimension of the graph's output, of the first call only."""
@@ -374,6 +366,7 @@ def load_embedder(
     dimension: int | None = None,
     layer_norm_first: bool = False,
     graph_repo: str | None = None,
+    precision: str = "fp32",
 ) -> OnnxEmbedder:
     """Find the model ``name`` as :func:`vestige_sql.encode.hub.resolve_model` does, and load it.
 
@@ -381,16 +374,25 @@ def load_embedder(
     are those of the model's configuration. ``max_tokens`` is where texts are truncated. A ``dimension`` below the
     model's own shortens vectors to their first numbers, at length one, as Matryoshka models allow;
     ``layer_norm_first`` brings a vector to mean 0 and variance 1 before. ``graph_repo`` is another hub repository or
-    folder to take the graph from, which has to be of the same model.
+    folder to take the graph from, which has to be of the same model. ``precision`` "bf16" computes it in bfloat16 with
+    OpenVINO: the same model, as :class:`vestige_sql.encode.bf16.Bf16Embedder` says.
 
-    Raises what that function and :class:`OnnxEmbedder` raise, and ``PromptNeeded`` if the card of the model's family is
-    known to ask for a prompt, its configuration has none, and none was given.
+    Raises what that function and the class raise, and ``PromptNeeded`` if the card of the model's family is known to
+    ask for a prompt, its configuration has none, and none was given.
     """
     check_device(device)  # before a model is downloaded
+    check_precision(precision, device)
     asked = Asked(onnx_file, prompt, query_prompt, max_tokens, dimension, layer_norm_first, graph_repo)
-    return OnnxEmbedder(resolve_model(name, revision=revision, asked=asked), threads=threads, device=device)
+    files = resolve_model(name, revision=revision, asked=asked)
+    return load_files(files, threads=threads, device=device, precision=precision)
 
 
-def _cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def load_files(
+    files: ModelFiles, *, threads: int | None = None, device: str = "auto", precision: str = "fp32"
+) -> OnnxEmbedder:
+    """Load the model of ``files``, computed in ``precision``. Raises what :func:`load_embedder` raises."""
+    if precision == "bf16":
+        from vestige_sql.encode.bf16 import Bf16Embedder
+
+        return Bf16Embedder(files, threads=threads, device=device)
+    return OnnxEmbedder(files, threads=threads, device=device)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
-from typing import TYPE_CHECKING, Any
+import os
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +16,7 @@ from vestige_sql.encode.graph import AGAIN, UNTOUCHED
 from vestige_sql.encode.modules import SENTENCE
 from vestige_sql.encode.weights import bf16
 from vestige_sql.errors import BadEmbedding, EncoderError, ModelUnsupported, UsageError
-from vestige_sql.plan import DEVICES
+from vestige_sql.plan import DEVICES, PRECISIONS
 
 if TYPE_CHECKING:
     import onnxruntime as ort
@@ -33,6 +35,13 @@ _BF16_OF_ONNX = 16
 _PAST, _USE_PAST = "past_key_values.", "use_cache_branch"
 
 
+Past: TypeAlias = Mapping[str, tuple[NDArray[Any], str]]
+"""Arrays of no tokens by the names of their inputs, each with ONNX's name for its type."""
+
+Compute: TypeAlias = Callable[[str, dict[str, Any], Past], Vectors]
+"""What returns a named output as float32, for arrays by the names of their inputs, and for the past."""
+
+
 class Graph:
     """An ONNX graph, loaded. ``output`` is the one that is asked of it, and ``outputs`` are all that it has.
 
@@ -44,8 +53,10 @@ class Graph:
 
     def __init__(self, files: ModelFiles, threads: int, device: str) -> None:
         self._files = files
-        self.session = _session(files, threads, device)
-        nodes = self.session.get_inputs()
+        session = _session(files, threads, device)
+        self.session: ort.InferenceSession | None = session
+        self.compute: Compute = self._call
+        nodes = session.get_inputs()
         self._past = {node.name: _past(files, node) for node in nodes if node.name.startswith(_PAST)}
         self._flags = [node.name for node in nodes if node.name == _USE_PAST and node.type == "tensor(bool)"]
         others = [node for node in nodes if node.name not in self._past and node.name not in self._flags]
@@ -57,7 +68,7 @@ class Graph:
                 )
         first = next(node for node in nodes if node.name == "input_ids").shape[:1]
         self.fixed_texts = first[0] if first and isinstance(first[0], int) else None
-        outputs = {node.name: node for node in self.session.get_outputs()}
+        outputs = {node.name: node for node in session.get_outputs()}
         self.outputs = tuple(name for name in _OUTPUTS if name in outputs)
         if not self.outputs:
             raise ModelUnsupported(
@@ -75,7 +86,7 @@ class Graph:
 
     @property
     def on_cuda(self) -> bool:
-        return CUDA in self.session.get_providers()
+        return self.session is not None and CUDA in self.session.get_providers()
 
     def run(self, ids: NDArray[np.int64], types: NDArray[np.int64], present: NDArray[np.bool_],
             output: str | None = None) -> Vectors:  # fmt: skip
@@ -95,7 +106,9 @@ class Graph:
         feed |= {name: np.zeros((1,), np.bool_) for name in self._flags}
         past = {name: (np.zeros((shape[0], *rest), dtype), kind) for name, (rest, dtype, kind) in self._past.items()}
         try:
-            given = self._call(output, feed, past)
+            given = self.compute(output, feed, past)
+        except EncoderError:
+            raise
         # ONNX Runtime's exceptions have no base of their own.
         except Exception as error:
             raise EncoderError(
@@ -113,8 +126,10 @@ class Graph:
             )
         return given
 
-    def _call(self, output: str, feed: dict[str, Any], past: dict[str, tuple[NDArray[Any], str]]) -> Vectors:
+    def _call(self, output: str, feed: dict[str, Any], past: Past) -> Vectors:
         import onnxruntime as ort
+
+        assert self.session is not None
 
         if self._kinds[output] != _BF16 and not any(kind == _BF16 for _, kind in past.values()):
             given = self.session.run([output], feed | {name: array for name, (array, _) in past.items()})[0]
@@ -135,10 +150,25 @@ class Graph:
         return bf16(np.ctypeslib.as_array(halves).copy()).reshape(shape)
 
 
+def cores_here() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def check_device(device: str) -> None:
     """Raise ``UsageError`` unless ``device`` is one of ``DEVICES``."""
     if device not in DEVICES:
         raise UsageError(f"device must be one of {', '.join(DEVICES)}, not {device!r}", UNTOUCHED)
+
+
+def check_precision(precision: str, device: str) -> None:
+    """Raise ``UsageError`` unless ``precision`` is one of ``PRECISIONS``, and on offer here on ``device``."""
+    if precision not in PRECISIONS:
+        raise UsageError(f"precision must be one of {', '.join(PRECISIONS)}, not {precision!r}", UNTOUCHED)
+    if precision == "bf16":
+        from vestige_sql.encode.openvino import check_offered
+
+        check_offered(device)
 
 
 def _session(files: ModelFiles, threads: int, device: str) -> ort.InferenceSession:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer, normalizers
 
 from vestige_sql.encode.files import ModelFiles
 from vestige_sql.encode.graph import AGAIN, UNTOUCHED
-from vestige_sql.errors import ModelUnsupported
+from vestige_sql.errors import EncoderError, ModelUnsupported
+
+Tokens: TypeAlias = tuple[NDArray[np.int32], NDArray[np.int32]]
+"""A text's token ids and type ids."""
 
 # English text has about four characters per token. Used for embedders that do not count tokens.
 CHARACTERS_A_TOKEN = 4
@@ -58,6 +64,45 @@ def groups(texts: Iterable[str]) -> Iterator[list[str]]:
         characters += len(text)
     if group:
         yield group
+
+
+def tokenized(tokenizer: Tokenizer, files: ModelFiles, texts: Iterable[str], *, special_tokens: bool) -> list[Tokens]:
+    """Return the token ids and type ids of each text, truncated.
+
+    Raises ``EncoderError`` if the tokenizer fails on a text.
+    """
+    tokens: list[Tokens] = []
+    for group in groups(texts):
+        try:
+            if len(group) == 1:
+                encodings = [encode_long(tokenizer, group[0], special_tokens=special_tokens)]
+            else:
+                encodings = tokenizer.encode_batch(group, add_special_tokens=special_tokens)
+        # As in load_tokenizer. A tokenizer without a token for unknown words fails here.
+        except Exception as error:
+            raise EncoderError(
+                f"the tokenizer {files.tokenizer} failed on a text: {error}",
+                "download or export the model again; nothing was put in place",
+            ) from error
+        # Keep numbers only: an encoding also has its tokens as strings, and everything that was truncated.
+        tokens += [(np.array(e.ids, np.int32), np.array(e.type_ids, np.int32)) for e in encodings]
+    return tokens
+
+
+def padded(
+    tokens: list[Tokens], pad_id: int, most: Callable[[int], int] = int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    """Return ids, type ids and which of them are there: texts as rows, padded on the right.
+
+    ``most`` says how long they become, given the longest.
+    """
+    lengths = np.array([len(ids) for ids, _ in tokens])
+    present = np.arange(most(max(1, int(lengths.max())))) < lengths[:, None]
+    ids, types = np.full(present.shape, pad_id, np.int64), np.zeros(present.shape, np.int64)
+    of_ids, of_types = zip(*tokens, strict=True)
+    ids[present] = np.concatenate(of_ids)
+    types[present] = np.concatenate(of_types)
+    return ids, types, present
 
 
 def prompt_length(tokenizer: Tokenizer, prompt: str) -> int:

@@ -21,6 +21,7 @@ from vestige_sql.plan import VESTIGE, ReembedPlan, Target
 from vestige_sql.reembed.apply import folders_of
 from vestige_sql.reembed.decide import find_staged, notes, settle_way, verb_of
 from vestige_sql.reembed.encoding import recorded_encoding
+from vestige_sql.reembed.precision import recorded_computed
 from vestige_sql.reembed.run import Run
 from vestige_sql.reembed.target import probe
 from vestige_sql.resources import package_version
@@ -60,6 +61,7 @@ def script_staged(
         run = Run(conn, probed, signature, plan, work)
         run.encoding = recorded_encoding(conn, run.values, signature)
         settle_way(run)
+        computed = recorded_computed(conn, run.values, signature, probed.open_run.id if probed.open_run else None)
         table, server = probed.table, probed.server
         staged = steps.query(conn, "probe/staged.sql", probed.values)[0]["rows_staged"]
         waiting = "writers wait" if run.way == "fill" else "everybody else waits for the table"
@@ -73,6 +75,7 @@ def script_staged(
             ("Column", f"{table['embedding_full_type']} becomes {table['vector_type']}({signature.dimension})"),
             ("Model", f"{probed.model or 'none registered'}\nbecomes {signature}"),
             *([("Encoding", told(run.encoding))] if run.encoding else []),
+            *([("Computed", f"in {', then in '.join(computed)}")] if computed else []),
             ("Locks", f"from the first step to COMMIT, {waiting}"),
             *(("Note", note) for note in notes(run)),
         ]

@@ -11,6 +11,7 @@ from vestige_sql.look.target import probed_target
 from vestige_sql.plan import VESTIGE, Target
 from vestige_sql.reembed.decide import index_possible, pgvector_faults
 from vestige_sql.reembed.encoding import recorded_encoding
+from vestige_sql.reembed.precision import recorded_computed
 from vestige_sql.reembed.target import Probed
 
 
@@ -28,6 +29,7 @@ def status(conninfo: str, *, target: Target = VESTIGE, last_runs: int = 5) -> di
         installed = probed.server["package_functions_exist"]
         if open_run and probed.open_run:
             open_run["encoding"] = recorded_encoding(conn, probed.values, probed.open_run.model)
+            open_run["computed"] = recorded_computed(conn, probed.values, probed.open_run.model, probed.open_run.id)
         phase, left, next_commands = _phase(target, probed, open_run)
         return {
             "target": probed.column,

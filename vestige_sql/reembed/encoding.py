@@ -62,7 +62,7 @@ def recorded_encoding(
     if signature is None:
         return None
     row = steps.query_one(conn, "probe/encoding.sql", {**values, **_named(signature)})
-    return dict(row["settings"]) if row else None
+    return {key: value for key, value in row["settings"].items() if key != "computed"} if row else None
 
 
 def _named(signature: ModelSignature) -> dict[str, Value]:

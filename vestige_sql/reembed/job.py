@@ -21,6 +21,7 @@ from vestige_sql.reembed.apply import Applier
 from vestige_sql.reembed.audit import Applied, auditing, record_report, record_step
 from vestige_sql.reembed.decide import index_possible, keeps_triggers_quiet, notes, plan_for
 from vestige_sql.reembed.online import Online
+from vestige_sql.reembed.precision import computed_by, recorded_computed
 from vestige_sql.reembed.recall import measure_recall
 from vestige_sql.reembed.run import Run, Work
 from vestige_sql.reembed.shorten import shorten, staged_by
@@ -263,12 +264,19 @@ class Job:
             rows_shortened=self.run.rows_shortened,
             staged_by=staged_by(self.run, stager.rows) if stager else None,
             **(self.spending(stager) if stager else {}),
+            **self.computed(stager),
         )
 
     def device(self, stager: Stager) -> str | None:
         """Return the device that the model says it runs on. If workers encode, their own reports say it."""
         encoded = stager.rows and not self.run.engine
         return getattr(stager.embedder, "device", None) if encoded else None
+
+    def computed(self, stager: Stager | None) -> dict[str, Any]:
+        """Return in what precision vectors are computed here, and were in this run, as fields of the report."""
+        precision, runtime = computed_by(stager.embedder) if stager and stager.rows else (None, None)
+        computed = recorded_computed(self.run.conn, self.run.values, self.run.model, self.run.id)
+        return {"precision": precision, "runtime": runtime, "computed": computed}
 
     def spending(self, stager: Stager) -> dict[str, Any]:
         """Return the tokens that the embedder has spent and their cost, as fields of the report."""

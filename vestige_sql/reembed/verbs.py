@@ -37,6 +37,7 @@ from vestige_sql.reembed.encoding import encodes_with, encoding_of, record_encod
 from vestige_sql.reembed.engine import Engine, outlives_restarts
 from vestige_sql.reembed.job import Job, build_pending_indexes, nothing_to_do
 from vestige_sql.reembed.names import check_not_renamed, renamed_run
+from vestige_sql.reembed.precision import check_precision, record_computed, told
 from vestige_sql.reembed.progress import Progress
 from vestige_sql.reembed.run import Run
 from vestige_sql.reembed.session import check_connections, claimed_session
@@ -90,6 +91,7 @@ def run_reembed(
                 run.probed = build_pending_indexes(run)
         with auditing(run):
             record_encoding(conn, run.values, signature, run.encoding)
+            record_computed(run, embedder)
             remember(conn, embedder, reference)
             return Job(run, reference).carry_out(embedder)
 
@@ -130,6 +132,7 @@ def stage_reembed(
         say_encoding(run)
         with auditing(run):
             record_encoding(conn, run.values, signature, run.encoding)
+            record_computed(run, embedder)
             remember(conn, embedder, reference)
             job = Job(run, reference)
             stager = job.stager(embedder)
@@ -145,6 +148,7 @@ def stage_reembed(
                 workers=engine.reports if engine else [],
                 spent=clock.so_far(),
                 device=job.device(stager),
+                **job.computed(stager),
                 notes=notes(run),
                 encoding=run.encoding,
                 rows_shortened=run.rows_shortened,
@@ -197,6 +201,8 @@ def _warn(run: Run, before_write: Notice | None, embedder: Embedder | None = Non
         if embedder is not None and (spending := estimated_spending(run, embedder)) is not None:
             text += f"\nThe texts are sent to {getattr(embedder, 'device', embedder.model_name)}: "
             text += f"{said_spending(spending)}."
+        if embedder is not None and getattr(embedder, "agreement", None) and run.work.scope != "index":
+            text += f"\nVectors are {told(embedder)}. They are the same as in fp32, but for rounding."
         with run.clock.on("waiting"):
             before_write(text)
 
@@ -205,6 +211,7 @@ def _checked_encoder(run: Run, embedder: Embedder) -> Reference | None:
     """Return what the embedder says to its probe texts, if something is to be encoded and it has some."""
     if run.work.scope not in ("all", "missing"):
         return None
+    check_precision(run, embedder)
     with run.clock.on("encoding"):
         return check_remembered(run.conn, embedder)
 

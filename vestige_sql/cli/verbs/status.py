@@ -57,6 +57,8 @@ def _print_under_way(found: dict[str, Any]) -> None:
         output.say(
             f"under way   run {run['id']} to {run['name']} ({run['dimension']} dimensions), {run['state']}{share}"
         )
+        if run["computed"]:
+            output.say(f"            computed in {', then in '.join(run['computed'])}")
         if run["last_error"]:
             output.say(f"            stopped by: {run['last_error']}")
     output.say(f"phase       {found['phase']}")
@@ -70,9 +72,10 @@ def _print_under_way(found: dict[str, Any]) -> None:
 
 
 def _print_past_run(run: dict[str, Any]) -> None:
+    computed = f"computed in {', then in '.join(run['computed'])}, " if run["computed"] else ""
     output.say(
         f"run {run['id']:<7} {run['started_at']:%Y-%m-%d %H:%M} {run['target']}: "
         f"{run['from_name'] or 'none'} -> {run['to_name']}, {run['state']}, {run['way'] or run['scope']}, "
-        f"{run['rows_written'] or 0:,} rows, {run['duration_secs'] or 0:.1f} s "
+        f"{run['rows_written'] or 0:,} rows, {computed}{run['duration_secs'] or 0:.1f} s "
         f"and {run['index_secs'] or 0:.1f} s for the index"
     )

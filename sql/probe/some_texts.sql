@@ -1,0 +1,33 @@
+-- Read some of the texts of the target, to try an encoder on them.
+--
+-- They lie in about sample_blocks blocks, which no chance picks: the same table gives the same texts. Where these have none, they are the first
+-- of the table. At most sample_texts come back, and of each at most text_characters characters.
+--
+-- Locks:        ACCESS SHARE on the target
+-- Transaction:  either
+-- Run again:    safe, it only reads
+-- Undo:         nothing to undo
+-- Variables:    text_characters, content_column, schema, table, sample_blocks, embedding_column, sample_texts
+
+SELECT left(s.content, :text_characters) AS content
+FROM (
+    (
+        SELECT t.:"content_column"::text AS content
+        FROM :"schema".:"table" t TABLESAMPLE SYSTEM (least(100, 100.0 * :sample_blocks
+            * current_setting('block_size')::integer
+            / greatest(1, pg_catalog.pg_relation_size(pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass))))
+            REPEATABLE (0)
+        WHERE octet_length(t.:"content_column"::text) > 0
+        -- Those that lack a vector are to be encoded in any case.
+        ORDER BY t.:"embedding_column" IS NULL DESC, pg_catalog.hashtext(t.ctid::text)
+        LIMIT :sample_texts
+    )
+    UNION ALL
+    (
+        SELECT t.:"content_column"::text
+        FROM :"schema".:"table" t
+        WHERE octet_length(t.:"content_column"::text) > 0
+        LIMIT :sample_texts
+    )
+) AS s
+LIMIT :sample_texts;
