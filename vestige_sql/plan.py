@@ -125,7 +125,8 @@ class ReembedPlan:
     - ``online``: fill a second column while search goes on in the first, then switch in milliseconds.
     - ``pause_secs``: online, how many seconds to pause between two batches.
     - ``max_lag_bytes``: online, the filling waits while a replica is more than this much WAL behind.
-    - ``min_recall``: the switch is refused if a new index has a lower recall@10.
+    - ``min_recall``: the switch is refused if a new index has a lower recall@10. None asks for 0.9, or for about as
+      much as the former index finds where that is less.
     - ``recall_sample``: how many rows the recall is measured on. 0 does not measure it.
     - ``fire_triggers``: continue even if the role cannot suppress the table's own triggers, which then fire on each
       row that is filled.
@@ -133,6 +134,7 @@ class ReembedPlan:
     - ``accept_edited_files``: continue a run although the step files that it has run were edited since.
     - ``index_memory_bytes``: the most memory that an index build may take, by default a quarter of the server's
       effective_cache_size.
+    - ``create_index``: build an HNSW index where the column has no vector index. Vestige's table gets its own anyway.
     - ``require_verdict``: put nothing in place unless the last judging of exactly what is staged says GO.
 
     Raises :class:`UsageError` for a value out of range, and for ``online`` together with "rewrite" or "widen".
@@ -147,13 +149,14 @@ class ReembedPlan:
     online: bool = False
     pause_secs: float = 0.0
     max_lag_bytes: int = 64 << 20
-    min_recall: float = 0.9
+    min_recall: float | None = None
     recall_sample: int = 30
     fire_triggers: bool = False
     keep_old: bool = False
     accept_edited_files: bool = False
     index_memory_bytes: int | None = None
     require_verdict: bool = False
+    create_index: bool = False
 
     def __post_init__(self) -> None:
         check_number("batch_size", self.batch_size, 1)
@@ -166,7 +169,8 @@ class ReembedPlan:
             )
         check_number("pause_secs", self.pause_secs, 0, _MOST_PAUSE_SECS, whole=False)
         check_number("max_lag_bytes", self.max_lag_bytes, 0, 2**63 - 1)
-        check_number("min_recall", self.min_recall, 0, 1, whole=False)
+        if self.min_recall is not None:
+            check_number("min_recall", self.min_recall, 0, 1, whole=False)
         check_number("recall_sample", self.recall_sample, 0)
         if self.lock_timeout_secs is not None:
             # PostgreSQL counts it in whole milliseconds, and 0 means no limit.
@@ -183,6 +187,7 @@ class ReembedPlan:
             "keep_old",
             "accept_edited_files",
             "require_verdict",
+            "create_index",
         ):
             check_flag(flag, getattr(self, flag))
 

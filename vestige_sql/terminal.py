@@ -11,7 +11,7 @@ import errno
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
@@ -143,3 +143,14 @@ def _discard(number: int) -> None:
     if null != number:
         os.dup2(null, number)
         os.close(null)
+
+
+MOST_NAMED = 3
+"""So many things of a kind have a line each, or are named. More of them are counted."""
+
+
+def some_of(names: Sequence[str]) -> str:
+    """Return the first few of ``names`` in one line, and how many more there are."""
+    if len(names) <= MOST_NAMED:
+        return ", ".join(names)
+    return f"{', '.join(names[:MOST_NAMED])} and {len(names) - MOST_NAMED:,} more"

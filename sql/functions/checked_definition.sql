@@ -30,9 +30,10 @@ BEGIN
                 'index_name = %L, and create the index yourself where it is wanted',
                 p_saved.table_schema, p_saved.table_name, p_saved.index_name);
     END IF;
-    IF v_bare ~ $re$[;$\\'"]|--|/\*$re$ OR NOT (
-        starts_with(p_saved.definition, format('CREATE INDEX %I ON %s USING hnsw (', p_saved.built_as, v_table))
-        OR starts_with(p_saved.definition, format('CREATE INDEX %I ON %s USING ivfflat (', p_saved.built_as, v_table)))
+    IF v_bare ~ $re$[;$\\'"]|--|/\*$re$ OR NOT EXISTS (
+        SELECT FROM pg_am am
+        WHERE am.amtype = 'i'
+          AND starts_with(p_saved.definition, format('CREATE INDEX %I ON %s USING %I (', p_saved.built_as, v_table, am.amname)))
     THEN
         RAISE EXCEPTION 'the definition of index % of % in vestige_sql.saved_index is not one CREATE INDEX on that table',
             quote_ident(p_saved.index_name), v_table

@@ -1,4 +1,4 @@
--- Return the rows that an HNSW or IVFFlat index finds nearest to a vector, by their keys as text, with their distances.
+-- Return the rows that a vector index finds nearest to a vector, by their keys as text, with their distances.
 --
 -- The index is used whatever the planner would choose, with the session's ef_search or probes. p_but is the key of a row to leave
 -- out, NULL for none. A vector that is NULL finds nothing.
@@ -42,7 +42,9 @@ BEGIN
     JOIN pg_amop p ON p.amopfamily = c.opcfamily AND p.amoppurpose = 'o' AND p.amoplefttype = c.opcintype
     JOIN pg_operator o ON o.oid = p.amopopr
     JOIN pg_namespace n ON n.oid = o.oprnamespace
-    WHERE i.indexrelid = p_index;
+    WHERE i.indexrelid = p_index
+    ORDER BY p.amopstrategy
+    LIMIT 1;
     RETURN QUERY EXECUTE v_query USING p_vector, p_but, p_k;
 END
 $function$;

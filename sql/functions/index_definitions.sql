@@ -1,14 +1,14 @@
--- Return a column's HNSW and IVFFlat indexes, each as the statement that builds it again for a new dimension.
+-- Return a column's vector indexes, each as the statement that builds it again for a new dimension.
 --
 -- These are the indexes that depend on the column. Name, method, opclass, parameters, predicate and tablespace stay the
--- same. NULL for the dimension means the old one.
+-- same. NULL for the dimension means the old one. vestige_sql.is_vector_index() says which access methods count.
 --
 -- Where an expression or predicate says the old dimension, the new one takes its place. Examples are
 -- (embedding::halfvec(768)) and vector_dims(embedding) = 768. An expression on a part of the vector stays as it is.
 --
 -- pgvector indexes vector up to 2,000 dimensions, halfvec up to 4,000 and bit up to 64,000. Above 2,000, a vector is indexed
--- as halfvec. Where no index can be built, definition is NULL. So it is for what REINDEX CONCURRENTLY left behind INVALID: the
--- index itself is there.
+-- as halfvec. What other access methods can index is theirs to say. Where no index can be built, definition is NULL. So it is
+-- for what REINDEX CONCURRENTLY left behind INVALID: the index itself is there.
 --
 -- With p_new_column, the statement is about that column, and it builds the index under the name in built_as.
 --
@@ -40,6 +40,8 @@ DECLARE
     v_predicate text;
     v_opclass text;
     v_type text;
+    v_more text;
+    v_included text;
 BEGIN
     -- a column without a typmod says its dimension only through its vectors
     SELECT a.attnum, nullif(a.atttypmod, -1) INTO STRICT v_attnum, v_old FROM pg_attribute a
@@ -62,17 +64,34 @@ BEGIN
                 WHERE o.indrelid = i.indrelid AND o.indexrelid <> i.indexrelid
                   AND starts_with(oc.relname, regexp_replace(c.relname, '_cc(new|old)\d*$', ''))
             ) AS is_left_over,
-            am.amname, op.opcname, opn.nspname AS opcschema,
+            am.oid AS method, am.amname, op.opcname, opn.nspname AS opcschema,
+            -- pgvector's own, under whatever name, have its limits
+            h.proname IN ('hnswhandler', 'ivfflathandler') AS is_pgvectors,
+            -- the keys and columns behind the first, such as the labels of a diskann index
+            (SELECT string_agg(CASE WHEN o.place < i.indnkeyatts THEN format(', %s%s %I.%I', pg_get_indexdef(i.indexrelid, o.place + 1, false),
+                    (SELECT format(' COLLATE %I.%I', cn.nspname, co.collname)
+                     FROM pg_collation co JOIN pg_namespace cn ON cn.oid = co.collnamespace
+                     WHERE co.oid = i.indcollation[o.place]),
+                    mn.nspname, mo.opcname) END, '' ORDER BY o.place)
+             FROM generate_series(1, i.indnkeyatts - 1) AS o (place)
+             JOIN pg_opclass mo ON mo.oid = i.indclass[o.place]
+             JOIN pg_namespace mn ON mn.oid = mo.opcnamespace) AS more_keys,
+            (SELECT ' INCLUDE (' || string_agg(pg_get_indexdef(i.indexrelid, o.place + 1, false), ', ' ORDER BY o.place) || ')'
+             FROM generate_series(i.indnkeyatts, i.indnatts - 1) AS o (place)) AS included,
+            -- parameters of an operator class, which no definition here says
+            EXISTS (SELECT FROM pg_attribute ka WHERE ka.attrelid = i.indexrelid AND ka.attoptions IS NOT NULL) AS has_class_options,
             it.typname AS keytype, itn.nspname AS typeschema
         FROM pg_index i
         JOIN pg_class c ON c.oid = i.indexrelid
         JOIN pg_attribute k ON k.attrelid = i.indexrelid AND k.attnum = 1
-        JOIN pg_am am ON am.oid = c.relam AND am.amname IN ('hnsw', 'ivfflat')
+        JOIN pg_am am ON am.oid = c.relam
+        JOIN pg_proc h ON h.oid = am.amhandler
         JOIN pg_opclass op ON op.oid = i.indclass[0]
         JOIN pg_namespace opn ON opn.oid = op.opcnamespace
         JOIN pg_type it ON it.oid = op.opcintype
         JOIN pg_namespace itn ON itn.oid = it.typnamespace
         WHERE i.indrelid = p_table
+          AND vestige_sql.is_vector_index(i.indexrelid)
           AND EXISTS (
               SELECT FROM pg_depend d
               WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
@@ -86,6 +105,8 @@ BEGIN
         v_key := pg_get_indexdef(v_index.indexrelid, 1, false);
         v_opclass := v_index.opcname;
         v_type := v_index.keytype;
+        v_more := v_index.more_keys;
+        v_included := v_index.included;
         -- the key may be another column, and this one stand in the predicate alone
         v_on_column := v_index.keyattnum = v_attnum
             OR v_index.keyattnum = 0 AND v_index.indexprs::text ~ (':varattno ' || v_attnum || '\M');
@@ -118,7 +139,7 @@ BEGIN
             END IF;
         END IF;
 
-        IF v_new_dimension > 2000 AND v_type = 'vector'
+        IF v_index.is_pgvectors AND v_new_dimension > 2000 AND v_type = 'vector'
             AND to_regtype(format('%I.halfvec', v_index.typeschema)) IS NOT NULL
         THEN
             v_key := CASE v_index.keyattnum
@@ -128,17 +149,28 @@ BEGIN
             v_type := 'halfvec';
         END IF;
 
-        IF v_index.is_left_over OR (v_new_dimension > CASE v_type WHEN 'vector' THEN 2000 WHEN 'halfvec' THEN 4000 WHEN 'bit' THEN 64000 END) THEN
+        IF v_index.is_left_over OR v_index.has_class_options
+            OR v_type <> v_index.keytype AND NOT EXISTS (
+                SELECT FROM pg_opclass o
+                WHERE o.opcmethod = v_index.method AND o.opcname = v_opclass AND o.opcnamespace = to_regnamespace(quote_ident(v_index.opcschema)))
+            OR v_index.is_pgvectors AND (v_new_dimension > CASE v_type WHEN 'vector' THEN 2000 WHEN 'halfvec' THEN 4000 WHEN 'bit' THEN 64000 END) THEN
             definition := NULL;
         ELSE
             IF p_new_column IS NOT NULL THEN
                 v_key := vestige_sql.rename_column(v_key, p_column, p_new_column);
                 v_predicate := vestige_sql.rename_column(v_predicate, p_column, p_new_column);
+                v_more := vestige_sql.rename_column(v_more, p_column, p_new_column);
+                v_included := vestige_sql.rename_column(v_included, p_column, p_new_column);
             END IF;
             definition := format(
-                'CREATE INDEX %I ON %s USING %I (%s %I.%I)%s%s%s',
-                built_as, p_table, v_index.amname, v_key, v_index.opcschema, v_opclass,
-                ' WITH (' || array_to_string(v_index.reloptions, ', ') || ')',
+                'CREATE INDEX %I ON %s USING %I (%s %I.%I%s)%s%s%s%s',
+                built_as, p_table, v_index.amname, v_key, v_index.opcschema, v_opclass, v_more, v_included,
+                ' WITH (' || (
+                    -- the parameters of vchordrq are a text of several lines
+                    SELECT string_agg(split_part(o.said, '=', 1) || '=' || CASE
+                        WHEN o.value ~ '^[A-Za-z0-9_.]+$' THEN o.value ELSE quote_literal(o.value) END, ', ' ORDER BY o.place)
+                    FROM (SELECT u.said, substr(u.said, strpos(u.said, '=') + 1) AS value, u.place
+                          FROM unnest(v_index.reloptions) WITH ORDINALITY AS u (said, place)) AS o) || ')',
                 (SELECT ' TABLESPACE ' || quote_ident(s.spcname)
                  FROM pg_tablespace s WHERE s.oid = v_index.reltablespace),
                 ' WHERE ' || v_predicate

@@ -1,6 +1,6 @@
--- Measure how much of what an exact search finds an HNSW or IVFFlat index finds (recall@k).
+-- Measure how much of what an exact search finds a vector index finds (recall@k).
 --
--- The index is used with the session's ef_search or probes. The measure is the mean share over p_sample rows. Their vectors
+-- The index is used with the session's ef_search, probes or the like. The measure is the mean share over p_sample rows. Their vectors
 -- stand in as questions, each without the row itself.
 --
 -- Neighbours count by their distance, as in the field's benchmarks (Aumueller, Bernhardsson, Faithfull: ANN-Benchmarks,
@@ -48,7 +48,9 @@ BEGIN
     JOIN pg_amop p ON p.amopfamily = c.opcfamily AND p.amoppurpose = 'o' AND p.amoplefttype = c.opcintype
     JOIN pg_operator o ON o.oid = p.amopopr
     JOIN pg_namespace n ON n.oid = o.oprnamespace
-    WHERE i.indexrelid = p_index;
+    WHERE i.indexrelid = p_index
+    ORDER BY p.amopstrategy
+    LIMIT 1;
 
     -- the sample is drawn before its vectors are read
     EXECUTE format(

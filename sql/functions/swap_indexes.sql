@@ -19,9 +19,9 @@ AS $function$
         SELECT DISTINCT c.relname::text AS name, a.attname
         FROM pg_depend d
         JOIN pg_class c ON c.oid = d.objid AND c.relkind = 'i'
-        JOIN pg_am am ON am.oid = c.relam AND am.amname IN ('hnsw', 'ivfflat')
         JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
         WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = p_table
+          AND vestige_sql.is_vector_index(c.oid)
     )
     SELECT format('ALTER INDEX %I.%I RENAME TO %I', k.table_schema, s.was, s.becomes)
     FROM vestige_sql.kept k

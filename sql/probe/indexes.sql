@@ -1,4 +1,6 @@
--- List the HNSW and IVFFlat indexes that depend on the embedding column, valid or not.
+-- List the vector indexes that depend on the embedding column, valid or not.
+--
+-- Those are HNSW and IVFFlat indexes, and those of any access method that orders by a distance of vectors.
 --
 -- left_over says that REINDEX CONCURRENTLY left the index behind when it failed. Nothing uses it, and nothing builds it again.
 --
@@ -11,6 +13,8 @@
 SELECT
     c.relname AS name,
     am.amname AS method,
+    -- pgvector's own, under whatever name, have pgvector's limits
+    h.proname IN ('hnswhandler', 'ivfflathandler') AS is_pgvectors,
     i.indisvalid AND i.indisready AS valid,
     -- vestige_sql.index_definitions() builds such a one no more, and that function may not be there yet
     NOT i.indisvalid AND c.relname ~ '_cc(new|old)\d*$' AND EXISTS (
@@ -25,15 +29,28 @@ SELECT
     (SELECT o.oprname
      FROM pg_catalog.pg_amop ao
      JOIN pg_catalog.pg_operator o ON o.oid = ao.amopopr
-     WHERE ao.amopfamily = oc.opcfamily AND ao.amoppurpose = 'o') AS operator,
+     WHERE ao.amopfamily = oc.opcfamily AND ao.amoppurpose = 'o' AND ao.amoplefttype = oc.opcintype
+     ORDER BY ao.amopstrategy
+     LIMIT 1) AS operator,
     pg_catalog.pg_get_indexdef(c.oid) AS definition
 FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
 JOIN pg_catalog.pg_opclass oc ON oc.oid = i.indclass[0]
-JOIN pg_catalog.pg_am am ON am.oid = c.relam AND am.amname IN ('hnsw', 'ivfflat')
+JOIN pg_catalog.pg_am am ON am.oid = c.relam
+JOIN pg_catalog.pg_proc h ON h.oid = am.amhandler
 JOIN pg_catalog.pg_attribute k ON k.attrelid = c.oid AND k.attnum = 1
 JOIN pg_catalog.pg_type kt ON kt.oid = k.atttypid
 WHERE i.indrelid = :oid::oid
+  AND (
+      am.amname IN ('hnsw', 'ivfflat')
+      -- vestige_sql.is_vector_index() says the same, and that function may not be there yet
+      OR EXISTS (
+          SELECT FROM pg_catalog.pg_amop ao
+          LEFT JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_type'::regclass AND d.objid = ao.amoplefttype
+              AND d.refclassid = 'pg_catalog.pg_extension'::regclass
+          LEFT JOIN pg_catalog.pg_extension x ON x.oid = d.refobjid AND x.extname = 'vector'
+          WHERE ao.amopfamily = oc.opcfamily AND ao.amoppurpose = 'o'
+            AND (x.oid IS NOT NULL OR ao.amoplefttype = 'bit'::regtype)))
   AND EXISTS (
       SELECT FROM pg_catalog.pg_depend d
       JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid

@@ -107,7 +107,7 @@ def reembed(
 ) -> ReembedReport:
     """Re-embed and see that rows and catalog are as before, but for the vectors, their dimension and a first index."""
     before_rows, before = rows(conn, target), catalog(conn, target.table)
-    report = run_reembed(db, embedder, ReembedPlan(apply=way, **plan), target=target)
+    report = run_reembed(db, embedder, ReembedPlan(apply=way, create_index=True, **plan), target=target)
     check_space(conn, embedder, target)
     assert rows(conn, target) == before_rows
     after, expected = moved(catalog(conn, target.table), 0, 0), moved(before, old, embedder.dimension)
@@ -205,7 +205,8 @@ def test_names_of_every_kind(db: str, conn: Conn, capsys: pytest.CaptureFixture[
     assert run_reembed(db, NEW, target=target).nothing_to_do
     # the first index of all is made with these names too, concurrently for a change
     run_sql(conn, f"DROP INDEX {quoted(schema, other)}")
-    run_reembed(db, NEW, ReembedPlan(concurrent_index=True), target=target)
+    assert run_reembed(db, NEW, ReembedPlan(concurrent_index=True), target=target).nothing_to_do
+    run_reembed(db, NEW, ReembedPlan(concurrent_index=True, create_index=True), target=target)
     assert has_vector_index(catalog(conn, target.table))
     assert status(db, target=target)["model"] == NEW.signature()
     columns = dict(zip(("id", "content", "embedding"), columns_of(target), strict=True))
@@ -749,7 +750,7 @@ def test_dimensions_above_four_thousand_have_no_index(db: str, conn: Conn, embed
     check_space(conn, huge, DOCUMENTS)
     assert nearest(conn, huge.vector(TEXTS[0])) == TEXTS[0]
     assert run_reembed(db, huge, target=DOCUMENTS).nothing_to_do
-    run_reembed(db, NEW, target=DOCUMENTS)
+    run_reembed(db, NEW, ReembedPlan(create_index=True), target=DOCUMENTS)
     assert has_vector_index(catalog(conn, "documents"))
 
 

@@ -60,6 +60,7 @@ def escaped(name: str) -> str:
 
 
 def go_online(db: str, embedder: FakeEmbedder = NEW, target: Target = DOCUMENTS, **plan: Any) -> ReembedReport:
+    plan.setdefault("create_index", True)
     return run_reembed(db, embedder, ReembedPlan(online=True, **plan), target=target)
 
 

@@ -515,6 +515,7 @@ def step_values(conn: Conn) -> dict[str, Value]:
         "text": "memory",
         "vector": literal(OLD.vector("memory")),
         "require_verdict": False,
+        "create_index": False,
         "place": "staged",
         "questions": "given",
         "asked_by": "model",

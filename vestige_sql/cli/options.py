@@ -216,6 +216,9 @@ def applies(parser: argparse.ArgumentParser) -> None:
         help="drop the vector indexes before the vectors change (default: drop them)",
     )
     group.add_argument(
+        "--create-index", action="store_true", help="build an HNSW index where the column has no vector index"
+    )
+    group.add_argument(
         "--concurrent-index", action="store_true", help="build indexes afterwards, with CREATE INDEX CONCURRENTLY"
     )
     group.add_argument(
@@ -287,7 +290,7 @@ def switches(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=ReembedPlan.min_recall,
         metavar="SHARE",
-        help="refuse to switch if the new index's recall@10 is lower (%(default)s)",
+        help="refuse to switch if the new index's recall@10 is lower (0.9, or what the former index finds if less)",
     )
     group.add_argument(
         "--fire-triggers",

@@ -9,14 +9,14 @@ import shutil
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from vestige_sql.encode.embedder import ModelSignature
 from vestige_sql.encode.told import told
 from vestige_sql.report import ReembedReport, span
-from vestige_sql.terminal import visible, visible_line
+from vestige_sql.terminal import MOST_NAMED, visible, visible_line
 
 if TYPE_CHECKING:
     from vestige_sql.reembed.progress import Progress
@@ -163,15 +163,27 @@ def print_report(args: argparse.Namespace, report: ReembedReport) -> None:
                 "vestige-sql migrate rollback, or drop them with vestige-sql migrate finalize",
                 1000 * report.lock_held_secs,
             )
-        for index in report.recall:
-            log.info(
-                "reembed: recall@10 of %s is %.3f (%d questions, %s)",
-                index["name"], index["recall"], index["sampled"], index["search_setting"],
-            )  # fmt: skip
+        _say_recall(report.recall)
         for note in report.notes:
             log.info("reembed: %s", note)
         log.info("reembed: the registered model is %s", report.model)
     answer(args, report.as_json())
+
+
+def _say_recall(found: Sequence[Mapping[str, Any]]) -> None:
+    if len(found) > MOST_NAMED:
+        lowest = min(found, key=lambda index: index["recall"])
+        log.info(
+            "reembed: recall@10 of %s indexes is %.3f on average, and lowest for %s: %.3f (%d questions, %s)",
+            f"{len(found):,}", sum(index["recall"] for index in found) / len(found), lowest["name"],
+            lowest["recall"], lowest["sampled"], lowest["search_setting"],
+        )  # fmt: skip
+        return
+    for index in found:
+        log.info(
+            "reembed: recall@10 of %s is %.3f (%d questions, %s)",
+            index["name"], index["recall"], index["sampled"], index["search_setting"],
+        )  # fmt: skip
 
 
 def print_workers(verb: str, report: ReembedReport) -> None:

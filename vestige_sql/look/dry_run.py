@@ -9,9 +9,10 @@ from vestige_sql.database.connection import connect
 from vestige_sql.encode.embedder import Embedder
 from vestige_sql.look import outline
 from vestige_sql.plan import VESTIGE, ReembedPlan, Target
-from vestige_sql.reembed.decide import check_embedder, count_rows, find_work, index_possible, notes, settle_way, verb_of
+from vestige_sql.reembed.decide import check_embedder, count_rows, find_work, notes, settle_way, verb_of
 from vestige_sql.reembed.encoder import estimated_spending
 from vestige_sql.reembed.encoding import encodes_with
+from vestige_sql.reembed.indexes import gets_index, index_possible
 from vestige_sql.reembed.run import Run
 from vestige_sql.reembed.shorten import find_shortening
 from vestige_sql.reembed.target import probe
@@ -46,6 +47,7 @@ def dry_run_reembed(
             staged = steps.query(conn, "probe/staged.sql", probed.values)[0]["rows_staged"]
         builds_index = (
             work.scope is not None
+            and gets_index(probed, signature.dimension, plan)
             and index_possible(probed, signature.dimension)
             and (work.scope != "missing" or not probed.index_is_there)
         )

@@ -8,9 +8,10 @@ from typing import Any
 
 from vestige_sql import steps
 from vestige_sql.look.target import probed_target
-from vestige_sql.plan import VESTIGE, Target
-from vestige_sql.reembed.decide import index_possible, pgvector_faults
+from vestige_sql.plan import VESTIGE, ReembedPlan, Target
+from vestige_sql.reembed.decide import pgvector_faults
 from vestige_sql.reembed.encoding import recorded_encoding
+from vestige_sql.reembed.indexes import gets_index, index_possible
 from vestige_sql.reembed.precision import recorded_computed
 from vestige_sql.reembed.target import Probed
 
@@ -87,7 +88,7 @@ def _phase(target: Target, probed: Probed, run: dict[str, Any] | None) -> tuple[
     if to_fill > 0 and not run["verified"]:
         left.append(f"fill {to_fill:,} rows of the second column")
     built = bool(run["new_indexes"]) and all(index["valid"] for index in run["new_indexes"])
-    if not built and index_possible(probed, run["dimension"]):
+    if not built and gets_index(probed, run["dimension"], ReembedPlan()) and index_possible(probed, run["dimension"]):
         left.append("build the new index")
     if run["changes_noted"]:
         left.append(f"catch up with {run['changes_noted']:,} changes")

@@ -130,6 +130,8 @@ def _try_with(conn: psycopg.Connection[Any], job: Job, drawn: _Drawn, share: flo
         size = steps.query(conn, "calibrate/size.sql", values)[0]
         of_copy = values | {"schema": "vestige_sql", "table": values["copy_table"], "oid": size["oid"]}
         of_copy["name"] = f"vestige_sql.{values['copy_table']}"
+        # Vestige's table gets its index by its name, which the copy has not.
+        of_copy["create_index"] = job.builds_index
         tried = Tried(rows=0)
         for folder in prepare:
             # Those of calibrate/ know the copy by a name of its own.

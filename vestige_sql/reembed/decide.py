@@ -13,14 +13,12 @@ from vestige_sql.encode.told import notes_of, told
 from vestige_sql.errors import CheckFailed, DimensionMismatch, FilesChanged, IndexInvalid, StagedForAnother
 from vestige_sql.plan import ReembedPlan
 from vestige_sql.reembed.encoder import no_way_back, rows_unregistered
+from vestige_sql.reembed.indexes import index_notes, lacks_index
 from vestige_sql.reembed.names import check_not_renamed
 from vestige_sql.reembed.refusals import ask
 from vestige_sql.reembed.run import Run, Work
-from vestige_sql.reembed.target import MAX_DIMENSION, VECTOR_TYPES, Probed
+from vestige_sql.reembed.target import MAX_DIMENSION, Probed
 from vestige_sql.steps.releases import is_unedited
-
-_HNSW_DIMENSIONS = 2_000
-_HNSW_DIMENSIONS_HALFVEC = 4_000
 
 
 def check_embedder(embedder: Embedder) -> ModelSignature:
@@ -44,12 +42,6 @@ def check_dimension(signature: ModelSignature) -> None:
         raise DimensionMismatch(
             f"{signature} has more dimensions than pgvector stores, {MAX_DIMENSION:,}", "nothing was written"
         )
-
-
-def index_possible(probed: Probed, dimension: int) -> bool:
-    """Whether pgvector can build an HNSW index for ``dimension`` on this server."""
-    halfvec = probed.table["halfvec_exists"]
-    return dimension <= (_HNSW_DIMENSIONS_HALFVEC if halfvec else _HNSW_DIMENSIONS)
 
 
 def warning(run: Run) -> str:
@@ -106,7 +98,7 @@ def warning(run: Run) -> str:
 
 def notes(run: Run) -> list[str]:
     """Return the notes that people read before and after a run."""
-    probed, signature, work = run.probed, run.model, run.work
+    probed, work = run.probed, run.work
     said = []
     if work.scope == "all":
         said += [
@@ -119,25 +111,7 @@ def notes(run: Run) -> list[str]:
             f"The table is published by {probed.table['publications']}: logical replication does not carry the change "
             "of the column, so the subscribers must be changed too."
         )
-    if signature.dimension > _HNSW_DIMENSIONS:
-        # Only those on the whole vector. An index on a part of it, or on its bits, stays as it is.
-        whole = [
-            i for i in probed.indexes if i["key_type"] in VECTOR_TYPES and i["key_dimension"] in (-1, probed.typmod)
-        ]
-        names = ", ".join(i["name"] for i in whole)
-        column = probed.target.embedding_column
-        if not index_possible(probed, signature.dimension):
-            said.append(
-                f"No HNSW index can be built for {signature.dimension:,} dimensions: "
-                + (f"{names} cannot be kept, and " if names else "")
-                + "searches for the nearest vectors will scan the table."
-            )
-        elif probed.table["embedding_type"] == "vector":
-            said.append(
-                f"{names or 'The index'} is built on halfvec, because pgvector indexes vector only up to "
-                f"{_HNSW_DIMENSIONS:,} dimensions. Searches use it if they order by "
-                f"{column}::halfvec({signature.dimension}), not if they order by {column} alone."
-            )
+    said += index_notes(run)
     if run.encoding and work.scope != "index":
         said += notes_of(run.encoding)
     if run.shortening:
@@ -184,8 +158,8 @@ def find_work(conn: psycopg.Connection[Any], probed: Probed, signature: ModelSig
     check_not_renamed(conn, probed)
     probed.check_known()
     in_space = probed.model == signature and probed.typmod == signature.dimension
-    lacks_index = not probed.index_is_there and (bool(probed.indexes) or index_possible(probed, signature.dimension))
-    if in_space and not lacks_index and staged_for(probed) != signature and not _any_missing(conn, probed):
+    index_missing = lacks_index(probed, signature.dimension, plan)
+    if in_space and not index_missing and staged_for(probed) != signature and not _any_missing(conn, probed):
         probed.check_known("another_text")
         return Work(None)
 
@@ -198,7 +172,7 @@ def find_work(conn: psycopg.Connection[Any], probed: Probed, signature: ModelSig
     elif counts["rows_missing"] or staged_for(probed) == signature:
         # Also if somebody else has filled these rows since: the open run must still come to its end.
         scope, rows = "missing", counts["rows_missing"]
-    elif lacks_index:
+    elif index_missing:
         scope, rows = "index", 0
     else:
         probed.check_known("another_text")

@@ -19,7 +19,8 @@ from vestige_sql.encode.probing import Reference
 from vestige_sql.errors import CheckFailed, IndexInvalid, ServerError, VestigeError
 from vestige_sql.reembed.apply import Applier
 from vestige_sql.reembed.audit import Applied, auditing, record_report, record_step
-from vestige_sql.reembed.decide import index_possible, keeps_triggers_quiet, notes, plan_for
+from vestige_sql.reembed.decide import keeps_triggers_quiet, notes, plan_for
+from vestige_sql.reembed.indexes import lacks_index
 from vestige_sql.reembed.online import Online
 from vestige_sql.reembed.precision import computed_by, recorded_computed
 from vestige_sql.reembed.recall import measure_recall
@@ -41,6 +42,7 @@ from vestige_sql.reembed.target import Probed, probe
 from vestige_sql.report import ReembedReport
 from vestige_sql.steps import plans
 from vestige_sql.steps.running import StepRun
+from vestige_sql.terminal import some_of
 
 log = logging.getLogger("vestige_sql")
 
@@ -64,7 +66,7 @@ def build_pending_indexes(run: Run) -> Probed:
     probed = run.probed
     if not probed.saved_indexes or probed.model is None or (probed.open_run and probed.open_run.under_way):
         return probed
-    names = ", ".join(index["name"] for index in probed.saved_indexes)
+    names = some_of([index["name"] for index in probed.saved_indexes])
     log.info("%s: an earlier run has not built %s; building this first", run.verb, names)
     pending = Work("index")
     plan = plan_for(pending, run.plan)
@@ -226,7 +228,7 @@ class Job:
 
     @property
     def lacks_index(self) -> bool:
-        return not self.run.probed.index_is_there and index_possible(self.run.probed, self.run.model.dimension)
+        return lacks_index(self.run.probed, self.run.model.dimension, self.run.plan)
 
     def _stage_and_apply(self, applier: Applier, stager: Stager) -> Applied:
         for _ in range(_ROUNDS):

@@ -16,11 +16,11 @@ import psycopg
 
 from vestige_sql import steps
 from vestige_sql.database.connection import connect
-from vestige_sql.errors import CheckFailed, RecallTooLow
+from vestige_sql.errors import CheckFailed
 from vestige_sql.reembed.apply import Applier
 from vestige_sql.reembed.audit import Applied, forget_outdated
 from vestige_sql.reembed.open_run import find_open_run
-from vestige_sql.reembed.recall import measure_recall
+from vestige_sql.reembed.recall import check_recall, measure_recall
 from vestige_sql.reembed.stage import CHANGED_ROWS, TooManyPending
 from vestige_sql.steps import plans
 from vestige_sql.steps.files import Value
@@ -234,18 +234,7 @@ class Online:
 
     def _check_recall(self, applied: Applied) -> None:
         applied.recall = measure_recall(self.conn, self.values, self.plan.recall_sample)
-        for index in applied.recall:
-            if index["recall"] < self.plan.min_recall:
-                raise RecallTooLow(
-                    f"the new index {index['name']} (built as {index['built_as']}) finds {index['recall']:.3f} of "
-                    "what an exact search finds "
-                    f"(recall@10, {index['sampled']} questions, {index['search_setting']}), less than "
-                    f"{self.plan.min_recall:g}",
-                    f"search goes on in the former vectors, and nothing is lost; raise {index['setting']} for the "
-                    f"sessions that search and for this one (ALTER ROLE .. SET {index['setting']} = ..), or drop the "
-                    "new index and have it built with a larger m and ef_construction, then run again; or ask for less "
-                    "with --min-recall",
-                )
+        check_recall(self.conn, self.values, applied.recall, self.plan.min_recall, self.plan.recall_sample)
 
     def _switch(self, applied: Applied) -> None:
         """Lock the table, check that nothing is stale, and swap the columns' names."""

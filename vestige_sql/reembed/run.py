@@ -73,6 +73,7 @@ class Run:
             "lock_timeout": f"{round(self.plan.lock_wait_secs * 1000)}ms",
             "run_state": "applied" if self.plan.concurrent_index else "done",
             "only_missing": self.work.only_missing,
+            "create_index": self.plan.create_index,
             # Online the processors are for those who search.
             "index_workers": 0 if self.plan.online else None,
             "index_memory_kb": None if self.plan.index_memory_bytes is None else self.plan.index_memory_bytes >> 10,

@@ -117,6 +117,11 @@ class Probed:
         return bool(wanted) and all(i["valid"] for i in wanted) and not self.saved_indexes
 
     @property
+    def has_index(self) -> bool:
+        """Whether the column has a vector index, valid or not, or one is still to be built."""
+        return bool(self.saved_indexes) or any(not i["left_over"] for i in self.indexes)
+
+    @property
     def invalid_indexes(self) -> list[str]:
         return [i["name"] for i in self.indexes if not i["valid"] and not i["left_over"]]
 

@@ -1,4 +1,4 @@
--- Drop the column's HNSW and IVFFlat indexes, whose definitions are saved.
+-- Drop the column's vector indexes, whose definitions are saved.
 --
 -- Building an index anew is quicker than keeping it up while every vector changes.
 --

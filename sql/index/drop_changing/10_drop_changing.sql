@@ -1,4 +1,4 @@
--- Drop each HNSW and IVFFlat index on the column whose saved definition differs from its own.
+-- Drop each vector index on the column whose saved definition differs from its own.
 --
 -- The two differ because the definition says the dimension. The server keeps the other indexes up itself while the vectors
 -- change. One that REINDEX CONCURRENTLY left INVALID goes: the server would build it, and it is one too many.

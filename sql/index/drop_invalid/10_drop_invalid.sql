@@ -1,4 +1,4 @@
--- Drop the column's HNSW and IVFFlat indexes that an earlier build left INVALID.
+-- Drop the column's vector indexes that an earlier build left INVALID.
 --
 -- Nothing can use them.
 --

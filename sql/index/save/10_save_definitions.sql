@@ -1,4 +1,4 @@
--- Save every HNSW and IVFFlat index on the column as the statement that builds it for the new dimension.
+-- Save every vector index on the column as the statement that builds it for the new dimension.
 --
 -- Name, opclass, m, ef_construction, predicate and tablespace stay as they are. vestige_sql.index_definitions() says what
 -- becomes of an index above 2,000 dimensions.

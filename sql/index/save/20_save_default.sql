@@ -1,5 +1,7 @@
 -- Save the versioned definition where the column has no vector index: HNSW for cosine distance, m = 16, ef_construction = 64.
 --
+-- Vestige's own table gets it. Any other table gets it only with create_index: many are searched exactly, and on purpose.
+--
 -- pgvector indexes vector up to 2,000 dimensions and halfvec up to 4,000. A vector above 2,000 dimensions is indexed as
 -- halfvec; above 4,000 there is no index.
 --
@@ -7,7 +9,7 @@
 -- Transaction:  required
 -- Run again:    safe, a definition that is kept already stays
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    schema, table, embedding_column, index_column, vector_schema, dimension, staging_table, embedding_type
+-- Variables:    schema, table, embedding_column, index_column, vector_schema, dimension, staging_table, embedding_type, create_index
 
 INSERT INTO vestige_sql.saved_index (table_schema, table_name, column_name, index_name, built_as, definition)
 SELECT
@@ -38,7 +40,10 @@ FROM (
 CROSS JOIN LATERAL (VALUES (
     CASE :'index_column' WHEN :'embedding_column' THEN x.index_name ELSE vestige_sql.other_index_name(x.index_name) END
 )) AS b (built_as)
-WHERE (:dimension <= 2000 OR x.halfvec_exists AND :dimension <= 4000)
+WHERE (:create_index
+       OR :'table' = 'knowledge_nodes' AND :'embedding_column' = 'embedding'
+          AND pg_catalog.to_regclass(pg_catalog.format('%I.embedding_model', :'schema'::text)) IS NOT NULL)
+  AND (:dimension <= 2000 OR x.halfvec_exists AND :dimension <= 4000)
   AND NOT EXISTS (
       SELECT FROM vestige_sql.index_definitions(
           pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass, :'embedding_column', :dimension))

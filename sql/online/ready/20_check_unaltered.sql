@@ -46,11 +46,10 @@ FROM (
         (SELECT pg_catalog.string_agg(DISTINCT pg_catalog.pg_describe_object(p.classid, p.objid, p.objsubid), ', ')
          FROM pg_catalog.pg_depend p
          LEFT JOIN pg_catalog.pg_class i ON p.classid = 'pg_catalog.pg_class'::regclass AND i.oid = p.objid
-         LEFT JOIN pg_catalog.pg_am m ON m.oid = i.relam
          LEFT JOIN pg_catalog.pg_attrdef o ON p.classid = 'pg_catalog.pg_attrdef'::regclass AND o.oid = p.objid
          LEFT JOIN pg_catalog.pg_constraint c ON p.classid = 'pg_catalog.pg_constraint'::regclass AND c.oid = p.objid
          WHERE p.refclassid = 'pg_catalog.pg_class'::regclass AND p.refobjid = t.target AND p.refobjsubid = e.attnum
-           AND m.amname IS DISTINCT FROM 'hnsw' AND m.amname IS DISTINCT FROM 'ivfflat'
+           AND NOT coalesce(vestige_sql.is_vector_index(i.oid), false)
            -- the column's own default and NOT NULL move with the switch
            AND o.adnum IS DISTINCT FROM e.attnum AND c.contype IS DISTINCT FROM 'n') AS others,
         (SELECT pg_catalog.string_agg(d.index_name, ', ')

@@ -56,6 +56,26 @@ row_types (oid) AS (
 described AS (
     SELECT
         d.*, e."column", e.old_dimension, e.dimension_changes, c.relkind, am.amname,
+        -- vestige_sql.is_vector_index() says the same, and that function may not be there yet
+        am.amname IN ('hnsw', 'ivfflat') OR EXISTS (
+            SELECT FROM pg_catalog.pg_amop ao
+            LEFT JOIN pg_catalog.pg_depend de ON de.classid = 'pg_catalog.pg_type'::regclass AND de.objid = ao.amoplefttype
+                AND de.refclassid = 'pg_catalog.pg_extension'::regclass
+            LEFT JOIN pg_catalog.pg_extension x ON x.oid = de.refobjid AND x.extname = 'vector'
+            WHERE ao.amopfamily = oc.opcfamily AND ao.amoppurpose = 'o'
+              AND (x.oid IS NOT NULL OR ao.amoplefttype = 'bit'::regtype)) AS orders_vectors,
+        -- vestige_sql.index_definitions() has no definition of such a one. HNSW and IVFFlat have a note in place of a refusal.
+        am.amname NOT IN ('hnsw', 'ivfflat') AND (
+            EXISTS (SELECT FROM pg_catalog.pg_attribute ka WHERE ka.attrelid = i.indexrelid AND ka.attoptions IS NOT NULL)
+            OR h.proname IN ('hnswhandler', 'ivfflathandler') AND ot.typname IN ('vector', 'halfvec')
+                AND (i.indkey[0] = e.attnum
+                     OR i.indkey[0] = 0 AND k.atttypmod = e.old_dimension AND i.indexprs::text ~ (':varattno ' || e.attnum || '\M'))
+                AND (
+                :dimension > 4000
+                OR :dimension > 2000 AND ot.typname = 'vector' AND NOT EXISTS (
+                    SELECT FROM pg_catalog.pg_opclass o
+                    WHERE o.opcmethod = am.oid AND o.opcnamespace = oc.opcnamespace
+                      AND o.opcname = regexp_replace(oc.opcname, '^vector_', 'halfvec_')))) AS cannot_be_made,
         pg_describe_object(d.classid, d.objid, d.objsubid) AS name,
         -- the dimension of an index on a part of the vector, or on all of it
         CASE WHEN i.indkey[0] = 0
@@ -78,6 +98,9 @@ described AS (
     LEFT JOIN pg_catalog.pg_class c ON d.classid = 'pg_catalog.pg_class'::regclass AND c.oid = d.objid
     LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid
     LEFT JOIN pg_catalog.pg_am am ON am.oid = c.relam AND c.relkind = 'i'
+    LEFT JOIN pg_catalog.pg_proc h ON h.oid = am.amhandler
+    LEFT JOIN pg_catalog.pg_opclass oc ON oc.oid = i.indclass[0]
+    LEFT JOIN pg_catalog.pg_type ot ON ot.oid = oc.opcintype
     LEFT JOIN pg_catalog.pg_attribute k ON k.attrelid = i.indexrelid AND k.attnum = 1
     WHERE NOT EXISTS (
         SELECT FROM pg_catalog.pg_rewrite r
@@ -98,10 +121,11 @@ several AS (
 judged AS (
     SELECT
         d.*,
-        coalesce(d.amname IN ('hnsw', 'ivfflat'), false) AS is_vector_index,
+        coalesce(d.orders_vectors, false) AS is_vector_index,
+        coalesce(d.orders_vectors AND d.cannot_be_made, false) AS is_not_made,
         coalesce(CASE
             -- Vector indexes are brought along. One on a part of the vector is not, where the new vectors are too short for it.
-            WHEN d.amname IN ('hnsw', 'ivfflat') THEN
+            WHEN d.orders_vectors THEN
                 d.key_dimension <> d.old_dimension AND d.key_dimension > :dimension AND NOT d.is_of_the_whole
                 OR d.is_of_another_dimension
             WHEN d.old_dimension IS NOT NULL THEN
@@ -115,27 +139,28 @@ kinds AS (
     FROM judged j
     CROSS JOIN LATERAL (
         SELECT * FROM (VALUES
-            (0, j.is_of_another_dimension, 'another_dimension', 'an index of another dimension than the other vectors'),
-            (1, j.is_vector_index, 'index_too_long', 'an index longer than the new dimension'),
-            (2, j.wrong_dimension, 'old_dimension', 'about the old dimension'),
-            (3, j.too_large, 'index_too_large', 'an index whose rows would not fit in a page'),
-            (4, j.relkind = 'S', 'sequence', 'a sequence that belongs to it'),
-            (5, j.classid = 'pg_catalog.pg_rewrite'::regclass, 'rule', 'a rule'),
-            (6, j.classid = 'pg_catalog.pg_policy'::regclass, 'policy', 'a row security policy'),
-            (7, j.classid = 'pg_catalog.pg_trigger'::regclass, 'trigger', 'a trigger on this column'),
-            (8, j.classid = 'pg_catalog.pg_proc'::regclass, 'function', 'a function with an SQL body'),
-            (9, j.classid = 'pg_catalog.pg_attrdef'::regclass, 'generated_column', 'a generated column'),
-            (10, j.classid = 'pg_catalog.pg_constraint'::regclass, 'constraint', 'a constraint'),
-            (11, j.classid = 'pg_catalog.pg_statistic_ext'::regclass, 'statistics', 'extended statistics'),
-            (12, j.classid = 'pg_catalog.pg_publication_rel'::regclass, 'publication', 'a publication'),
-            (13, j.classid = 'pg_catalog.pg_class'::regclass, 'index', 'an index'),
-            (14, true, 'another_object', 'another object')
+            (0, j.is_not_made, 'index_not_made', 'an index that cannot be built for the new dimension, or whose parameters are not known'),
+            (1, j.is_of_another_dimension, 'another_dimension', 'an index of another dimension than the other vectors'),
+            (2, j.is_vector_index, 'index_too_long', 'an index longer than the new dimension'),
+            (3, j.wrong_dimension, 'old_dimension', 'about the old dimension'),
+            (4, j.too_large, 'index_too_large', 'an index whose rows would not fit in a page'),
+            (5, j.relkind = 'S', 'sequence', 'a sequence that belongs to it'),
+            (6, j.classid = 'pg_catalog.pg_rewrite'::regclass, 'rule', 'a rule'),
+            (7, j.classid = 'pg_catalog.pg_policy'::regclass, 'policy', 'a row security policy'),
+            (8, j.classid = 'pg_catalog.pg_trigger'::regclass, 'trigger', 'a trigger on this column'),
+            (9, j.classid = 'pg_catalog.pg_proc'::regclass, 'function', 'a function with an SQL body'),
+            (10, j.classid = 'pg_catalog.pg_attrdef'::regclass, 'generated_column', 'a generated column'),
+            (11, j.classid = 'pg_catalog.pg_constraint'::regclass, 'constraint', 'a constraint'),
+            (12, j.classid = 'pg_catalog.pg_statistic_ext'::regclass, 'statistics', 'extended statistics'),
+            (13, j.classid = 'pg_catalog.pg_publication_rel'::regclass, 'publication', 'a publication'),
+            (14, j.classid = 'pg_catalog.pg_class'::regclass, 'index', 'an index'),
+            (15, true, 'another_object', 'another object')
         ) AS k (place, holds, what, kind)
         WHERE k.holds
         ORDER BY k.place
         LIMIT 1
     ) AS k
-    WHERE j.wrong_dimension OR NOT j.is_vector_index
+    WHERE j.is_not_made OR j.wrong_dimension OR NOT j.is_vector_index
 ),
 ways_out (classid, objid, remove, restore, more, said_of) AS (
     SELECT k.classid, k.objid, format('DROP RULE %I ON %s;', r.rulename, r.ev_class::regclass), pg_get_ruledef(r.oid),
@@ -234,10 +259,10 @@ refusals (place, what, object, message, hint, remove, restore, rules_out) AS (
         format('%s (%s) hangs on %s and cannot be kept', k.name, k.kind, k."column"),
         'drop it before the run and recreate it afterwards; nothing was written',
         array_remove(ARRAY[w.remove], NULL),
-        CASE WHEN k.what IN ('old_dimension', 'another_dimension', 'index_too_long', 'index_too_large')
+        CASE WHEN k.what IN ('index_not_made', 'old_dimension', 'another_dimension', 'index_too_long', 'index_too_large')
             THEN ARRAY[format('-- %s dimensions do not fit: %s', :dimension, regexp_replace(w.restore, '\s+', ' ', 'g'))]
             ELSE array_remove(ARRAY[w.restore, w.more, 'COMMENT ON ' || w.said_of || ' IS ' || quote_literal(o.said) || ';'], NULL) END,
-        CASE WHEN k.wrong_dimension OR k.too_large OR k.classid NOT IN (
+        CASE WHEN k.is_not_made OR k.wrong_dimension OR k.too_large OR k.classid NOT IN (
                 'pg_catalog.pg_class'::regclass, 'pg_catalog.pg_statistic_ext'::regclass, 'pg_catalog.pg_constraint'::regclass)
             THEN '{rewrite,widen}'::text[] ELSE '{}' END || '{swap,online,back}'::text[]
     FROM kinds k

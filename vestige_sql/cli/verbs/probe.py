@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from vestige_sql.cli import options, output
+from vestige_sql.terminal import MOST_NAMED
 
 NAME = "probe"
 HELP = "show the table and what depends on its column; changes nothing"
@@ -43,8 +44,12 @@ def _print_target(found: dict[str, Any]) -> None:
 
 
 def _print_what_hangs_on_it(found: dict[str, Any]) -> None:
-    for index in found["indexes"]:
+    indexes = found["indexes"]
+    for index in indexes[: None if len(indexes) <= MOST_NAMED else 1]:
         output.say(f"index       {index['definition']}{'' if index['valid'] else ' (INVALID)'}")
+    if len(indexes) > MOST_NAMED:
+        invalid = sum(not index["valid"] for index in indexes)
+        output.say(f"            and {len(indexes) - 1:,} more, {invalid:,} INVALID: --json has all of them")
     for way in ("rewrite_and_widen", "swap"):
         for blocker in found[f"in_the_way_of_{way}"]:
             output.say(f"blocks      {way.replace('_', ' ')}: {blocker}")

@@ -7,6 +7,7 @@ from typing import Any
 
 from vestige_sql.cli import options, output
 from vestige_sql.encode.told import told
+from vestige_sql.terminal import MOST_NAMED, some_of
 
 NAME = "status"
 HELP = "show the registered model, the run under way and past runs"
@@ -34,13 +35,7 @@ def _print_column(found: dict[str, Any]) -> None:
     output.say(f"model       {found['model'] or 'none registered'}")
     if found["encoding"]:
         output.say(f"encoding    {told(found['encoding'])}")
-    for index in found["indexes"]:
-        state = "valid" if index["valid"] else "INVALID"
-        if index["left_over"]:
-            state += ", left by a REINDEX CONCURRENTLY that failed: drop it"
-        output.say(f"index       {index['name']} ({index['method']}, {state})")
-    for index in found["indexes_to_build"]:
-        output.say(f"index       {index['name']} is still to be built: run the re-embedding again")
+    _print_indexes(found)
     if not found["indexes"] and not found["indexes_to_build"]:
         output.say("index       none")
     output.say_faults(found["pgvector_faults"])
@@ -49,6 +44,21 @@ def _print_column(found: dict[str, Any]) -> None:
             f"kept        the vectors of {former['name'] or 'no registered model'}, in a {former['place']}, "
             f"since {former['kept_at']:%Y-%m-%d %H:%M}"
         )
+
+
+def _print_indexes(found: dict[str, Any]) -> None:
+    alike: dict[str, list[str]] = {}
+    for index in found["indexes"]:
+        state = "valid" if index["valid"] else "INVALID"
+        if index["left_over"]:
+            state += ", left by a REINDEX CONCURRENTLY that failed: drop it"
+        alike.setdefault(f"({index['method']}, {state})", []).append(index["name"])
+    for index in found["indexes_to_build"]:
+        alike.setdefault("is still to be built: run the re-embedding again", []).append(index["name"])
+    for state, names in alike.items():
+        # An application may have a partial index for each of its users.
+        for line in names if len(names) <= MOST_NAMED else [f"{len(names):,}: {some_of(names)}"]:
+            output.say(f"index       {line} {state}")
 
 
 def _print_under_way(found: dict[str, Any]) -> None:
