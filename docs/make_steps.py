@@ -112,7 +112,8 @@ def _names(plan: plans.Plan) -> list[str]:
 def _merged(orders: list[list[str]]) -> list[str]:
     """Return all names of ``orders``, each before those that it comes before in any of them."""
     merged: list[str] = []
-    left = [list(order) for order in orders]
+    # What runs twice stands where it runs last.
+    left = [list(dict.fromkeys(reversed(order)))[::-1] for order in orders]
     while any(left):
         heads = [order[0] for order in left if order]
         first = next(head for head in heads if not any(head in order[1:] for order in left))

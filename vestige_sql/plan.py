@@ -135,6 +135,8 @@ class ReembedPlan:
     - ``index_memory_bytes``: the most memory that an index build may take, by default a quarter of the server's
       effective_cache_size.
     - ``create_index``: build an HNSW index where the column has no vector index. Vestige's table gets its own anyway.
+    - ``recreate_views``: drop views that use the column, and make them again, in the transaction that puts the vectors
+      in place.
     - ``require_verdict``: put nothing in place unless the last judging of exactly what is staged says GO.
 
     Raises :class:`UsageError` for a value out of range, and for ``online`` together with "rewrite" or "widen".
@@ -157,6 +159,7 @@ class ReembedPlan:
     index_memory_bytes: int | None = None
     require_verdict: bool = False
     create_index: bool = False
+    recreate_views: bool = False
 
     def __post_init__(self) -> None:
         check_number("batch_size", self.batch_size, 1)
@@ -188,6 +191,7 @@ class ReembedPlan:
             "accept_edited_files",
             "require_verdict",
             "create_index",
+            "recreate_views",
         ):
             check_flag(flag, getattr(self, flag))
 

@@ -152,6 +152,7 @@ BEGIN
         IF v_index.is_left_over OR v_index.has_class_options
             OR v_type <> v_index.keytype AND NOT EXISTS (
                 SELECT FROM pg_opclass o
+                JOIN pg_type oi ON oi.oid = o.opcintype AND oi.typname = v_type
                 WHERE o.opcmethod = v_index.method AND o.opcname = v_opclass AND o.opcnamespace = to_regnamespace(quote_ident(v_index.opcschema)))
             OR v_index.is_pgvectors AND (v_new_dimension > CASE v_type WHEN 'vector' THEN 2000 WHEN 'halfvec' THEN 4000 WHEN 'bit' THEN 64000 END) THEN
             definition := NULL;

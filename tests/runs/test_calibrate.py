@@ -174,7 +174,7 @@ def test_where_no_copy_can_be_made_the_encoding_alone_is_measured(empty_db: str)
         conn.execute("INSERT INTO notes (content) SELECT 'note ' || i FROM generate_series(1, 50) i")
         before = everything(conn)
         new = FakeEmbedder(NEW, 8)
-        found = calibrated(empty_db, new, target=Target("notes"))
+        found = calibrated(empty_db, new, ReembedPlan(create_index=True), target=Target("notes"))
         assert len(new.texts) == 50
         assert found.encoding_secs > 0 and found.index_secs == 30 and found.disk_peak_bytes is None
         assert "migrate up" in found.notes[0]

@@ -474,7 +474,7 @@ def test_online_by_the_manual(
         conn.execute("CREATE TABLE app.documents (id int PRIMARY KEY, content text, embedding vector(24))")
         conn.execute("INSERT INTO app.documents SELECT i, 'document ' || i FROM generate_series(1, 25) AS i")
         conn.execute("COMMENT ON COLUMN app.documents.embedding IS 'what it means'")
-    run_reembed(db, OLD, target=DOCUMENTS)
+    run_reembed(db, OLD, ReembedPlan(create_index=True), target=DOCUMENTS)
     _, prepare, fill, index, *rest = blocks("online")
     # Several batches.
     fill = fill.replace("batch_rows=500", "batch_rows=10")

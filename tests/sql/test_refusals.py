@@ -246,8 +246,24 @@ CASES = [
         "fill",
         again="ALTER TABLE documents REPLICA IDENTITY NOTHING",
     ),
+    Case(
+        "index_not_made",
+        "CREATE ACCESS METHOD diskann TYPE INDEX HANDLER hnswhandler#"
+        "CREATE OPERATOR CLASS far_ops FOR TYPE vector USING diskann AS OPERATOR 1 <=> (vector, vector) FOR ORDER BY"
+        " float_ops, FUNCTION 1 vector_negative_inner_product(vector, vector), FUNCTION 2 vector_norm(vector)#"
+        "CREATE INDEX far ON documents USING diskann (embedding far_ops)",
+        dimension=2100,
+        again="CREATE INDEX far ON documents USING diskann (embedding far_ops)",
+    ),
     # of the views
     Case("view", "CREATE VIEW seen AS SELECT * FROM documents# CREATE VIEW above AS SELECT * FROM seen", "back"),
+    Case(
+        "view_not_made",
+        "CREATE VIEW seen AS SELECT * FROM documents#"
+        "CREATE FUNCTION of_seen() RETURNS SETOF seen LANGUAGE sql AS 'SELECT * FROM seen'",
+        "back",
+        undone="DROP FUNCTION of_seen# DROP VIEW seen",
+    ),
     # of the second column
     Case("not_null", f"{ALTER} SET NOT NULL", "online"),
     Case("name_taken", f"ALTER TABLE documents ADD embedding_{SUFFIX} int", "swap",

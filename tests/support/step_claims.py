@@ -293,6 +293,20 @@ def scenarios() -> list[Scenario]:
             ),
         ),
         Scenario("rewrite, former vectors kept", "staged", _part("rewrite", None, "keep_old")),
+        Scenario(
+            "views made again",
+            "staged",
+            _part("rewrite", None, "recreate_views"),
+            (("way", "rewrite"), ("recreate_views", True)),
+            (
+                (
+                    "lock/ready/03_wait_for_vacuum.sql",
+                    "CREATE VIEW seen AS SELECT * FROM knowledge_nodes;"
+                    "CREATE MATERIALIZED VIEW kept AS SELECT id, embedding FROM seen;"
+                    "CREATE UNIQUE INDEX ON kept (id);",
+                ),
+            ),
+        ),
         Scenario("in a caller's transaction", "registered", _files("transaction")),
         Scenario(
             "a column that is NOT NULL, and a verdict is required",
@@ -516,6 +530,7 @@ def step_values(conn: Conn) -> dict[str, Value]:
         "vector": literal(OLD.vector("memory")),
         "require_verdict": False,
         "create_index": False,
+        "recreate_views": False,
         "place": "staged",
         "questions": "given",
         "asked_by": "model",
@@ -970,6 +985,9 @@ SELECT jsonb_build_object(
     'triggers', (
         SELECT jsonb_agg(concat(tgname, ' ', tgenabled) ORDER BY tgname)
         FROM pg_trigger WHERE tgrelid = %(target)s::regclass),
+    'views', (
+        SELECT jsonb_agg(c.relname || pg_get_viewdef(c.oid) ORDER BY c.relname) FROM pg_class c
+        WHERE c.relkind IN ('v', 'm') AND c.relnamespace = 'public'::regnamespace),
     'constraints', (
         SELECT jsonb_agg(conname || pg_get_constraintdef(oid) ORDER BY conname)
         FROM pg_constraint WHERE conrelid = %(target)s::regclass),
@@ -1006,7 +1024,7 @@ SELECT jsonb_build_object(
 """
 
 _LIVE = (
-    *("columns", "indexes", "triggers", "constraints", "rows"),
+    *("columns", "indexes", "triggers", "constraints", "rows", "views"),
     *("other tables of vestige", "registry of vestige", "registry"),
 )
 """What the others see of the target: a step that changes it stands in the one transaction with all the others."""
@@ -1014,6 +1032,7 @@ _LIVE = (
 _FOR_THE_TRANSACTION = (
     *("vestige_sql.triggers", "vestige_sql.triggers_quiet", "vestige_sql.run_id"),
     *("vestige_sql.refusals", "vestige_sql.refused", "vestige_sql.gated", "session_replication_role"),
+    "vestige_sql.views",
 )
 """What steps remember for the steps after them."""
 

@@ -238,7 +238,17 @@ def applies(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="rows to measure the new index's recall@10 with, 0 for no measurement (%(default)s)",
     )
+    views(group)
     verdict(group)
+
+
+def views(parser: argparse._ActionsContainer) -> None:
+    """The option that views that use the column are made again."""
+    parser.add_argument(
+        "--recreate-views",
+        action="store_true",
+        help="drop views that use the column and make them again, in the same transaction",
+    )
 
 
 def verdict(parser: argparse._ActionsContainer) -> None:

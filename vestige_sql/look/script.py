@@ -339,7 +339,7 @@ def _generated(
     with conn.transaction(force_rollback=True):
         for folder in folders:
             for step in steps.folder(folder):
-                if plans.role(folder) == "remember" and not step.is_gexec:
+                if plans.REMEMBERS.match(folder) and not step.is_gexec:
                     steps.run(conn, step, values)
                 elif step.is_gexec:
                     found[step.name] = steps.statements(conn, step, values)

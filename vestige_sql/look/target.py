@@ -67,10 +67,13 @@ def check_encoder(conninfo: str, embedder: Embedder) -> None:
         check_remembered(conn, embedder)
 
 
-def ask_gate(conninfo: str, *, target: Target = VESTIGE, require_verdict: bool = False) -> list[str]:
+def ask_gate(
+    conninfo: str, *, target: Target = VESTIGE, require_verdict: bool = False, recreate_views: bool = False
+) -> list[str]:
     """Run the gate's checks on the staged vectors, and return the names of all checks. All of them hold.
 
-    With ``require_verdict`` what is staged must have been judged, and the verdict be GO.
+    With ``require_verdict`` what is staged must have been judged, and the verdict be GO. With ``recreate_views`` views
+    that use the column are allowed, if they can be made again as they are.
 
     Raises :class:`CheckFailed` with the message of the first check that fails, and :class:`StagedForAnother` if an
     online run has begun to fill its second column, which has checks of its own.
@@ -81,7 +84,8 @@ def ask_gate(conninfo: str, *, target: Target = VESTIGE, require_verdict: bool =
         run = probed.open_run
         if run is None or run.state != "staging" or not run.staging_exists:
             raise CheckFailed(f"nothing is staged for {probed.column}", "run vestige-sql migrate stage first")
-        values = probed.values | refusal_values(probed, run.dimension, ReembedPlan(require_verdict=require_verdict))
+        plan = ReembedPlan(require_verdict=require_verdict, recreate_views=recreate_views)
+        values = probed.values | refusal_values(probed, run.dimension, plan)
         values["only_missing"] = run.only_missing
         values["way"] = "fill" if values["only_missing"] else ask(conn, values).choose("auto")[0]
         with conn.transaction():

@@ -158,7 +158,7 @@ def _try_with(conn: psycopg.Connection[Any], job: Job, drawn: _Drawn, share: flo
 
 
 def _folders(job: Job) -> list[str]:
-    when = conditions(replace(job.run.plan, concurrent_index=False))
+    when = conditions(replace(job.run.plan, concurrent_index=False, recreate_views=False))
     # An online run fills its second column like swap, but in smaller batches.
     order = ["swap" if job.run.way == "online" else job.run.way]
     if job.run.way == "fill" and job.builds_index:

@@ -43,6 +43,7 @@ def conditions(plan: ReembedPlan) -> set[str]:
         "keep_old": plan.keep_old,
         "keep_indexes": not plan.drop_hnsw_first,
         "concurrent_index": plan.concurrent_index,
+        "recreate_views": plan.recreate_views,
     }
     return {condition for condition, holds in said.items() if holds}
 

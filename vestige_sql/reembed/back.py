@@ -15,7 +15,7 @@ from vestige_sql.errors import CheckFailed
 from vestige_sql.plan import VESTIGE, ReembedPlan, Target
 from vestige_sql.reembed.apply import Applier, conditions
 from vestige_sql.reembed.audit import Applied, finish_open_run, opening_values, record_report
-from vestige_sql.reembed.decide import count_rows, kept_model, settle_way
+from vestige_sql.reembed.decide import count_rows, kept_model, settle_way, views_note
 from vestige_sql.reembed.job import build_pending_indexes, index_failed
 from vestige_sql.reembed.open_run import find_renamed_kept
 from vestige_sql.reembed.refusals import ask
@@ -166,7 +166,9 @@ def _run(conn: psycopg.Connection[Any], conninfo: str, probed: Probed, model: Mo
     run = Run(conn, probed, model, plan, Work("back", with_text, total - with_text, total), conninfo)
     if in_column:
         # What was hung on the live column since the switch would follow that column.
-        ask(conn, run.values).check("back")
+        refusals = ask(conn, run.values)
+        refusals.check("back")
+        run.views = refusals.made_again
         run.way, run.reason = "back", "the former vectors are in a column of the table"
     else:
         settle_way(run)
@@ -180,7 +182,8 @@ class _Back:
     def __init__(self, run: Run) -> None:
         assert run.probed.kept is not None
         self.run = run
-        when = set() if run.way == "back" else conditions(run.plan) | {run.way} - {"rewrite"}
+        when = conditions(run.plan)
+        when = when & {"recreate_views"} if run.way == "back" else when | {run.way} - {"rewrite"}
         self.folders = plans.load(f"rollback-{run.probed.kept.place}").folders(when=when)
         self.applier = Applier(run)
         self.locked_at = 0.0
@@ -194,7 +197,7 @@ class _Back:
         return (
             f"About to go back from {self.run.probed.model} to {self.run.model} on {self.run.probed.column}. {how} "
             f"{missing:,} rows written since have no kept vector: their embedding will be NULL."
-        )
+        ) + (f" {views_note(self.run)}" if self.run.views else "")
 
     def carry_out(self) -> tuple[Applied, float]:
         """Go back. Returns what was done, and for how many seconds the table was locked."""
@@ -213,13 +216,13 @@ class _Back:
     def _go(self) -> Applied:
         applied = Applied(self.run.way, self.run.reason)
         locks = [folder for folder in self.folders if plans.role(folder) == "lock"]
-        for folder in locks:
-            for step in steps.folder(folder):
-                steps.run(self.run.conn, step, self.run.values)
+        opened = [steps.run(self.run.conn, step, self.run.values) for folder in locks for step in steps.folder(folder)]
+        # Nobody reads in the audit who was waited for.
+        opened = [done for done in opened if not done.step.name.startswith("lock/")]
         self.locked_at = time.monotonic()
         opening, *folders = (folder for folder in self.folders if folder not in locks)
         # These steps open the run under which every step is recorded.
-        opened = [steps.run(self.run.conn, step, self.run.values) for step in steps.folder(opening)]
+        opened += [steps.run(self.run.conn, step, self.run.values) for step in steps.folder(opening)]
         self.run.id = opened[-1].result[0]["id"]
         for done in opened:
             self.applier.record(done)

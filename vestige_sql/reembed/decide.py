@@ -19,6 +19,7 @@ from vestige_sql.reembed.refusals import ask
 from vestige_sql.reembed.run import Run, Work
 from vestige_sql.reembed.target import MAX_DIMENSION, Probed
 from vestige_sql.steps.releases import is_unedited
+from vestige_sql.terminal import some_of
 
 
 def check_embedder(embedder: Embedder) -> ModelSignature:
@@ -112,6 +113,8 @@ def notes(run: Run) -> list[str]:
             "of the column, so the subscribers must be changed too."
         )
     said += index_notes(run)
+    if run.views:
+        said.append(views_note(run))
     if run.encoding and work.scope != "index":
         said += notes_of(run.encoding)
     if run.shortening:
@@ -135,6 +138,13 @@ def notes(run: Run) -> list[str]:
             f"{faults[-1]['hint'].partition(';')[0]}. See vestige-sql migrate probe."
         )
     return said
+
+
+def views_note(run: Run) -> str:
+    return (
+        f"In the transaction that puts the vectors in place these are dropped and made again: {some_of(run.views)}. "
+        "Materialized ones are filled again there, while everybody waits."
+    )
 
 
 def pgvector_faults(conn: psycopg.Connection[Any]) -> list[dict[str, Any]]:
@@ -327,6 +337,7 @@ def _way(run: Run) -> tuple[str, str]:
     if run.work.only_missing:
         refusals.check("fill")
         return "fill", "the model is the registered one, and rows lack a vector"
+    run.views = refusals.made_again
     if run.plan.online:
         refusals.check("online")
         return "online", "as asked for"

@@ -17,7 +17,7 @@ import psycopg
 from vestige_sql import steps
 from vestige_sql.database.connection import connect
 from vestige_sql.errors import CheckFailed
-from vestige_sql.reembed.apply import Applier
+from vestige_sql.reembed.apply import Applier, conditions
 from vestige_sql.reembed.audit import Applied, forget_outdated
 from vestige_sql.reembed.open_run import find_open_run
 from vestige_sql.reembed.recall import check_recall, measure_recall
@@ -68,7 +68,8 @@ class Online:
         self.conn, self.values, self.plan = self.run.conn, self.run.values, self.run.plan
         self.values["way"] = "online"
         self._order = plans.load("online")
-        self._when = {"quiet"} if self.quiet else set()
+        # Of these, each part of the plan takes those that it knows.
+        self._when = ({"quiet"} if self.quiet else set()) | (conditions(self.plan) & {"recreate_views"})
         self._locked_at = 0.0
         self._caught_up = self._switched = False
 
@@ -290,7 +291,7 @@ class Online:
 
     def _try(self, applied: Applied, most: int) -> Applied:
         holding = not self._caught_up and not most
-        switch = self._order.folders("switch", {"writers_held"} if holding else ())
+        switch = self._order.folders("switch", self._when | ({"writers_held"} if holding else set()))
         locks = [name for name in switch if plans.role(name) == "lock"]
         if holding:
             if not self._lock_holding_writers_off(applied, locks):

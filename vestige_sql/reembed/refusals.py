@@ -65,6 +65,11 @@ class Refusals:
         """Return the names of what hangs on the column and rules ``way`` out."""
         return [row["object"] for row in self.rows if row["place"] == 300 and way in row["rules_out"]]
 
+    @property
+    def made_again(self) -> list[str]:
+        """The names of the views that are dropped and made again."""
+        return [row["object"] for row in self.rows if row["what"] == "view" and not row["rules_out"]]
+
 
 def ask(conn: psycopg.Connection[Any], values: Mapping[str, Value]) -> Refusals:
     """Return everything that is refused of the target that ``values`` name."""

@@ -45,7 +45,7 @@ class Run:
     taken. ``encoding`` is how the model makes vectors, None if that is not known. ``former`` is the signature that an
     earlier version gave the same model. With ``shortens``, its vectors are the first numbers of the live ones:
     ``shortening`` says so to people, and ``rows_shortened`` is how many were staged so. ``values`` are the step
-    variables.
+    variables. ``views`` are those that are dropped and made again.
     """
 
     conn: psycopg.Connection[Any]
@@ -66,6 +66,7 @@ class Run:
     shortens: bool = False
     shortening: str = ""
     rows_shortened: int = 0
+    views: list[str] = field(default_factory=list)
     values: dict[str, Value] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -98,4 +99,5 @@ def refusal_values(probed: Probed, dimension: int, plan: ReembedPlan) -> dict[st
         "from_dimension": probed.model.dimension if probed.model else None,
         "fire_triggers": plan.fire_triggers,
         "require_verdict": plan.require_verdict,
+        "recreate_views": plan.recreate_views,
     }

@@ -114,7 +114,8 @@ def stage_reembed(
     with claimed_session(conninfo, target, "stage") as (conn, probed):
         # If an online run is under way, this stages what changed, and leaves the run's second column alone.
         online = bool(probed.open_run and probed.open_run.filling)
-        plan = replace(plan, online=online, fire_triggers=True)
+        # Nor are views in the way of it, if they can be made again when the vectors are put in place.
+        plan = replace(plan, online=online, fire_triggers=True, recreate_views=True)
         work = find_work(conn, probed, signature, plan)
         run = Run(conn, probed, signature, plan, work, conninfo, progress, clock, engine, verb="stage")
         encodes_with(run, embedder)

@@ -19,6 +19,7 @@ CONDITIONS = {
     "keep_old": "the former vectors are kept in a table",
     "keep_indexes": "vector indexes stay, but for those that say the dimension",
     "concurrent_index": "the index is built afterwards, with CREATE INDEX CONCURRENTLY",
+    "recreate_views": "views that use the column are dropped and made again",
     "drop_invalid": "an index that an earlier build left INVALID is there",
     "quiet": "the role may keep the table's own triggers from firing",
     "beside_lock": "another session of the run keeps writers off",
@@ -36,7 +37,7 @@ HOW = ("one transaction", "a transaction a batch, until nothing is left", "no tr
 """How a part is run."""
 
 ROLES = {
-    "lock": re.compile(r"lock/"),
+    "lock": re.compile(r"(lock/|probe/refusals/50_of_the_views\.sql$|views/(save|drop)$)"),
     "ask": re.compile(r"(probe/refusals|gate/03_nothing_refuses\.sql)$"),
     "gate": re.compile(r"gate$"),
     "apply": re.compile(r"apply/"),
@@ -52,6 +53,9 @@ ROLES = {
 
 "remember" writes down what later steps make statements of, and touches nothing else.
 """
+
+REMEMBERS = re.compile(r"(index/save|triggers/disable|views/save|probe/refusals/50_of_the_views\.sql)$")
+"""What writes down what later steps make statements of, and touches nothing else, by the names of the folders."""
 
 _HEADING = re.compile(r"\[([a-z][a-z_-]*)\] (.+)")
 _WAY = re.compile(r"way (\S+)")

@@ -74,6 +74,7 @@ described AS (
                 :dimension > 4000
                 OR :dimension > 2000 AND ot.typname = 'vector' AND NOT EXISTS (
                     SELECT FROM pg_catalog.pg_opclass o
+                    JOIN pg_catalog.pg_type oi ON oi.oid = o.opcintype AND oi.typname = 'halfvec'
                     WHERE o.opcmethod = am.oid AND o.opcnamespace = oc.opcnamespace
                       AND o.opcname = regexp_replace(oc.opcname, '^vector_', 'halfvec_')))) AS cannot_be_made,
         pg_describe_object(d.classid, d.objid, d.objsubid) AS name,

@@ -53,7 +53,9 @@ said AS (
 told AS (
     SELECT
         s.nr, s.way, s.what, s.message, s.not_at_all,
-        s.hint || CASE WHEN s.place = 300 THEN
+        CASE WHEN 'view' = ANY (s.what) THEN
+            'with --recreate-views (psql: -v recreate_views=true) the run drops the views and makes them again; or ' ELSE '' END
+        || s.hint || CASE WHEN s.place = 300 THEN
             coalesce(E'\nThese statements remove it; some objects have none:\n' || s.remove, '') || coalesce(E'\nThese make it again afterwards:\n' || s.restore, '')
             ELSE '' END AS hint
     FROM said s
