@@ -257,7 +257,7 @@ def test_what_cannot_be_made_again_is_named_before_the_encoding(
                 run_sql(conn, statement.format(**roles))
         before = pg_dump(db)
         calls = NEW.calls
-        for plan in PLANS:
+        for plan in (PLANS[0], PLANS[3]):
             with pytest.raises(TargetError, match=re.escape(reason)):
                 run_reembed(db, NEW, plan, target=DOCUMENTS)
         with pytest.raises(TargetError, match=re.escape(reason)):
@@ -294,8 +294,8 @@ def test_a_plain_owner_and_another_roles_view(db: str, conn: Conn, roles: dict[s
         "CREATE MATERIALIZED VIEW theirs_too AS SELECT id, spy(embedding) AS spied FROM theirs",
         "RESET ROLE",
     )
-    for plan in PLANS:
-        run_reembed(db, NEW if plan.apply != "widen" else OLD, plan, target=DOCUMENTS)
+    for embedder, plan in ((NEW, PLANS[0]), (OLD, PLANS[3])):
+        run_reembed(db, embedder, plan, target=DOCUMENTS)
         if plan.online:
             finalize(db, target=DOCUMENTS)
         assert one(conn, "SELECT count(*) FROM theirs_too WHERE spied = 1") == 6

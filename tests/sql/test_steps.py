@@ -408,7 +408,9 @@ def test_the_table_has_every_step_once_in_the_order_of_its_run() -> None:
     assert sorted(rows) == STEPS
     for scenario in scenarios():
         if scenario.state == "staged" and "concurrently" not in scenario.name:
-            places = [rows.index(name) for name in scenario.names]
+            # What runs twice stands where it runs last.
+            names = list(dict.fromkeys(reversed(scenario.names)))[::-1]
+            places = [rows.index(name) for name in names]
             assert places == sorted(places), scenario.name
 
 

@@ -9,6 +9,7 @@
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    schema, table, embedding_column
 
+-- squawk-ignore-file require-concurrent-index-creation -- the materialized view is not there for others yet
 SELECT rtrim(s.statement, ';')
 FROM pg_catalog.jsonb_array_elements(
     nullif(current_setting('vestige_sql.views', true), '')::jsonb -> 'views') WITH ORDINALITY AS v (saved, nr)
