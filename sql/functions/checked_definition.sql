@@ -33,6 +33,12 @@ BEGIN
     IF v_bare ~ $re$[;$\\'"]|--|/\*$re$ OR NOT EXISTS (
         SELECT FROM pg_am am
         WHERE am.amtype = 'i'
+          AND (am.amname IN ('hnsw', 'ivfflat') OR EXISTS (
+              -- one that orders vectors, as vestige_sql.is_vector_index() has it
+              SELECT FROM pg_amop ao
+              JOIN pg_depend d ON d.classid = 'pg_type'::regclass AND d.objid = ao.amoplefttype AND d.refclassid = 'pg_extension'::regclass
+              JOIN pg_extension x ON x.oid = d.refobjid AND x.extname = 'vector'
+              WHERE ao.amopmethod = am.oid AND ao.amoppurpose = 'o'))
           AND starts_with(p_saved.definition, format('CREATE INDEX %I ON %s USING %I (', p_saved.built_as, v_table, am.amname)))
     THEN
         RAISE EXCEPTION 'the definition of index % of % in vestige_sql.saved_index is not one CREATE INDEX on that table',

@@ -20,7 +20,7 @@ from vestige_sql.errors import CheckFailed, IndexInvalid, ServerError, VestigeEr
 from vestige_sql.reembed.apply import Applier
 from vestige_sql.reembed.audit import Applied, auditing, record_report, record_step
 from vestige_sql.reembed.decide import keeps_triggers_quiet, notes, plan_for
-from vestige_sql.reembed.indexes import lacks_index
+from vestige_sql.reembed.indexes import gets_index, index_possible, lacks_index
 from vestige_sql.reembed.online import Online
 from vestige_sql.reembed.precision import computed_by, recorded_computed
 from vestige_sql.reembed.recall import measure_recall
@@ -209,7 +209,11 @@ class Job:
             return [*encoding, "add the second column", "fill it", *indexing, "catch up with changes", "switch"]
         if run.work.scope == "index":
             return indexing
-        builds = self.lacks_index if run.work.scope == "missing" else index_possible(run.probed, run.model.dimension)
+        builds = self.lacks_index
+        if run.work.scope != "missing":
+            builds = index_possible(run.probed, run.model.dimension) and gets_index(
+                run.probed, run.model.dimension, run.plan
+            )
         return [*encoding, "put the vectors in place", *(indexing if builds else [])]
 
     def _online(self, applier: Applier, embedder: Embedder | None) -> Applied:
