@@ -25,6 +25,7 @@ from vestige_sql.cli.output import print_report
 from vestige_sql.errors import RecallTooLow, TargetError
 from vestige_sql.look.status import status
 from vestige_sql.reembed.recall import check_recall
+from vestige_sql.reembed.target import probe
 from vestige_sql.resources import resource_dir
 
 # pgvector's handler under another name, and GiST with a made-up class, in a schema of its own.
@@ -185,8 +186,7 @@ def test_the_former_index_says_what_is_enough(db: str, conn: Conn) -> None:
     assert "lists" in caught.value.hint
     assert "ef_construction" not in caught.value.hint
     live = one(conn, "SELECT recall FROM vestige_sql.index_recall('by_list', 'id', 30)")
-    values = {"schema": "public", "table": "documents", "id_column": "id", "embedding_column": "embedding"}
-    values["oid"] = one(conn, "SELECT 'documents'::regclass::oid::bigint")
+    values = probe(conn, DOCUMENTS).values
     index = {"name": "by_list", "built_as": "b", "recall": 0.0, "sampled": 30, "method": "ivfflat"}
     index |= {"setting": "ivfflat.probes", "search_setting": "ivfflat.probes = 1"}
     with pytest.raises(RecallTooLow, match=re.escape(f"(the former index finds {live:.3f})")):
