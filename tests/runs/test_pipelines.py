@@ -887,7 +887,7 @@ def test_the_documents_code_is_the_examples() -> None:
     page = (ROOT / "docs" / "pipelines.md").read_text()
     code = [file.read_text() for file in PIPELINES.rglob("*.py")]
     blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 5
     for block in blocks:
         assert any("".join(block.split()) in "".join(text.split()) for text in code), block
     for link in re.findall(r"\]\((\.\./[^)#]+)\)", page):

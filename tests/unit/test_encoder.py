@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -92,6 +95,16 @@ class Uncounting(Counting):
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_tiny(tmp_path_factory.mktemp("models") / "tiny")
+
+
+def test_a_local_model_tells_nobody_anything(tiny: Path, tmp_path: Path) -> None:
+    """Where ONNX Runtime tells Microsoft of its sessions, it first leaves what it knows this machine by in the home."""
+    code = f"from vestige_sql.encoder import load_embedder; load_embedder({str(tiny)!r}).embed_batch(['one', 'two'])"
+    # It tells nothing from a machine of CI, or under pytest.
+    kept = ("PATH", "PYTHONPATH", "LANG", "TMPDIR")
+    environment = {name: os.environ[name] for name in kept if name in os.environ} | {"HOME": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=120)
+    assert not [found for found in tmp_path.rglob("*") if "onnxruntime" in found.name]
 
 
 def test_embedder_is_one(tiny: Path) -> None:
