@@ -12,7 +12,7 @@ SHELL       := /bin/sh
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv reembed probe stage gate apply sql status check test test-versions torture bench guard docs site lint clean clean-demo
+.PHONY: help venv reembed probe stage gate apply sql status check test test-versions torture bench guard dist docs site lint clean clean-demo
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -123,6 +123,10 @@ bench: $(STAMP) ## measure the ways of putting vectors in place, the index build
 
 guard: $(STAMP) ## before a release: compare the benchmarks' ratios with those in bench/ratios.json
 	PYTHONPATH=examples $(BIN)/python bench/guard.py $(ARGS)
+
+dist: $(STAMP) ## build the sdist and the wheel into ./dist, and install each in an environment of its own
+	rm -rf dist
+	PYTHON=$(BIN)/python bash .ci/dist dist
 
 docs: $(STAMP) ## write docs/steps.md anew from the headers of the SQL files
 	$(BIN)/python docs/make_steps.py

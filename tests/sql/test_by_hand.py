@@ -271,7 +271,7 @@ def test_a_brief_script_leaves_out_what_explains(staged: str) -> None:
     long, brief = (script_staged(staged, brief=brief) for brief in (False, True))
     code = brief[brief.index("\\set") :]
     assert not re.search(r"^--", code, re.MULTILINE)
-    assert 5 * len(code.splitlines()) < len(long.splitlines())
+    assert 10 * len(code.splitlines()) < len(long.splitlines())
     # What changes the table is laid out as in its file.
     assert '\n    ALTER COLUMN "embedding" TYPE public.vector(32)\n    USING' in code
     assert code.count("INSERT INTO vestige_sql.step ") == long.count("INSERT INTO vestige_sql.step ")
@@ -370,6 +370,38 @@ def test_another_run_is_kept_out_by_the_script(staged: str, psql: Path, tmp_path
         assert f"another run is at work on {key}" in run_psql(psql, staged, "-f", str(script), ok=False)
     run_psql(psql, staged, "-f", str(script))
     assert state(staged)["registry"] == (NEW.model_name, NEW.dimension, NEW.signature().hash)
+
+
+@pytest.mark.parametrize(
+    ("change", "refusal"),
+    [
+        ("UPDATE knowledge_nodes SET content = 'another' WHERE content = 'memory number 3'", "no staged vector"),
+        ("CREATE VIEW seen AS SELECT embedding FROM knowledge_nodes", "view public.seen"),
+        (
+            "CREATE FUNCTION no() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not so'; END $$;"
+            "CREATE EVENT TRIGGER no ON ddl_command_end WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION no()",
+            "not so",
+        ),
+    ],
+    ids=["text", "view", "event trigger"],
+)
+def test_a_brief_script_refuses_what_the_long_one_refuses(
+    staged: str, psql: Path, tmp_path: Path, change: str, refusal: str
+) -> None:
+    script = tmp_path / "reembed.sql"
+    scripts = [script_staged(staged, brief=brief) for brief in (False, True)]
+    with psycopg.connect(staged, autocommit=True) as conn:
+        conn.execute(change)  # type: ignore[call-overload]
+        before = rows(conn), catalog(conn), registered(conn)
+        said = []
+        for text in scripts:
+            script.write_text(text)
+            # The numbers of the lines differ.
+            said.append(re.sub(r"(?m)^psql:[^:]*:\d+: ", "", run_psql(psql, staged, "-f", str(script), ok=False)))
+            assert (rows(conn), catalog(conn), registered(conn)) == before
+        errors = [[line for line in text.splitlines() if re.match(r"ERROR|HINT", line)] for text in said]
+        assert errors[0] == errors[1]
+        assert refusal in " ".join(errors[1])
 
 
 def test_the_runner_finds_nothing_to_do_after_psql(staged: str, psql: Path, tmp_path: Path) -> None:

@@ -221,7 +221,9 @@ class _Psql:
         """Return ``text`` of a step. In the brief form only a statement on the table takes more than a line."""
         if not self.brief:
             return text
-        return without_comments(text) if touches_target(step) and not step.is_gexec else condensed(text)
+        if touches_target(step) and not step.is_gexec:
+            return without_comments(text)
+        return condensed(text, formats=True)
 
     def blank(self) -> Iterator[str]:
         yield ""

@@ -85,14 +85,15 @@ def without_comments(text: str) -> str:
     return "".join(parts)
 
 
-def condensed(text: str, between: str = "\n") -> str:
+def condensed(text: str, between: str = "\n", *, formats: bool = False) -> str:
     """Return ``text`` without comments, each statement on one line; it means the same.
 
-    ``between`` goes between two statements. A DO block is condensed too. Other texts between dollar quotes stay as they
-    are: a function is stored as it is written.
+    ``between`` goes between two statements. A DO block is condensed too, and with ``formats`` what ``format`` makes a
+    statement of. Other texts between dollar quotes stay as they are: a function is stored as it is written.
     """
     parts: list[str] = []
     before, last, gap = "", "", ""
+    words = ["", ""]
     for kind, piece in _pieces(text):
         if kind in ("space", "comment"):
             gap += piece if kind == "space" else " "
@@ -103,12 +104,13 @@ def condensed(text: str, between: str = "\n") -> str:
         else:
             if parts:
                 parts.append(between if before == "end" else " " if gap else "")
-            is_do = kind == "dollar" and last.upper() == "DO"
-            parts.append(_condensed_block(piece) if is_do else piece)
+            is_code = last.upper() == "DO" or (formats and words == ["format", "("])
+            parts.append(_condensed_block(piece, formats) if kind == "dollar" and is_code else piece)
         before, last, gap = kind, piece, ""
+        words = [words[1], piece]
     return "".join(parts)
 
 
-def _condensed_block(text: str) -> str:
+def _condensed_block(text: str, formats: bool) -> str:
     tag = text[: text.index("$", 1) + 1]
-    return f"{tag} {condensed(text[len(tag) : -len(tag)], ' ')} {tag}"
+    return f"{tag} {condensed(text[len(tag) : -len(tag)], ' ', formats=formats)} {tag}"
