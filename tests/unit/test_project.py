@@ -110,6 +110,31 @@ def test_the_source_has_every_file_of_the_repository(built: Built) -> None:
     assert there - built.sdist == set(), "pyproject.toml does not name these for the sdist"
 
 
+def test_an_image_is_built_from_what_the_wheel_needs(built: Built, tmp_path: Path) -> None:
+    everything, *let_in = (ROOT / ".dockerignore").read_text(encoding="utf-8").split()
+    assert everything == "*"
+    for name in (line[1:] for line in let_in if line.startswith("!")):
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, tmp_path / "src" / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            (tmp_path / "src").mkdir(exist_ok=True)
+            shutil.copy(source, tmp_path / "src" / name)
+    _build(tmp_path / "src", "wheel", tmp_path)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as opened:
+        assert set(opened.namelist()) == built.wheel
+
+
+def test_containers_keep_no_secret_and_open_no_port_to_others() -> None:
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))["services"]
+    assert services["db"]["ports"] == ["127.0.0.1:5432:5432"]
+    assert "USER vestige" in (ROOT / "Dockerfile").read_text(encoding="utf-8").splitlines()
+    for name in ("Dockerfile", "compose.yaml"):
+        said = (ROOT / name).read_text(encoding="utf-8").partition("\n\n")[0].partition("\nFROM")[0]
+        assert "they have no Docker" in said, "nobody has run it, which it says"
+
+
 # --- What is declared ---
 
 
@@ -213,6 +238,39 @@ def test_ci_runs_what_anybody_can_run() -> None:
     assert step["env"] == {"PYTHON": "python${{ matrix.python }}"}
     assert workflow["permissions"] == {"contents": "read"}
     assert "secrets" not in (ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8")
+
+
+def test_a_release_publishes_what_was_checked_and_keeps_no_token() -> None:
+    path = ROOT / ".github/workflows/release.yml"
+    workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert workflow[True] == {"push": {"tags": ["v*"]}}
+    assert workflow["permissions"] == {"contents": "read"}
+    build, publish = workflow["jobs"]["build"], workflow["jobs"]["publish"]
+    commands = [step["run"] for step in build["steps"] if "run" in step]
+    assert commands.index("bash .ci/dist dist") < commands.index("python -m twine check --strict dist/*")
+    assert "secrets" not in path.read_text(encoding="utf-8")
+    # Only the job that runs nothing of ours may publish.
+    assert (publish["needs"], publish["permissions"]) == ("build", {"id-token": "write"})
+    assert "permissions" not in build
+    assert not any("run" in step for step in publish["steps"])
+    # The first command that runs stops a tag that is not the version.
+    environment = {**os.environ, "GITHUB_REF_NAME": f"v{package_version()}"}
+    for tag, code in ((f"v{package_version()}", 0), ("v9.9.9", 1)):
+        done = subprocess.run(
+            ["bash", "-c", commands[0].replace("python", sys.executable, 1)],
+            cwd=ROOT,
+            env=environment | {"GITHUB_REF_NAME": tag},
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == code, done.stderr
+
+
+def test_ci_installs_what_it_builds() -> None:
+    assert ".ci/dist" in (ROOT / ".ci/run").read_text(encoding="utf-8")
+    script = (ROOT / ".ci/dist").read_text(encoding="utf-8")
+    assert script.index("--target sdist") < script.index("pip wheel") < script.index("pip install")
 
 
 def test_the_hooks_are_the_linters_of_make_and_fetch_nothing() -> None:
