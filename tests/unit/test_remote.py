@@ -407,6 +407,29 @@ def test_tokens_are_paced_as_the_service_counts_them(stub: Stub, waits: list[flo
     assert waits == [30]
 
 
+def test_a_failure_is_noticed_while_another_call_waits() -> None:
+    """Whichever call it is: the service answers the first with a wait, and the second with a failure."""
+    interrupted, waiting = threading.Event(), threading.Event()
+
+    class Service(FakeEmbedder):
+        calls_at_once = 2
+
+        def interrupt(self) -> None:
+            interrupted.set()
+
+        def embed_batch(self, texts: Any) -> Any:
+            # The longest texts come first.
+            if len(texts[0]) > 10:
+                waiting.set()
+                assert interrupted.wait(20), "nobody noticed the failure of the other call"
+            assert waiting.wait(20)
+            raise EncoderError("it wants another key")
+
+    with pytest.raises(EncoderError, match="another key"):
+        encode_window(Service("m", 8), ["the longest of all texts", "short"], 1)
+    assert interrupted.is_set()
+
+
 def test_a_run_that_stops_waits_no_longer(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     stub.faults += [Answer(429, {}, {"Retry-After": "300"}), Answer(401, {})]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
@@ -63,12 +63,16 @@ def encode_window(
         embed(calls.pop(0))
     if (threads := min(len(calls), getattr(embedder, "calls_at_once", 1))) > 1:
         with ThreadPoolExecutor(threads, thread_name_prefix="vestige-sql-encode") as pool:
-            # The first failure is raised here. Calls that have not begun then do not run.
+            interrupt = getattr(embedder, "interrupt", None)
+            running = [pool.submit(embed, call) for call in calls]
             try:
-                for _ in pool.map(embed, calls):
-                    pass
+                # Where calls can be interrupted, an earlier one may wait for minutes while a later one has failed.
+                for done in running if interrupt is None else as_completed(running):
+                    done.result()
             except BaseException:
-                if (interrupt := getattr(embedder, "interrupt", None)) is not None:
+                # Calls that have not begun by now do not run.
+                pool.shutdown(wait=False, cancel_futures=True)
+                if interrupt is not None:
                     interrupt()
                 raise
     else:
