@@ -113,6 +113,7 @@ bench: $(STAMP) ## measure the ways of putting vectors in place, the index build
 	PYTHONPATH=examples $(BIN)/python bench/apply.py $(ARGS)
 	PYTHONPATH=examples $(BIN)/python bench/index.py
 	PYTHONPATH=examples $(BIN)/python bench/encode.py $(PEERS)
+	PYTHONPATH=examples $(BIN)/python bench/precision.py $(if $(ST),--sentence-transformers $(ST))
 	PYTHONPATH=examples $(BIN)/python bench/whole.py
 	PYTHONPATH=examples $(BIN)/python bench/search.py
 	PYTHONPATH=examples $(BIN)/python bench/from_sqlite.py

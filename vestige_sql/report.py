@@ -97,6 +97,33 @@ class ReembedReport:
 
 
 @dataclass(frozen=True)
+class MeasuredPrecision:
+    """What computing a model in ``precision`` with ``runtime`` takes: ``rows_per_sec``, measured on ``texts`` texts.
+
+    ``least_cosine`` is the least of a text's vector with that in fp32. ``neighbours_kept`` is recall@10: the share of a
+    text's ten nearest among these texts that are so in fp32 too. Both are None for fp32. ``refused`` says why it
+    cannot be used, or is None.
+    """
+
+    precision: str
+    runtime: str
+    texts: int
+    rows_per_sec: float = 0.0
+    least_cosine: float | None = None
+    neighbours_kept: float | None = None
+    refused: str | None = None
+
+    def __str__(self) -> str:
+        way = f"{self.precision} by {self.runtime}"
+        if self.refused is not None:
+            return f"{way}: {self.refused}"
+        agrees = ""
+        if self.least_cosine is not None and self.neighbours_kept is not None:
+            agrees = f", least cosine with fp32 {self.least_cosine:.6f}, recall@10 {self.neighbours_kept:.3f}"
+        return f"{way}: {self.rows_per_sec:.1f} rows/s on {self.texts:,} texts{agrees}"
+
+
+@dataclass(frozen=True)
 class Calibration:
     """What a run would take, predicted from a sample.
 
@@ -105,7 +132,7 @@ class Calibration:
     the new index. ``disk_peak_bytes`` is how much more disk than now the run needs at its peak, without WAL, and None
     if that could not be measured; ``staging_bytes`` and ``index_bytes`` are parts of it. ``wal_bytes`` is about how
     much WAL is written. ``index_memory_bytes`` is the memory that the index's graph needs while it is built, and
-    ``index_memory_allowed_bytes`` what it may take.
+    ``index_memory_allowed_bytes`` what it may take. ``precisions`` compares fp32 and bf16 where both are on offer.
     """
 
     rows_sampled: int
@@ -123,6 +150,7 @@ class Calibration:
     index_memory_bytes: int | None = None
     index_memory_allowed_bytes: int | None = None
     notes: list[str] = field(default_factory=list)
+    precisions: list[MeasuredPrecision] = field(default_factory=list)
 
     @property
     def walltime_secs(self) -> float:

@@ -12,6 +12,7 @@ from demo.minilm import build_tiny
 from support import Conn
 
 import vestige_sql
+from vestige_sql.encode import openvino
 
 DIMENSION = 768
 
@@ -26,7 +27,7 @@ def growth_mb(db: str, table: str, model: int | Path = DIMENSION, *options: str)
     """By how much the peak of a process grows in which ``table`` is re-embedded.
 
     ``model`` is the folder of a model, or the dimension of a fake one, which hashes the whole of each text. With the
-    option "worker" it is staged as by a worker of Ray.
+    option "worker" it is staged as by a worker of Ray, with "bf16" it is computed in that.
     """
     paths = [str(Path(__file__).parents[1]), str(Path(vestige_sql.__file__).parents[1])]
     done = subprocess.run(
@@ -80,3 +81,10 @@ def test_a_text_of_100_mb_takes_no_more_than_its_beginning(
     assert growth_mb(db, "long", tiny, *option) < LIMIT_MB / 2
     if not option:
         assert conn.execute("SELECT count(DISTINCT embedding) FROM long").fetchone() == (20,)
+
+
+@pytest.mark.skipif(not openvino.is_offered(), reason="no OpenVINO here, or a processor without bfloat16")
+def test_lengths_of_all_kinds_take_no_more_in_bf16(db: str, conn: Conn, tiny: Path) -> None:
+    # OpenVINO compiles for each shape that it meets, and keeps some of that.
+    fill(conn, "lengths", 1_500, "repeat('a ', 1 + i % 500) || i")
+    assert growth_mb(db, "lengths", tiny, "bf16") < LIMIT_MB

@@ -10,14 +10,15 @@ import numpy as np
 import onnxruntime
 import pytest
 from demo.minilm import build_tiny
-from support import Conn, seed
+from support import Conn, FakeEmbedder, seed
 
-from vestige_sql import Target, apply_staged, run_reembed, stage_reembed
+from vestige_sql import Target, apply_staged, dry_run_reembed, run_reembed, stage_reembed
 from vestige_sql.encode import bf16, openvino
 from vestige_sql.encode.onnx import load_embedder
 from vestige_sql.errors import ModelUnsupported
 from vestige_sql.look.script import script_staged
 from vestige_sql.look.status import status
+from vestige_sql.predict.precisions import neighbours_kept
 from vestige_sql.reembed.precision import sample
 from vestige_sql.reembed.target import probe
 
@@ -162,3 +163,62 @@ def test_a_sample_is_small_however_large_the_table_is(db: str, conn: Conn, rows:
     assert found == sample(conn, values)
     assert len(found) == {0: 0, 3: 2, 5_000: 64, 200: 64}[rows]
     assert all(1 <= len(text) <= 1 << 14 for text in found)
+
+
+@needs_bf16
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_calibrating_measures_both(db: str, conn: Conn, tiny: Path, vestige: Any, precision: str) -> None:
+    seed(conn, texts=TEXTS)
+    dry = ("--dry-run", "--calibrate", "--precision", precision)
+    exact, fast = vestige(*command(db, tiny, *dry, "--json")).answer["calibrated"]["precisions"]
+    assert f"{exact['precision']} by {exact['runtime']}" == fp32()
+    assert f"{fast['precision']} by {fast['runtime']}" == in_bf16()
+    assert exact["rows_per_sec"] > 0
+    assert fast["rows_per_sec"] > 0
+    assert (exact["texts"], fast["texts"]) == (30, 30)
+    assert exact["least_cosine"] is None
+    assert bf16.LEAST_COSINE <= fast["least_cosine"] < 1
+    assert 0.5 < fast["neighbours_kept"] <= 1
+    said = vestige(*command(db, tiny, *dry))
+    assert f"measured           {in_bf16()}: " in said.err
+    assert "least cosine with fp32 0.9999" in said.err
+    planned = unwrapped(vestige(*command(db, tiny, "--precision", precision, verb="plan")).out)
+    assert f"precision {in_bf16()}: " in planned
+    assert runs(conn) == 0
+
+
+@needs_bf16
+def test_calibrating_says_where_bf16_would_be_refused(
+    db: str, conn: Conn, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seed(conn, texts=TEXTS)
+
+    class Wrong(openvino.OpenVino):
+        def __call__(self, *args: Any) -> Any:
+            return super().__call__(*args) + np.float32(0.5)
+
+    monkeypatch.setattr(bf16, "OpenVino", Wrong)
+    summary = dry_run_reembed(db, load_embedder(str(tiny)), calibrate=True)
+    assert summary.calibrated is not None
+    (only,) = summary.calibrated.precisions
+    assert only.refused is not None
+    assert "gives other vectors in bf16 than in fp32" in str(only)
+
+
+def test_calibrating_compares_nothing_without_a_choice(
+    db: str, conn: Conn, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seed(conn, texts=TEXTS)
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    for embedder in (load_embedder(str(tiny)), FakeEmbedder("new", 16)):
+        summary = dry_run_reembed(db, embedder, calibrate=True)
+        assert summary.calibrated is not None
+        assert summary.calibrated.precisions == []
+
+
+def test_neighbours_are_counted() -> None:
+    rows = np.random.default_rng(0).standard_normal((50, 8)).astype(np.float32)
+    assert neighbours_kept(rows, 3 * rows) == 1
+    assert neighbours_kept(rows, rows[::-1].copy()) < 0.5
+    # One neighbour of two rows, in whatever space.
+    assert neighbours_kept(rows[:2], rows[2:4]) == 1

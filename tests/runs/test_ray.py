@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psycopg
 import pytest
 from demo.minilm import build_tiny
@@ -28,6 +29,7 @@ from vestige_sql.cluster import fleet
 from vestige_sql.cluster.engine import RayEngine
 from vestige_sql.database import embedded
 from vestige_sql.database.migrations import migrate_up
+from vestige_sql.encode import openvino
 from vestige_sql.encode.embedder import Embedder
 from vestige_sql.encode.onnx import load_embedder
 from vestige_sql.errors import BadEmbedding, EngineError, ModelMismatch, ModelNotFound, UsageError
@@ -441,10 +443,22 @@ def test_where_every_worker_has_another_model_nothing_is_staged(cluster: Any, db
     assert staged(conn) == []
 
 
-def test_a_model_that_no_node_has_is_sent_there(cluster: Any, db: str, conn: Conn, tiny: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "precision",
+    [
+        "fp32",
+        pytest.param(
+            "bf16",
+            marks=pytest.mark.skipif(not openvino.is_offered(), reason="no OpenVINO here, or no bfloat16"),
+        ),
+    ],
+)
+def test_a_model_that_no_node_has_is_sent_there(
+    cluster: Any, db: str, conn: Conn, tiny: Path, tmp_path: Path, precision: str
+) -> None:
     seed(conn, 30, OLD)
     here = shutil.copytree(tiny, tmp_path / "tiny")
-    model = load_embedder(str(here))
+    model = load_embedder(str(here), precision=precision)
     sent = Path(tempfile.gettempdir(), f"vestige-sql-{os.getuid()}", model.signature().hash)
     shutil.rmtree(sent, ignore_errors=True)
 
@@ -455,6 +469,13 @@ def test_a_model_that_no_node_has_is_sent_there(cluster: Any, db: str, conn: Con
         report = stage_reembed(db, model, engine=engine(load=not_here))
         assert [worker.error for worker in report.workers] == [None, None]
         assert len(staged(conn)) == 30
+        assert [way.partition(" ")[0] for way in report.computed] == [precision]
+        # A worker computes in what the run was given: the numbers tell.
+        texts = dict(conn.execute("SELECT id, content FROM knowledge_nodes").fetchall())
+        found = {id_: np.array(json.loads(vector)) for id_, _, vector in staged(conn)}
+        exact = load_embedder(str(here)).embed_batch([texts[id_] for id_ in found])
+        differ = float(np.abs(np.stack(list(found.values())) - exact).max())
+        assert (differ > 1e-5) == (precision == "bf16")
         assert sorted(path.name for path in sent.rglob("*") if path.is_file()) == [
             "model.onnx",
             "model.onnx_data",

@@ -64,17 +64,18 @@ def stage_by_a_worker(conninfo: str, embedder: Embedder, target: Target) -> int:
 
 
 if __name__ == "__main__":
-    conninfo, table, model, *by_a_worker = sys.argv[1:]
+    conninfo, table, model, *options = sys.argv[1:]
     embedder: Embedder
     if model.isdecimal():
         embedder = FakeEmbedder("new", int(model))
     else:
         from vestige_sql.encode.onnx import load_embedder
 
-        embedder = load_embedder(model)
+        in_bf16 = "bf16" in options
+        embedder = load_embedder(model, precision="bf16" if in_bf16 else "fp32")
         embedder.embed_batch(["What ONNX Runtime allocates in its first call is no text's."])
     before = peak_mb()
-    if by_a_worker:
+    if "worker" in options:
         assert stage_by_a_worker(conninfo, embedder, Target(table)) > 0
     else:
         run_reembed(conninfo, embedder, target=Target(table))

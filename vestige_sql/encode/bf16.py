@@ -79,6 +79,9 @@ class Bf16Embedder(OnnxEmbedder):
 
     precision_asked = "bf16"
 
+    profile = False
+    """Whether OpenVINO counts the time of each operator, if it is set before the first call: for bench/precision.py."""
+
     @property
     def precision(self) -> str:
         return "bf16"
@@ -134,7 +137,9 @@ class Bf16Embedder(OnnxEmbedder):
         # First of all, so that the weights are not there twice in fp32.
         self._session = self._graph.session = None
         give_back()
-        self._graph.compute = OpenVino(self._files, self._graph.output, self._calls * self._threads, self._calls)
+        self._graph.compute = OpenVino(
+            self._files, self._graph.output, self._calls * self._threads, self._calls, profile=self.profile
+        )
         self._in_bf16 = True
 
     def _length_of_call(self, longest: int) -> int:

@@ -28,7 +28,7 @@ class OpenVino:
     Only ``output`` is computed. Raises ``ModelUnsupported`` if OpenVINO cannot read or compile the graph.
     """
 
-    def __init__(self, files: ModelFiles, output: str, threads: int, streams: int) -> None:
+    def __init__(self, files: ModelFiles, output: str, threads: int, streams: int, *, profile: bool = False) -> None:
         openvino = _openvino()
         self._files = files
         self._output = output
@@ -38,6 +38,7 @@ class OpenVino:
             "INFERENCE_NUM_THREADS": str(threads),
             # Several workers may run on one machine, and each would pin its threads to the same cores.
             "ENABLE_CPU_PINNING": False,
+            "PERF_COUNT": profile,
         }
         try:
             core = openvino.Core()

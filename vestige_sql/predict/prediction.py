@@ -17,6 +17,7 @@ import psycopg
 from vestige_sql.database.connection import connect
 from vestige_sql.encode.embedder import Embedder, Vectors
 from vestige_sql.predict.job import Job
+from vestige_sql.predict.precisions import compare_precisions
 from vestige_sql.predict.sample import draw_sample, encode_sample
 from vestige_sql.predict.trial import (
     COPY_BYTES,
@@ -50,12 +51,14 @@ def predict(conn: psycopg.Connection[Any], embedder: Embedder, job: Job) -> Cali
     searched.
     """
     sample = draw_sample(conn, job)
-    encoded = encode_sample(embedder, [row["content"] for row in sample], job.run.plan.batch_size)
+    texts, batch_size = [row["content"] for row in sample], job.run.plan.batch_size
+    encoded = encode_sample(embedder, texts, batch_size)
     share = sample[0]["texts_read"] / sample[0]["rows_read"] if sample else 0.0
     found = Calibration(
         rows_sampled=len(sample),
         sample_secs=encoded.seconds,
         encoding_secs=job.rows_pending * share * encoded.secs_per_text,
+        precisions=compare_precisions(embedder, texts, batch_size, encoded.secs_per_text),
     )
     if (why := cannot_try(job)) is None:
         try:

@@ -72,6 +72,7 @@ def facts(summary: DryRunSummary) -> Iterator[tuple[str, str]]:
         if found.disk_peak_bytes is not None:
             yield "disk", f"{output.size(found.disk_peak_bytes)} more than now at its peak, without WAL"
             yield "WAL", f"about {output.size(found.wal_bytes or 0)}"
+        yield from (("precision", str(measured)) for measured in found.precisions)
         yield from (("note", note) for note in found.notes)
     else:
         yield "time", f"{span(summary.estimated_walltime_secs)}, a fixed estimate of 50 rows a second"

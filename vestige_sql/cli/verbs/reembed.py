@@ -114,5 +114,7 @@ def _print_calibration(found: Calibration) -> None:
             size(found.disk_peak_bytes),
             size(found.wal_bytes or 0),
         )
+    for measured in found.precisions:
+        log.info("  measured           %s", measured)
     for note in found.notes:
         log.info("  note: %s", note)
