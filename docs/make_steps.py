@@ -36,6 +36,7 @@ _WAYS = "Apply, in one transaction"
 SECTIONS: dict[str, tuple[str, ...]] = {
     "Look, and claim the target": ("session",),
     "Watch": (),
+    "Look for what is wrong": (),
     "Stage: nothing live is touched": ("stage",),
     "Look before the switch": (),
     "Judge before the switch": (),
@@ -58,6 +59,10 @@ BESIDE: dict[str, str] = {
     "probe": "Look, and claim the target",
     "session": "Look, and claim the target",
     "monitor": "Watch",
+    "doctor": "Look for what is wrong",
+    "doctor/vectors": "Look for what is wrong",
+    "doctor/texts": "Look for what is wrong",
+    "doctor/package": "Look for what is wrong",
     "run": "Stage: nothing live is touched",
     "stage": "Stage: nothing live is touched",
     "preview": "Look before the switch",

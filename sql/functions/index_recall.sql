@@ -55,7 +55,7 @@ BEGIN
     -- the sample is drawn before its vectors are read
     EXECUTE format(
         'SELECT array_agg(%1$s::text), array_agg((%2$s)::text) FROM %3$s WHERE ctid = ANY (ARRAY('
-        '  SELECT ctid FROM %3$s WHERE (%2$s) IS NOT NULL AND (%4$s)'
+        '  SELECT ctid FROM %3$s WHERE (%4$s) AND (%2$s) IS NOT NULL'
         '  ORDER BY hashtextextended(%1$s::text, 0) LIMIT $1))',
         v_id, v_key, v_table, v_predicate)
     INTO v_ids, v_questions USING p_sample;
@@ -66,7 +66,7 @@ BEGIN
         PERFORM set_config('enable_seqscan', 'on', true), set_config('enable_sort', 'on', true);
         EXECUTE format(
             'SELECT array_agg(n.distance ORDER BY n.distance) FROM ('
-            '  SELECT %1$s AS distance FROM %2$s WHERE (%3$s) IS NOT NULL AND (%4$s) AND %5$s::text <> $2'
+            '  SELECT %1$s AS distance FROM %2$s WHERE (%4$s) AND (%3$s) IS NOT NULL AND %5$s::text <> $2'
             '  ORDER BY (%1$s) + 0 LIMIT $3) n',
             v_distance, v_table, v_key, v_predicate, v_id)
         INTO v_exact USING v_questions[i], v_ids[i], p_k;

@@ -192,6 +192,18 @@ def scenarios() -> list[Scenario]:
             (("stage/shorten.sql", _AS_PGVECTOR_0_7),),
         ),
         Scenario("client", "registered", _files("client"), (("target", "public.knowledge_nodes"),)),
+        Scenario(
+            "doctor",
+            "staged",
+            _files("doctor", "doctor/vectors", "doctor/texts", "doctor/package"),
+            before=(
+                # A table that says when its vectors were made.
+                (
+                    "doctor/texts/30_older.sql",
+                    "ALTER TABLE knowledge_nodes ADD COLUMN embedded_at timestamptz DEFAULT '2024-01-01'",
+                ),
+            ),
+        ),
         Scenario("preview", "staged", (_PRINTED, *_files("preview"))),
         Scenario(
             "judge",
@@ -531,6 +543,13 @@ def step_values(conn: Conn) -> dict[str, Value]:
         "require_verdict": False,
         "create_index": False,
         "recreate_views": False,
+        "question_timeout": "10s",
+        "sample_rows": 100,
+        "sample_percent": 100,
+        "estimated_rows": 24,
+        "key_expression": "t.id::text",
+        "recall_bytes": 1_000_000_000,
+        "unused_days": 30,
         "place": "staged",
         "questions": "given",
         "asked_by": "model",

@@ -25,7 +25,11 @@ KNOWS = {
     "client": {"steps", "encode"},
     "look": {"steps", "database", "encode", "reembed", "predict", "vestige"},
     "judge": {"steps", "database", "encode", "reembed", "vestige"},
-    "cli": {"steps", "database", "encode", "reembed", "predict", "vestige", "look", "judge", "cluster", "pipelines"},
+    "doctor": {"steps", "database", "reembed"},
+    "cli": {
+        *("steps", "database", "encode", "reembed", "predict", "vestige", "look", "judge", "doctor"),
+        *("cluster", "pipelines"),
+    },
 }
 """The rooms that each room may import from. What is not named can be replaced without touching that room."""
 

@@ -141,9 +141,9 @@ def test_the_help_of_reembed_begins_with_what_everybody_needs() -> None:
 
 def test_one_place_says_the_exit_codes() -> None:
     page = (ROOT / "docs/errors.md").read_text(encoding="utf-8")
-    table = re.findall(r"^\| (\d) \| (.*?) ?\| (.*?) ?\| (.*?) ?\|$", page, re.MULTILINE)
+    table = re.findall(r"^\| (\d) \| (.*?) ?\| (.*?) ?\| (.*?) ?\| (.*?) ?\|$", page, re.MULTILINE)
     assert [int(code) for code, *_ in table] == sorted(exits.of("judge"))
-    for column, codes in ((1, exits.EVERY), (2, exits.OWN["check"]), (3, exits.OWN["judge"])):
+    for column, codes in enumerate((exits.EVERY, exits.OWN["check"], exits.OWN["doctor"], exits.OWN["judge"]), 1):
         assert {int(row[0]): row[column] for row in table if row[column]} == codes
     assert {what: code for code, what in exits.OWN["judge"].items()} == VERDICTS
     assert sorted(exits.OWN["check"]) == sorted(EXIT_CODES.values())

@@ -7,6 +7,7 @@ EVERY = {0: "done, or nothing to do", 1: "failed", 2: "wrong usage"}
 
 OWN = {
     "check": {0: "applied", 3: "staged: can run now", 4: "lacks staged vectors"},
+    "doctor": {1: "failed, or --fail-on found such"},
     "judge": {0: "GO", 3: "NO-GO", 4: "INCONCLUSIVE"},
 }
 """What a code says of single commands."""

@@ -132,7 +132,28 @@ def _schema_named(name: str) -> str:
     return found[1] if found else "of the table"
 
 
-def _columns(conn: psycopg.Connection[Any], target: Target, place: dict[str, Any], *, begun: bool) -> dict[str, Value]:
+def find_table(conn: psycopg.Connection[Any], target: Target, role: str) -> dict[str, Any]:
+    """Return the schema and the name of the target's table, both empty where there is no such table.
+
+    Raises :class:`TargetError` for what is no table's name, or where the ``role`` may not look it up.
+    """
+    try:
+        return steps.query_one(conn, "probe/table.sql", {"target": target.table}) or {"schema": "", "table": ""}
+    except (psycopg.errors.SyntaxError, psycopg.errors.InvalidName, psycopg.errors.FeatureNotSupported) as error:
+        raise TargetError(
+            f"{target.table} is no table name: {error.diag.message_primary}",
+            'nothing was written; write it as in SQL, such as app.documents or "App"."My Docs"',
+        ) from error
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise TargetError(
+            f"role {role} may not look up {target.table}: {error.diag.message_primary}",
+            f"nothing was written; GRANT USAGE ON SCHEMA {_schema_named(target.table)} TO {role}",
+        ) from error
+
+
+def find_columns(
+    conn: psycopg.Connection[Any], target: Target, place: dict[str, Any], *, begun: bool
+) -> dict[str, Value]:
     """Return the names of the target's columns. Where none is given, an open run or kept vectors say it.
 
     ``begun`` says whether there may be such a run.
@@ -168,19 +189,8 @@ def probe(conn: psycopg.Connection[Any], target: Target, *, needs_package: bool 
     # The server is asked before the table is looked up, and names no column.
     none = dict.fromkeys(("schema", "table", "id_column", "id_columns", "content_column", "embedding_column"), "")
     check_any_way(conn, OF_THE_SERVER, named | none)
-    try:
-        place = steps.query_one(conn, "probe/table.sql", named) or {"schema": "", "table": ""}
-    except (psycopg.errors.SyntaxError, psycopg.errors.InvalidName, psycopg.errors.FeatureNotSupported) as error:
-        raise TargetError(
-            f"{target.table} is no table name: {error.diag.message_primary}",
-            'nothing was written; write it as in SQL, such as app.documents or "App"."My Docs"',
-        ) from error
-    except psycopg.errors.InsufficientPrivilege as error:
-        raise TargetError(
-            f"role {server['role']} may not look up {target.table}: {error.diag.message_primary}",
-            f"nothing was written; GRANT USAGE ON SCHEMA {_schema_named(target.table)} TO {server['role']}",
-        ) from error
-    named |= place | _columns(conn, target, place, begun=server["package_functions_exist"])
+    place = find_table(conn, target, server["role"])
+    named |= place | find_columns(conn, target, place, begun=server["package_functions_exist"])
     check_any_way(conn, OF_THE_TABLE, named)
     check_any_way(conn, OF_THE_PACKAGE, named)
     table = steps.query_one(conn, "probe/target.sql", named)
