@@ -40,6 +40,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Stage: nothing live is touched": ("stage",),
     "Look before the switch": (),
     "Judge before the switch": (),
+    "Bridge the two spaces": ("bridge",),
     "Predict a run": ("trial",),
     "Begin inside a migration tool's transaction": ("inside",),
     _WAYS: (),
@@ -70,6 +71,7 @@ BESIDE: dict[str, str] = {
     "calibrate": "Predict a run",
     "search": "Search",
     "client": "Search",
+    "bridge": "Bridge the two spaces",
 }
 """The section of folders whose files run in no order, such as questions; those that a plan names stand there."""
 

@@ -251,13 +251,16 @@ class FinalizeReport:
     """What was dropped: the former model, how many vectors, and their bytes.
 
     ``bytes_returned`` went back to the file system at once. ``bytes_left`` stay in the table's rows until these are
-    next rewritten.
+    next rewritten. ``maps`` of the bridge were dropped. ``bridged_calls`` vectors had gone through a map in this
+    database, None where the server does not count that.
     """
 
     model: ModelSignature | None
     vectors: int
     bytes_returned: int
     bytes_left: int
+    maps: int = 0
+    bridged_calls: int | None = None
 
 
 def span(seconds: float) -> str:

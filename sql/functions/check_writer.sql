@@ -32,6 +32,8 @@ BEGIN
         FOREACH v_row IN ARRAY v_rows LOOP
             IF TG_TABLE_NAME = 'step' THEN
                 SELECT to_jsonb(r) INTO v_row FROM vestige_sql.run r WHERE r.id = (v_row ->> 'run_id')::bigint;
+            ELSIF TG_TABLE_NAME = 'bridge_row' THEN
+                SELECT to_jsonb(b) INTO v_row FROM vestige_sql.bridge b WHERE b.id = (v_row ->> 'bridge')::bigint;
             END IF;
             v_name := format('%I.%I', v_row ->> 'table_schema', v_row ->> 'table_name');
             -- a table that was renamed since its run began is found by its number
@@ -57,6 +59,8 @@ BEGIN
             NEW.saved_by := current_user;
         ELSIF TG_TABLE_NAME = 'run' AND TG_OP <> 'DELETE' AND (TG_OP = 'INSERT' OR to_jsonb(NEW) -> 'variables' <> to_jsonb(OLD) -> 'variables') THEN
             NEW.started_by := session_user;
+        ELSIF TG_TABLE_NAME = 'bridge' AND TG_OP = 'INSERT' THEN
+            NEW.made_by := session_user;
         END IF;
     END IF;
     IF TG_OP = 'DELETE' THEN

@@ -62,7 +62,7 @@ def test_it_works_from_anywhere(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "name one of these plans: abort concurrent-index"),
+        ([], "name one of these plans: abort bridge concurrent-index"),
         (["rewrit"], "there is no plan rewrit; there are: abort"),
         (["../plan"], "name one of these plans"),
         (["online"], "online: name one of its parts: prepare fill"),
@@ -125,7 +125,7 @@ def test_a_plan_with_a_mistake_is_an_error(written: Path, text: str, fault: str)
 
 
 def test_what_a_caller_names_has_to_be_there() -> None:
-    with pytest.raises(FileNotFoundError, match="there is no plan nothing; there are abort, concurrent-index"):
+    with pytest.raises(FileNotFoundError, match="there is no plan nothing; there are abort, bridge, concurrent-index"):
         plans.load("nothing")
     with pytest.raises(ValueError, match="no plan knows the condition hungry"):
         plans.load("fill").folders(when={"hungry"})

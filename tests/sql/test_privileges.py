@@ -35,6 +35,7 @@ from vestige_sql import (
     search,
     stage_reembed,
 )
+from vestige_sql.bridge.bridging import BridgePlan, bridge
 from vestige_sql.database.migrations import migrate_up
 from vestige_sql.errors import TargetError, VestigeError
 from vestige_sql.judge.judging import JudgePlan, judge
@@ -123,6 +124,18 @@ def _judge(at: Stand) -> object:
     return found
 
 
+def _stage_many(at: Stand) -> None:
+    at.conn.execute(
+        "INSERT INTO docs.documents (id, body, embedding) SELECT 1000 + i, 'text ' || i,"
+        " (SELECT array_agg(sin(i * j)) FROM generate_series(1, 8) j) FROM generate_series(1, 120) i"
+    )
+    _stage(at)
+
+
+def _bridge(at: Stand) -> object:
+    return bridge(at.db, BridgePlan(min_recall=0), target=DOCS)
+
+
 def _every_way(at: Stand) -> None:
     apply_staged(at.db, target=DOCS)
     for way, model in (("swap", OLD), ("widen", NEW), ("rewrite", THIRD)):
@@ -174,15 +187,16 @@ VERBS: Mapping[str, Verb] = {
     "apply --keep-old": Verb(lambda at: apply_staged(at.db, KEEP, target=DOCS), None, _stage),
     "online": Verb(lambda at: run_reembed(at.db, NEW, ONLINE, target=DOCS), None, _stage),
     "rollback, finalize, abort": Verb(lambda at: rollback(at.db, target=DOCS), _back, _switch),
+    "bridge": Verb(_bridge, None, _stage_many),
     "copy": Verb(_copy, None, lambda at: register_model(at.db, SIGNATURE)),
     "search": Verb(lambda at: search(at.db, "memory", OLD), None, lambda at: seed(at.conn, 3, OLD), owner=False),
 }
 
 
 def test_the_page_has_each_verb() -> None:
-    # tests/runs/test_client.py tries the grants of RegisteredModel.
+    # tests/runs/test_client.py tries the grants of RegisteredModel, and tests/runs/test_bridge.py those of bridged.
     headings = re.findall(r"^## (.*)", (ROOT / "docs" / "privileges.md").read_text(encoding="utf-8"), re.M)
-    assert [heading for heading in headings if granted(heading)] == ["migrate up", *VERBS, "RegisteredModel"]
+    assert [heading for heading in headings if granted(heading)] == ["migrate up", *VERBS, "RegisteredModel", "bridged"]
 
 
 @pytest.fixture(scope="module", params=list(VERBS))

@@ -22,7 +22,8 @@ from psycopg import sql
 from support import HNSW, FakeEmbedder, literal, seed
 from vestige_sql import VESTIGE, ReembedPlan, run_reembed, stage_reembed, steps
 from vestige_sql.reembed.apply import folders_of
-from vestige_sql.reembed.pgcopy import staged_rows
+from vestige_sql.reembed.pgcopy import rows as copy_rows
+from vestige_sql.reembed.pgcopy import staged_rows, vector_field
 from vestige_sql.reembed.target import probe
 from vestige_sql.resources import resource_dir
 from vestige_sql.steps import plans
@@ -159,6 +160,7 @@ def scenarios() -> list[Scenario]:
     """Every plan of the runner, from the folders as they are now."""
     ways = [name for name in plans.names() if (resource_dir("sql") / "apply" / name).is_dir()]
     probes = tuple(step.name for step in steps.folder("probe") if step.name not in _OF_ONE_STATE)
+    of_old = (("from_name", "'old'"), ("from_hash", f"'{OLD.signature().hash}'"))
     found = [
         Scenario(
             "stage",
@@ -181,7 +183,8 @@ def scenarios() -> list[Scenario]:
         Scenario(
             "search",
             "registered",
-            _files("search"),
+            # rescored by what is staged
+            tuple(name for name in _files("search") if name != "search/rescored.sql"),
             (("dimension", OLD.dimension), ("model_name", OLD.model_name), ("model_hash", OLD.signature().hash)),
         ),
         Scenario(
@@ -191,7 +194,6 @@ def scenarios() -> list[Scenario]:
             (("dimension", 4),),
             (("stage/shorten.sql", _AS_PGVECTOR_0_7),),
         ),
-        Scenario("client", "registered", _files("client"), (("target", "public.knowledge_nodes"),)),
         Scenario(
             "doctor",
             "staged",
@@ -203,6 +205,32 @@ def scenarios() -> list[Scenario]:
                     "ALTER TABLE knowledge_nodes ADD COLUMN embedded_at timestamptz DEFAULT '2024-01-01'",
                 ),
             ),
+        ),
+        Scenario(
+            "client",
+            "registered",
+            _files("client"),
+            (("target", "public.knowledge_nodes"), ("model_hash", OLD.signature().hash)),
+        ),
+        Scenario(
+            "bridge",
+            "staged",
+            (*(f"bridge/{name}" for name in ("10_count.sql", "20_sample.sql", "30_searched.sql")), *_part("bridge")),
+            of_old,
+        ),
+        Scenario(
+            "bridge: used and dropped",
+            "online",
+            (
+                *_part("bridge"),
+                *("bridge/80_show.sql", "bridge/90_usage.sql", "search/rescored.sql"),
+                *_files(
+                    "bridge/write/20_drop_former.sql", "bridge/write/30_add_map.sql", "bridge/write/40_copy_rows.sql"
+                ),
+                *_files("bridge/finalize"),
+                *_part("abort", "undo"),
+            ),
+            (*of_old, ("vector", literal(NEW.vector("memory")))),
         ),
         Scenario("preview", "staged", (_PRINTED, *_files("preview"))),
         Scenario(
@@ -572,6 +600,25 @@ def step_values(conn: Conn) -> dict[str, Value]:
         "confidence": "0.95",
         "rules": json.dumps([{"kind": "max_drop", "measure": "ndcg@10", "slice": "", "value": 1}]),
         "min_questions": 1,
+        "pairs": 10,
+        "held_out": 2,
+        "first_block": 0,
+        "last_block": 10,
+        "candidates": 5,
+        "column": "embedding",
+        "map_from_name": NEW.model_name,
+        "map_from_dimension": NEW.dimension,
+        "map_from_hash": NEW.signature().hash,
+        "map_to_name": OLD.model_name,
+        "map_to_dimension": OLD.dimension,
+        "map_to_hash": OLD.signature().hash,
+        "method": "ridge",
+        "is_centred": True,
+        "is_normalised": True,
+        "recall": "0.95",
+        "recall_low": "0.9",
+        "recall_high": "1",
+        "bridge": 0,
         "old_vector": literal(OLD.vector("memory")),
         "new_vector": literal(NEW.vector("memory")),
     }
@@ -585,6 +632,16 @@ def _chunk(conn: Conn) -> bytes:
     vectors = NEW.embed_batch([text for _, text, _ in rows])
     pieces = staged_rows([key.bytes for key, _, _ in rows], [bytes(found) for _, _, found in rows], vectors, "vector")
     return b"".join(pieces)
+
+
+def _weights(values: dict[str, Value]) -> bytes:
+    """The rows of a map from the new model's space to the old one's."""
+    number = int(str(values["bridge"])).to_bytes(8, "big")
+    fields = [
+        (number, nr.to_bytes(4, "big"), bytes(8), vector_field(NEW.vector(str(nr))))
+        for nr in range(1, OLD.dimension + 1)
+    ]
+    return copy_rows(fields)
 
 
 _STAGED = {
@@ -835,11 +892,13 @@ class _Walker:
     def _perform(self, step: Step) -> None:
         if "FROM STDIN" in step.text:
             with self.conn.cursor().copy(step.render(self.values, self.conn)) as copy:
-                copy.write(self.chunk)
+                copy.write(_weights(self.values) if step.name.startswith("bridge/") else self.chunk)
             return
         done = steps.run(self.conn, step, self.values)
         if step.name == "run/open.sql":
             self.values["run_id"] = done.result[0]["id"]
+        if step.name == "bridge/write/30_add_map.sql":
+            self.values["bridge"] = done.result[0]["id"]
         if step.name == "judge/10_open.sql":
             self.values["judging"] = done.result[0]["id"]
             # A question that a row answers, or there is none to ask.
@@ -1030,6 +1089,10 @@ SELECT jsonb_build_object(
     'functions remembered', (
         SELECT jsonb_agg(to_jsonb(f) - 'applied_at' ORDER BY f.name) FROM vestige_sql.function_file f),
     'encodings', (SELECT jsonb_agg(to_jsonb(e) - 'recorded_at') FROM vestige_sql.encoding e),
+    'maps', (
+        SELECT jsonb_agg(to_jsonb(b) - '{{id,run_id,made_at,dropped_at}}'::text[] ORDER BY b.id)
+        FROM vestige_sql.bridge b),
+    'rows of maps', (SELECT jsonb_agg(to_jsonb(r) - 'bridge' ORDER BY r.bridge, r.nr) FROM vestige_sql.bridge_row r),
     'kept', (SELECT jsonb_agg(to_jsonb(k) - '{{run_id,kept_at}}'::text[]) FROM vestige_sql.kept k),
     'tables and functions', (
         SELECT jsonb_agg(o.name ORDER BY o.name)

@@ -26,8 +26,9 @@ KNOWS = {
     "look": {"steps", "database", "encode", "reembed", "predict", "vestige"},
     "judge": {"steps", "database", "encode", "reembed", "vestige"},
     "doctor": {"steps", "database", "reembed"},
+    "bridge": {"steps", "database", "encode", "reembed"},
     "cli": {
-        *("steps", "database", "encode", "reembed", "predict", "vestige", "look", "judge", "doctor"),
+        *("steps", "database", "encode", "reembed", "predict", "vestige", "look", "judge", "doctor", "bridge"),
         *("cluster", "pipelines"),
     },
 }

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import psycopg
 
 from vestige_sql import steps
@@ -46,6 +47,9 @@ class RegisteredModel:
     column of vectors where several have a model. ``load`` returns the embedder of a signature and of the registry's
     record of how it makes vectors; where models lie in folders of other names, give ``load_from({name: folder})``.
 
+    With ``bridge``, ``load`` may return another model than the registered one, such as the next or the former. The
+    vectors of its questions then go through the map that ``vestige-sql migrate bridge`` has made: docs/bridge.md.
+
     A model is loaded when it is first asked for. One object serves several threads as far as its connection does.
     """
 
@@ -56,11 +60,13 @@ class RegisteredModel:
         *,
         column: str | None = None,
         load: Load = load_by_name,
+        bridge: bool = False,
     ) -> None:
         self._connection = connection
         self._table = table
         self._column = column
         self._load = load
+        self._bridge = bridge
         self._loaded: dict[ModelSignature, Embedder] = {}
         self._loading = threading.Lock()
 
@@ -74,19 +80,7 @@ class RegisteredModel:
         Raises :class:`ModelMismatch` where none is, or several columns have one and none was named, and
         :class:`TargetError` where the table cannot be looked up.
         """
-        with steps.translated():
-            try:
-                found = steps.query(self._connection, "client/registered.sql", {"target": self._table})
-            except (
-                psycopg.errors.UndefinedTable,
-                psycopg.errors.InvalidSchemaName,
-                psycopg.errors.UndefinedFunction,
-            ) as error:
-                raise TargetError(
-                    f"the model of {self._table} cannot be looked up: {error.diag.message_primary}",
-                    "nothing was searched for; check the table's name, and let the owner of the schema vestige_sql run "
-                    "vestige-sql migrate up --package-only",
-                ) from error
+        found = self._query("client/registered.sql", {"target": self._table})
         models = [row for row in found if self._column in (None, row["column_name"])]
         if not models:
             raise ModelMismatch(
@@ -102,15 +96,18 @@ class RegisteredModel:
         return ModelSignature(only["name"], only["dimension"], only["hash"]), only["encoding"]
 
     def embed_queries(self, texts: Sequence[str]) -> Vectors:
-        """Return the vectors of questions: float32, shape ``(len(texts), dimension)``. The dimension is that of now."""
-        return embed_queries(self._embedder(*self.registered()), texts)
+        """Return the vectors of questions: float32, shape ``(len(texts), dimension)``. The dimension is that of now.
+
+        Raises :class:`CheckFailed` if the loaded model is not the registered one, and there is no map from it.
+        """
+        return self._encoded(*self.registered(), texts)
 
     def embed_documents(self, texts: Sequence[str]) -> Vectors:
         """Return the vectors of texts that are to be stored: float32, shape ``(len(texts), dimension)``.
 
         A row that is written while the model is switched has to be checked by its writer: docs/online.md.
         """
-        return self._embedder(*self.registered()).embed_batch(texts)
+        return self._embedder(*self.registered(), stored=True).embed_batch(texts)
 
     def ask(self, question: str, run: Callable[[Vectors], _Result]) -> _Result:
         """Return ``run(vector)`` for the vector of ``question``: float32, shape ``(dimension,)``.
@@ -123,7 +120,7 @@ class RegisteredModel:
         """
         registered = self.registered()
         for _ in range(_ATTEMPTS):
-            vector = embed_queries(self._embedder(*registered), [question])[0]
+            vector = self._encoded(*registered, [question])[0]
             try:
                 with self._connection.transaction():
                     result = run(vector)
@@ -141,11 +138,43 @@ class RegisteredModel:
             "nothing was written; ask again",
         )
 
-    def _embedder(self, wanted: ModelSignature, recorded: Mapping[str, Any] | None) -> Embedder:
+    def _query(self, name: str, values: Mapping[str, steps.Value]) -> list[dict[str, Any]]:
+        with steps.translated():
+            try:
+                return steps.query(self._connection, name, values)
+            except (
+                psycopg.errors.UndefinedTable,
+                psycopg.errors.InvalidSchemaName,
+                psycopg.errors.UndefinedFunction,
+            ) as error:
+                raise TargetError(
+                    f"the model of {self._table} cannot be looked up: {error.diag.message_primary}",
+                    "nothing was searched for; check the table's name, and let the owner of the schema vestige_sql run "
+                    "vestige-sql migrate up --package-only",
+                ) from error
+
+    def _encoded(self, wanted: ModelSignature, recorded: Mapping[str, Any] | None, texts: Sequence[str]) -> Vectors:
+        """Return the vectors of questions in the space of ``wanted``, through the bridge where that is needed."""
+        embedder = self._embedder(wanted, recorded)
+        vectors = embed_queries(embedder, texts)
+        if (given := embedder.signature()) == wanted:
+            return vectors
+        values: dict[str, steps.Value] = {"target": self._table, "model_hash": given.hash, "column": self._column}
+        mapped = [
+            self._query("client/bridged.sql", values | {"vector": f"[{','.join(map(str, vector.tolist()))}]"})
+            for vector in vectors
+        ]
+        return np.array([rows[0]["vector"] for rows in mapped], np.float32).reshape(len(texts), wanted.dimension)
+
+    def _embedder(
+        self, wanted: ModelSignature, recorded: Mapping[str, Any] | None, *, stored: bool = False
+    ) -> Embedder:
         with self._loading:
-            if wanted not in self._loaded:
+            embedder = self._loaded.get(wanted)
+            # A stored vector is always the registered model's own.
+            if embedder is None or (stored and embedder.signature() != wanted):
                 embedder = self._load(wanted, recorded)
-                if (given := embedder.signature()) != wanted:
+                if (given := embedder.signature()) != wanted and (stored or not self._bridge):
                     raise ModelMismatch(
                         f"{self._table} is registered with {wanted}, and what was loaded for it is {given}",
                         "nothing was searched for; give RegisteredModel(.., load=..) what loads the registered model, "

@@ -70,14 +70,18 @@ def finalize(
     target: Target = VESTIGE,
     before_write: Notice | None = None,
 ) -> FinalizeReport | None:
-    """Drop the kept vectors, for good. Returns None if nothing is kept."""
+    """Drop the kept vectors, for good, and the maps of the bridge from and to their model.
+
+    Returns None if nothing is kept and there is no such map.
+    """
     with claimed_session(conninfo, target, "back") as (conn, probed):
         # What is kept has its names from then, and hangs on the table under the table's name of now.
         if (renamed := find_renamed_kept(conn, probed.values)) is None:
             probed.check_here("kept_of_another")
         kept, named = renamed or (probed.kept, probed.values)
+        bridge = steps.query(conn, "bridge/90_usage.sql", probed.values)[0]
         if kept is None:
-            return None
+            return _finalize_bridge(conn, probed, plan, bridge, before_write) if bridge["maps"] else None
         in_column, model = kept.in_column, kept.model
         of_now = probed.values | named | {key: probed.values[key] for key in ("oid", "name", "schema", "table")}
         size = {"vectors": 0, "vector_bytes": 0, "index_bytes": 0}
@@ -87,7 +91,7 @@ def finalize(
             before_write(
                 f"About to drop {size['vectors']:,} former vectors of {probed.column}, "
                 f"{model or 'of no registered model'}. "
-                "After that there is no way back to them."
+                f"After that there is no way back to them.{_said_of(bridge)}"
             )
         plan = replace(plan, online=in_column, apply="auto")
         run = Run(conn, probed, model, plan, conninfo=conninfo, id=kept.run_id)
@@ -114,7 +118,41 @@ def finalize(
             vectors=size["vectors"],
             bytes_returned=size["index_bytes"] if in_column else size["vector_bytes"],
             bytes_left=size["vector_bytes"] if in_column else 0,
+            maps=bridge["maps"],
+            bridged_calls=bridge["calls"],
         )
+
+
+def _finalize_bridge(
+    conn: psycopg.Connection[Any],
+    probed: Probed,
+    plan: ReembedPlan,
+    bridge: dict[str, Any],
+    before_write: Notice | None,
+) -> FinalizeReport:
+    """Drop the maps of a former model whose vectors are gone."""
+    if before_write is not None:
+        before_write(f"No former vectors of {probed.column} are kept.{_said_of(bridge)}")
+    applier = Applier(Run(conn, probed, None, plan, id=bridge["run_id"]))
+    with conn.transaction():
+        applier.folder("bridge/finalize", Applied("finalize", ""))
+    return FinalizeReport(None, 0, 0, 0, bridge["maps"], bridge["calls"])
+
+
+def _said_of(bridge: dict[str, Any]) -> str:
+    """Return what becomes of the maps of the bridge, and how much they were used, as sentences after others."""
+    if not bridge["maps"]:
+        return ""
+    used = (
+        f"In this database {bridge['calls']:,} vectors went through a map since "
+        + (f"{bridge['since']:%Y-%m-%d %H:%M}" if bridge["since"] else "its statistics began")
+        if bridge["is_counted"]
+        else "How much they are used is not counted: track_functions is none"
+    )
+    return (
+        f" The maps of the bridge ({bridge['maps']}) are dropped too, and questions of the former model are refused "
+        f"then. {used}."
+    )
 
 
 def _check_kept(conn: psycopg.Connection[Any], probed: Probed) -> ModelSignature:

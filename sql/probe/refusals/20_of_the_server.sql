@@ -27,9 +27,9 @@ WITH grants AS (
         FROM (VALUES
             (10, 'run', 'SELECT', true),
             (11, 'run', 'INSERT', :'verb' IN ('stage', 'apply', 'keep', 'online', 'back')),
-            (12, 'run', 'UPDATE', :'verb' IN ('stage', 'apply', 'keep', 'online', 'back')),
+            (12, 'run', 'UPDATE', :'verb' IN ('stage', 'apply', 'keep', 'online', 'back', 'bridge')),
             (20, 'step', 'SELECT', :'verb' <> 'copy'),
-            (21, 'step', 'INSERT', :'verb' IN ('stage', 'apply', 'keep', 'online', 'back')),
+            (21, 'step', 'INSERT', :'verb' IN ('stage', 'apply', 'keep', 'online', 'back', 'bridge')),
             (30, 'model', 'SELECT', true),
             (31, 'model', 'INSERT', :'verb' IN ('apply', 'keep', 'online', 'back', 'copy')),
             (32, 'model', 'UPDATE', :'verb' IN ('apply', 'keep', 'online', 'back', 'copy')),
@@ -64,7 +64,13 @@ WITH grants AS (
             (85, 'judge_measure', 'INSERT', :'verb' = 'judge'),
             (86, 'judge_speed', 'SELECT', :'verb' = 'judge'),
             (87, 'judge_speed', 'INSERT', :'verb' = 'judge'),
-            (57, 'encoding', 'SELECT', :'verb' NOT IN ('copy', 'back')),
+            (90, 'bridge', 'SELECT', :'verb' IN ('bridge', 'back')),
+            (91, 'bridge', 'INSERT', :'verb' = 'bridge'),
+            (92, 'bridge', 'UPDATE', :'verb' IN ('bridge', 'back')),
+            (93, 'bridge_row', 'SELECT', :'verb' IN ('bridge', 'back')),
+            (94, 'bridge_row', 'INSERT', :'verb' = 'bridge'),
+            (95, 'bridge_row', 'DELETE', :'verb' IN ('bridge', 'back')),
+            (57, 'encoding', 'SELECT', :'verb' NOT IN ('copy', 'back', 'bridge')),
             (58, 'encoding', 'INSERT', :'verb' IN ('stage', 'apply', 'keep', 'online')),
             (59, 'encoding', 'UPDATE', :'verb' IN ('stage', 'apply', 'keep', 'online'))
         ) AS x (place, relname, name, is_needed)

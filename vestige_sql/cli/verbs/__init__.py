@@ -13,6 +13,7 @@ from typing import Protocol
 from vestige_sql.cli.verbs import (
     abort,
     apply,
+    bridge,
     check,
     copy_sqlite,
     doctor,
@@ -64,6 +65,7 @@ MIGRATE: tuple[Verb, ...] = (
     abort,
     preview,
     judge,
+    bridge,
 )
 """The verbs under ``vestige-sql migrate``, in the order of its help."""
 

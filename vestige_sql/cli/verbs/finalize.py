@@ -28,8 +28,12 @@ def run(args: argparse.Namespace) -> None:
         log.info("finalize: nothing to do: no former vectors are kept")
         output.answer(args, {"finalized": False})
         return
-    log.info("finalize: %d vectors of %s are dropped", report.vectors, report.model or "no registered model")
-    log.info("finalize: %d bytes went back to the file system", report.bytes_returned)
+    if report.maps:
+        used = "" if report.bridged_calls is None else f"; {report.bridged_calls:,} vectors had gone through a map"
+        log.info("finalize: %d maps of the bridge are dropped%s", report.maps, used)
+    if report.vectors or not report.maps:
+        log.info("finalize: %d vectors of %s are dropped", report.vectors, report.model or "no registered model")
+        log.info("finalize: %d bytes went back to the file system", report.bytes_returned)
     if report.bytes_left:
         log.info(
             "finalize: %d bytes stay in the table until its rows are next written; VACUUM FULL (locks the table) or "
