@@ -108,7 +108,7 @@ class LockNotAvailable(VestigeError):
 
 
 class RecallTooLow(VestigeError):
-    """The recall of the new index, against an exact search, is lower than asked for."""
+    """The recall of the new index, or of a map of a bridge, against an exact search, is lower than asked for."""
 
 
 class IndexInvalid(VestigeError):

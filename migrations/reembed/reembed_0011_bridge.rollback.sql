@@ -7,7 +7,7 @@
 --
 -- Applications that search through a map get an error from then on.
 
--- squawk-ignore-file ban-drop-table, ban-drop-function -- that is what it is for, at a person's word
+-- squawk-ignore-file ban-drop-table -- that is what it is for, at a person's word
 -- squawk-ignore-file require-statement-timeout -- once it has the locks, it is done
 SET LOCAL lock_timeout = '10s';
 

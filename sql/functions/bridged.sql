@@ -75,7 +75,7 @@ BEGIN
     PERFORM
         vestige_sql.require(
             cardinality(v_columns) > 0,
-            format('no model is registered for %s', p_table) || coalesce('.' || quote_ident(p_column), ''),
+            format('no model is registered for %s%s', p_table, '.' || quote_ident(p_column)),
             'nothing was searched for; register it: vestige-sql migrate register --table .. --model ..'),
         vestige_sql.require(
             cardinality(v_columns) = 1,
@@ -83,8 +83,8 @@ BEGIN
             'nothing was searched for; name the one that is searched: vestige_sql.bridged(.., p_column => ''..'')'),
         vestige_sql.require(
             cardinality(v_fitting) > 0,
-            format('a vector of %s dimensions', v_dimension) || coalesce(' of the model ' || p_model, '')
-                || format(' cannot be searched with in %s, whose models are: %s', p_table, array_to_string(v_models, '; ')),
+            format('a vector of %s dimensions%s cannot be searched with in %s, whose models are: %s',
+                v_dimension, ' of the model ' || p_model, p_table, array_to_string(v_models, '; ')),
             'nothing was searched for; a map from another model is made while its vectors are staged, by vestige-sql migrate bridge'),
         vestige_sql.require(
             cardinality(v_fitting) = 1,
