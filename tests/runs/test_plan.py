@@ -58,7 +58,7 @@ def test_the_steps_of_the_plan_are_those_that_the_run_takes(db: str, conn: Conn,
         ("concurrent", ["nobody", "everybody", "nobody"]),
         (
             "online",
-            ["nobody", "everybody", "nobody", "nobody", "nobody", "nobody", "nobody", "nobody", "everybody", "nobody"],
+            ["nobody", "everybody", *["nobody"] * 6, "everybody", "nobody", "nobody"],
         ),
     ],
 )

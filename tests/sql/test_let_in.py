@@ -397,7 +397,11 @@ def test_a_run_counts_by_who_began_it(stage: Stage, psql: str) -> None:
     run_sql(conn, "ALTER TABLE docs.real RENAME TO documents")
     refused = _every_verb(stage, psql)
     assert any(f"role {stage.name} began or changed the open run" in str(error) for error in refused)
-    run_sql(conn, "UPDATE vestige_sql.run SET table_name = 'before' WHERE state = 'staging'")
+    run_sql(
+        conn,
+        "UPDATE vestige_sql.run SET table_name = 'before', table_oid = 'docs.documents'::regclass,"
+        " home = vestige_sql.this_home() WHERE state = 'staging'",
+    )
     refused = _every_verb(stage, psql)
     assert any(f"role {stage.name} began or changed the open run" in str(error) for error in refused)
     assert conn.execute("SELECT count(body) FROM docs.documents").fetchone() == (12,)

@@ -50,6 +50,7 @@ _ONLINE = {
     "write": "Write the vectors of the rows that changed.",
     "verify": "Compare every row with its staged vector.",
     "switch": "Let the two columns change names, and update the registry.",
+    "forget": "Let the rows whose text changed meanwhile go of their former vectors.",
     "clear": "Drop what the run made for itself. The former vectors stay.",
 }
 
