@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,20 +103,16 @@ class Bf16Embedder(OnnxEmbedder):
         with self._beginning:
             if self._refused is not None:
                 raise self._refused
-            self._begun = self._in_bf16
+            exact = encode_window(self._in_fp32(), texts, batch_size)
             try:
-                exact = encode_window(self._in_fp32(), texts, batch_size)
-            finally:
-                self._begun = True
-            self._change()
-            self._agrees = True  # until the comparison says otherwise: encoding for it must not ask for one
-            try:
-                found = compared(exact, encode_window(self, texts, batch_size))
+                self._change()
+                found = compared(exact, encode_window(self._unasked(), texts, batch_size))
                 check(self.model_name, found)
             except BaseException as error:
                 self._agrees = False
                 self._refused = error if isinstance(error, ModelUnsupported) else None
                 raise
+            self._agrees = True
             return found
 
     def _embed(self, tokens: list[Tokens], prompt: str | None = None) -> Vectors:
@@ -126,8 +123,18 @@ class Bf16Embedder(OnnxEmbedder):
         return super()._embed(tokens, prompt)
 
     def _in_fp32(self) -> OnnxEmbedder:
-        """Return what embeds in fp32: this one, before it has changed."""
-        return OnnxEmbedder(self._files, threads=self._threads_asked, device="cpu") if self._in_bf16 else self
+        """Return what embeds in fp32: as long as this one has not changed, a twin of it that asks for no comparison."""
+        if self._in_bf16:
+            return OnnxEmbedder(self._files, threads=self._threads_asked, device="cpu")
+        twin = self._unasked()
+        twin._begun = False
+        return twin
+
+    def _unasked(self) -> Bf16Embedder:
+        """Return a twin on the same graph that asks for no comparison. Whoever calls this one meanwhile waits."""
+        twin = copy(self)
+        twin._agrees = True
+        return twin
 
     def _change(self) -> None:
         """Let OpenVINO compute the graph from here on."""
