@@ -9,5 +9,6 @@
 -- Variables:    outdated_table, id_type
 
 CREATE TABLE IF NOT EXISTS vestige_sql.:"outdated_table" (
-    id :id_type NOT NULL
+    note bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id   :id_type NOT NULL
 );
