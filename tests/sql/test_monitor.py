@@ -87,7 +87,7 @@ def test_health_of_other_tables_and_of_none(db: str, conn: Conn) -> None:
     conn.execute('CREATE TABLE "My Notes" (id bigserial PRIMARY KEY, body text, "the vector" vector(16))')
     conn.execute("""INSERT INTO "My Notes" (body) VALUES ('one')""")
     target = Target('"My Notes"', content_column="body", embedding_column="the vector")
-    run_reembed(db, NEW, target=target)
+    run_reembed(db, NEW, ReembedPlan(create_index=True), target=target)
     name = 'public."My Notes"."the vector"'
     assert {target: row["model"] for target, row in health(conn).items()} == {
         name: "new",
