@@ -14,7 +14,7 @@ import pytest
 
 import vestige_sql
 from vestige_sql.cli import exits, verbs
-from vestige_sql.cli.groups import GROUPS
+from vestige_sql.cli.groups import GROUPS, of_verb
 from vestige_sql.cli.parser import make_parser
 from vestige_sql.cli.verbs.check import EXIT_CODES
 from vestige_sql.judge.rules import VERDICTS
@@ -116,7 +116,7 @@ def test_options_stand_in_groups_with_those_of_every_day_first(name: str, parser
     assert len(held) == len(parser._actions)
     for group in shown:
         for option in (option for action in group._group_actions for option in action.option_strings):
-            homes = [title for title, (_, listed) in GROUPS.items() if option in listed]
+            homes = [title for title, (_, listed) in of_verb(parser).items() if option in listed]
             assert homes in ([], [group.title]), option
     said = parser.format_help()
     assert parser.format_usage().count("\n") == 1 or len(parser.format_usage()) < 250

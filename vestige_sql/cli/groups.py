@@ -68,12 +68,18 @@ A group of a verb's own stands between those of every day and the others.
 """
 
 
+def of_verb(parser: argparse.ArgumentParser) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Return the groups of a verb. Without --online, its --min-recall and the like are options of its own."""
+    own = {option for action in parser._actions for option in action.option_strings}
+    return {title: group for title, group in GROUPS.items() if title != "online" or "--online" in own}
+
+
 def arrange(parser: argparse.ArgumentParser) -> None:
     """Put the options of ``parser`` into the groups, whatever group each was added to.
 
     Those that no group names stay in their own.
     """
-    home = {option: title for title, (_, listed) in GROUPS.items() for option in listed}
+    home = {option: title for title, (_, listed) in of_verb(parser).items() for option in listed}
     place = {option: number for _, listed in GROUPS.values() for number, option in enumerate(listed)}
     found: dict[str, list[argparse.Action]] = {}
     said: dict[str, str | None] = {}
