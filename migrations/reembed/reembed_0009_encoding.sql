@@ -5,7 +5,7 @@
 -- Run again:    safe, creates only what is missing
 -- Undo:         reembed_0009_encoding.rollback.sql
 --
--- depends: reembed_0004_version
+-- depends: reembed_0004_version reembed_0006_writers
 --
 -- A model's signature says whether vectors are of one model. This says how to make more of them: search and preview encode
 -- questions with the prompt that stands here.
@@ -27,3 +27,8 @@ CREATE TABLE IF NOT EXISTS vestige_sql.encoding (
 );
 
 COMMENT ON TABLE vestige_sql.encoding IS 'How the models of a column make vectors of texts: prompts, pooling, length, dimension, file';
+
+-- Questions are encoded as it says, so each role writes about tables of its own.
+CREATE OR REPLACE TRIGGER check_writer BEFORE INSERT OR UPDATE OR DELETE ON vestige_sql.encoding
+    FOR EACH ROW EXECUTE FUNCTION vestige_sql.check_writer();
+ALTER TABLE vestige_sql.encoding ENABLE ALWAYS TRIGGER check_writer;

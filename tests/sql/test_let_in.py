@@ -177,6 +177,8 @@ def test_a_role_writes_only_about_tables_of_its_own(stage: Stage, psql: str) -> 
         "INSERT INTO vestige_sql.kept (table_schema, table_name, column_name, place, run_id)"
         f" VALUES ({_ROW}, 'table', 1)",
         "SELECT vestige_sql.set_model('docs.documents', 'embedding', 'evil', 8, repeat('0', 64))",
+        "INSERT INTO vestige_sql.encoding"
+        f" VALUES ({_ROW}, 'evil', 8, repeat('0', 64), jsonb_build_object('query_prompt', 'evil: '))",
     ):
         with pytest.raises(psycopg.errors.InsufficientPrivilege, match="no table of its own"):
             stage.does(statement)
