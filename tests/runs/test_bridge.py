@@ -463,6 +463,10 @@ def test_candidates_are_rescored_by_the_vectors_that_are_staged(db: str, conn: C
 
 @pytest.mark.parametrize("operator", ["<=>", "<->", "<#>", "<+>"])
 def test_distances_are_pgvectors(conn: Conn, operator: str) -> None:
+    if not conn.execute(
+        "SELECT FROM pg_operator WHERE oprname = %s AND oprleft = 'vector'::regtype", (operator,)
+    ).rowcount:
+        pytest.skip(f"this pgvector has no {operator}")
     one, other = 3 * OLD.vector("a 1"), OLD.vector("b 2")
     row = conn.execute(
         f"SELECT %s::vector {operator} %s::vector",

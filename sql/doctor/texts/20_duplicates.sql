@@ -13,6 +13,8 @@ WITH sample AS MATERIALIZED (
     SELECT
         :key_expression AS key,
         t.:"embedding_column" AS embedding,
+        -- vectors of different dimensions cannot be compared in every version of pgvector, and arrays can
+        t.:"embedding_column"::real[] AS elements,
         :"vector_schema".vector_dims(t.:"embedding_column") AS dimension,
         hashtextextended(lower(regexp_replace(left(t.:"content_column"::text, 2000), '\s+', ' ', 'g')), 0) AS beginning,
         hashtextextended(left(t.:"content_column"::text, 2000), 0) AS exact_beginning,
@@ -27,8 +29,7 @@ names AS (
 of_one_vector AS (
     SELECT count(*) AS rows, count(DISTINCT s.beginning) AS texts, (array_agg(s.key ORDER BY s.key))[1 : 2] AS keys
     FROM sample s
-    -- vectors of different dimensions have no order
-    GROUP BY s.dimension, s.embedding
+    GROUP BY s.elements
     HAVING count(DISTINCT s.beginning) > 1
 ),
 of_one_text AS (
