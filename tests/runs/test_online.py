@@ -300,10 +300,12 @@ class Reader(threading.Thread):
         )
         try:
             with psycopg.connect(self.db, autocommit=True) as conn:
-                run_sql(conn, "SET enable_seqscan = off", "LOAD 'vector'", "SET hnsw.ef_search = 400")
+                run_sql(conn, "SET enable_seqscan = off", "LOAD 'vector'", "SET hnsw.ef_search = 1000")
                 # On a slow machine, more dead versions than that lie near a row that is written all the time.
+                run_sql(conn, "SET work_mem = '256MB'")
                 conn.execute(
-                    "SELECT set_config(name, 'strict_order', false) FROM pg_settings WHERE name = 'hnsw.iterative_scan'"
+                    "SELECT set_config(name, CASE name WHEN 'hnsw.iterative_scan' THEN 'strict_order' ELSE max_val END,"
+                    " false) FROM pg_settings WHERE name IN ('hnsw.iterative_scan', 'hnsw.max_scan_tuples')"
                 )
                 while not self.stop:
                     n = random.randrange(ANCHORS)
