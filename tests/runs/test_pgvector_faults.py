@@ -158,6 +158,9 @@ def test_no_run_builds_an_index_with_workers_where_that_is_faulty(
 ) -> None:
     conn.execute(f"ALTER DATABASE {conn.info.dbname} SET {WORKERS} = 4")  # type: ignore[arg-type]
     seed(conn, 20, OLD)
+    if not faulty:
+        # As many rows as make workers worth their start.
+        conn.execute("INSERT INTO knowledge_nodes (content) SELECT 'memory ' || i FROM generate_series(1, 1000) i")
     # A rewrite of the table builds another column's index anew.
     conn.execute("ALTER TABLE knowledge_nodes ADD COLUMN other vector(3)")
     conn.execute("UPDATE knowledge_nodes SET other = '[1,2,3]'")
@@ -173,6 +176,14 @@ def test_no_run_builds_an_index_with_workers_where_that_is_faulty(
     assert built <= ({"0"} if faulty or plan == "online" else {"4"})
     if plan in ("rewrite", "widen", "swap", "kept index"):
         assert {workers for command, workers in found if command == "ALTER TABLE"} == {"0" if faulty else "4"}
+
+
+def test_a_small_index_is_built_without_workers(db: str, conn: Conn, builds: Builds) -> None:
+    conn.execute(f"ALTER DATABASE {conn.info.dbname} SET {WORKERS} = 4")  # type: ignore[arg-type]
+    seed(conn, 20, OLD)
+    builds.found()
+    run_reembed(db, NEW)
+    assert {workers for command, workers in builds.found() if command == "CREATE INDEX"} == {"0"}
 
 
 def test_migrations_build_vestiges_index_without_workers_too(db: str, conn: Conn, builds: Builds) -> None:

@@ -13,6 +13,9 @@
 -- Parallel builds of HNSW indexes are faulty in pgvector 0.6.0 to 0.8.1 (CVE-2026-3172, probe/pgvector_faults.sql). There are no
 -- workers there, whatever index_workers says.
 --
+-- Below 1,000 rows there are no workers, unless index_workers names a number. To start them and their shared memory takes 40 to
+-- 70 ms, and to build such an index alone takes no longer (bench/small_index.py).
+--
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  required
 -- Run again:    safe, it sets the same values
@@ -43,10 +46,11 @@ server AS (
                   AND string_to_array(substring(e.extversion FROM '^\d+(?:\.\d+)*'), '.')::integer[] >= '{0,6,0}'
                   AND string_to_array(substring(e.extversion FROM '^\d+(?:\.\d+)*'), '.')::integer[] < '{0,8,2}')
             THEN 0
-            ELSE coalesce(:index_workers::integer, greatest(
+            ELSE coalesce(:index_workers::integer, CASE WHEN graph.rows_indexed < 1000 THEN 0 END, greatest(
                 pg_catalog.current_setting('max_parallel_maintenance_workers')::integer,
                 pg_catalog.current_setting('max_parallel_workers')::integer / 2))
         END AS workers
+    FROM graph
 ),
 chosen AS (
     SELECT
