@@ -5,6 +5,7 @@ This module and ``report`` must be quick to import, because the command line's h
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -75,6 +76,11 @@ class Target:
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
+
+
+def names_several(table: str) -> bool:
+    """Whether ``table`` is a pattern that may name several tables: it has a * or a comma outside of double quotes."""
+    return bool(re.search(r"[*,]", re.sub(r'"(?:[^"]|"")*"', "", table)))
 
 
 VESTIGE = Target()

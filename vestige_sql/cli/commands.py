@@ -59,7 +59,8 @@ def _with_table() -> frozenset[str]:
 
 def _target(args: argparse.Namespace) -> str:
     if name := getattr(args, "named", None):
-        return str(name)
+        # Of the tables that a pattern names this is one.
+        return shlex.join((name, "--table", args.table)) if getattr(args, "of_pattern", False) else str(name)
     if hasattr(args, "target_name"):
         # What vestige-sql init says names the target that it has written.
         return ""

@@ -12,8 +12,8 @@ GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
     "options": ("", ()),
     "target": (
         "The database, the table and its columns. A target of vestige.toml, named right after the verb, stands for "
-        "these and for all other options.",
-        ("--postgres-url", "--embedded", "--table", "--id-column", "--content-column", "--embedding-column"),
+        "these and for all other options. Most verbs take several.",
+        ("--all", "--postgres-url", "--embedded", "--table", "--id-column", "--content-column", "--embedding-column"),
     ),
     "model": (
         "What makes the vectors.",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vestige_sql.cli import shared
 from vestige_sql.cli.options import ENDPOINT_OPTIONS
 from vestige_sql.encode.embedder import Embedder, ModelSignature
 from vestige_sql.errors import DimensionMismatch, ModelNotFound, ModelUnsupported, UsageError
@@ -157,7 +158,7 @@ def load(args: argparse.Namespace) -> Embedder:
     found = source(args)
     if args.json and found.model is not None:
         _without_progress_bars()
-    embedder = found()
+    embedder = shared.once(("model", found), found)
     if getattr(args, "dimension", None) not in (None, embedder.dimension):
         raise DimensionMismatch(
             f"--dimension is {args.dimension}, and the model {embedder.model_name} has {embedder.dimension} dimensions",

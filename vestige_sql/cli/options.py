@@ -11,8 +11,10 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
+from vestige_sql.cli import shared
 from vestige_sql.cli.output import BANNER_SECS
-from vestige_sql.plan import DEVICES, PRECISIONS, VESTIGE, WAYS, ReembedPlan, Target
+from vestige_sql.errors import UsageError
+from vestige_sql.plan import DEVICES, PRECISIONS, VESTIGE, WAYS, ReembedPlan, Target, names_several
 
 
 def server(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +37,11 @@ def server(parser: argparse.ArgumentParser) -> None:
 def target(parser: argparse.ArgumentParser) -> None:
     """Options for the table and its columns."""
     group = parser.add_argument_group("target")
-    group.add_argument("--table", default=VESTIGE.table, help="table name, as in SQL (default: %(default)s)")
+    group.add_argument(
+        "--table",
+        default=VESTIGE.table,
+        help="table name, as in SQL; * stands for any characters, and commas separate several (default: %(default)s)",
+    )
     group.add_argument(
         "--id-column",
         action="append",
@@ -330,7 +336,8 @@ def conninfo_of(args: argparse.Namespace) -> str:
     """Return the connection string that the options or the settings name; starts the embedded server if asked to."""
     from vestige_sql.database.settings import resolve_conninfo
 
-    return resolve_conninfo(args.postgres_url, embedded=args.embedded)
+    where = args.postgres_url, args.embedded
+    return shared.once(("conninfo", where), lambda: resolve_conninfo(args.postgres_url, embedded=args.embedded))
 
 
 def has_password(url: str) -> bool:
@@ -339,6 +346,11 @@ def has_password(url: str) -> bool:
 
 
 def target_of(args: argparse.Namespace) -> Target:
+    if names_several(args.table):
+        raise UsageError(
+            f"{args.table} names several tables, and this command works on one",
+            "name one of them with --table; nothing was written",
+        )
     key = args.id_column[0] if args.id_column and len(args.id_column) == 1 else args.id_column
     return Target(args.table, key, args.content_column, args.embedding_column)
 

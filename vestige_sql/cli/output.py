@@ -27,6 +27,9 @@ log = logging.getLogger("vestige_sql")
 BANNER_SECS = 5
 """How long the warning before the first write waits for Ctrl-C."""
 
+# What is said of one target of many while it takes long: a chunk is committed, or somebody is waited for.
+_GOES_ON = ("reembed: wrote batch", "reembed: the table is locked", "reembed: a replica is")
+
 
 _complete: Callable[[Any], Any] = lambda what: what  # noqa: E731  (the one of the command under way)
 
@@ -43,21 +46,26 @@ def speaking(args: argparse.Namespace) -> Iterator[None]:
     former = _complete
     _complete = completer(args)
     try:
-        with log_to_stderr(quiet=args.json, level=_level(args)):
+        with log_to_stderr(quiet=args.json, level=_level(args), chunks_only=getattr(args, "one_of_many", False)):
             yield
     finally:
         _complete = former
 
 
 @contextmanager
-def log_to_stderr(*, quiet: bool, level: int = logging.INFO) -> Iterator[None]:
-    """Send the package's log to stderr while a ``with`` block runs: from ``level`` on, errors alone where ``quiet``."""
+def log_to_stderr(*, quiet: bool, level: int = logging.INFO, chunks_only: bool = False) -> Iterator[None]:
+    """Send the package's log to stderr while a ``with`` block runs: from ``level`` on, errors alone where ``quiet``.
+
+    With ``chunks_only`` what is no warning is left out, but for what says that a long run goes on.
+    """
     handler: logging.Handler = logging.StreamHandler(sys.stderr)
     if sys.stderr.isatty():
         from vestige_sql.reembed.progress import LiveHandler
 
         handler = LiveHandler(sys.stderr)
     handler.setFormatter(_Visible("%(message)s"))
+    if chunks_only and level == logging.INFO:
+        handler.addFilter(lambda record: record.levelno > logging.INFO or record.msg.startswith(_GOES_ON))
     former = log.handlers, log.propagate, log.level
     log.handlers, log.propagate = [handler], False
     log.setLevel(logging.ERROR if quiet else level)
@@ -105,9 +113,25 @@ def complain(message: str, hint: str = "") -> None:
         print(f"  {_complete(hint)}", file=sys.stderr)
 
 
-def answer(args: argparse.Namespace, answer: dict[str, Any]) -> None:
+_collected: list[Any] | None = None
+
+
+@contextmanager
+def collecting() -> Iterator[list[Any]]:
+    """Keep the answers in a list while the block runs, instead of printing them."""
+    global _collected  # noqa: PLW0603
+    former, _collected = _collected, []
+    try:
+        yield _collected
+    finally:
+        _collected = former
+
+
+def answer(args: argparse.Namespace, answer: Any) -> None:
     """Print ``answer`` as JSON, if that was asked for."""
-    if args.json:
+    if _collected is not None:
+        _collected.append(_complete(answer))
+    elif args.json:
         # JSON lets this one control character be.
         print(json.dumps(_complete(answer), default=str).replace("\x7f", "\\u007f"))
 
@@ -124,8 +148,28 @@ def progress(args: argparse.Namespace) -> Progress:
     return Progress(live=sys.stderr.isatty() and not args.json and not args.quiet)
 
 
+def only_looking(args: argparse.Namespace) -> Notice:
+    """Return what stops one target of many before its first write while all are only looked at."""
+
+    def look(text: str) -> None:
+        if getattr(args, "one_of_many", "") == "looked at":
+            raise Looked(text)
+
+    return look
+
+
+class Looked(Exception):
+    """A target has been looked at up to its first write. The text is the warning before that."""
+
+
 def banner(args: argparse.Namespace) -> Notice:
-    """Return what shows the warning before the first write and waits, as far as the options let it."""
+    """Return what shows the warning before the first write and waits, as far as the options let it.
+
+    One target of many is stopped there while all are only looked at, and later the warning has been said for all.
+    """
+
+    if getattr(args, "one_of_many", False):
+        return only_looking(args)
 
     def show(text: str) -> None:
         if not args.json:

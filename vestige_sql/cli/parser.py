@@ -8,8 +8,9 @@ import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from vestige_sql.cli import exits, groups, options, output, targets
+from vestige_sql.cli import exits, groups, many, options, output, targets
 from vestige_sql.cli.verbs import COMMANDS, MIGRATE, Verb
+from vestige_sql.plan import names_several
 from vestige_sql.resources import package_version
 
 
@@ -39,9 +40,11 @@ def make_parser() -> argparse.ArgumentParser:
 
 def _add(verbs: argparse._SubParsersAction[Any], verb: Verb) -> None:
     parser = verbs.add_parser(verb.NAME, help=verb.HELP, description=verb.HELP, epilog=exits.said(verb.NAME))
-    parser.set_defaults(run=verb.run)
+    parser.set_defaults(run=verb.run, verb=verb.NAME)
     options.server(parser)
     verb.add_options(parser)
+    if getattr(verb, "MANY", False):
+        many.add_options(parser)
     groups.arrange(parser)
     parser.usage = groups.usage(parser)
 
@@ -56,15 +59,34 @@ class _Parser(argparse.ArgumentParser):
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
         given = list(args or [])
-        named = given[0] if given and self._names_target(given[0]) else None
-        if named:
-            given[:1] = targets.arguments(named, self, given[1:])
-        parsed, unknown = super().parse_known_args(given, namespace)
-        if named:
-            parsed.named = named
+        names: list[str] = []
+        while given and self._names_target(given[0]) and (self._takes_many or not names):
+            names.append(given.pop(0))
+        every = self._takes_many and "--all" in given
+        if every and names:
+            self.error(f"--all means every target of {targets.CONFIG}: leave out {' and '.join(names)}")
+        if every:
+            names = targets.every()
+        each = [self._parsed(name, given, namespace) for name in dict.fromkeys(names)]
+        each = each or [self._parsed(None, given, namespace)]
+        if len(each) > 1 or every or (self._takes_many and names_several(each[0].table)):
+            return many.of(each, given), []
+        return each[0], []
+
+    @property
+    def _takes_many(self) -> bool:
+        return any(action.dest == "every_target" for action in self._actions)
+
+    def _parsed(self, name: str | None, given: Sequence[str], namespace: argparse.Namespace | None) -> Any:
+        """Return what the options say, those of the target ``name`` of the file included."""
+        of_target = targets.arguments(name, self, given) if name else []
+        kept = None if namespace is None else argparse.Namespace(**vars(namespace))
+        parsed, unknown = super().parse_known_args([*of_target, *given], kept)
+        if name:
+            parsed.named = name
         if unknown:
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
-        return parsed, unknown
+        return parsed
 
     def _names_target(self, first: str) -> bool:
         known = {action.dest for action in self._actions}

@@ -46,6 +46,16 @@ def named(config: Path = CONFIG) -> dict[str, dict[str, Any]]:
     return targets
 
 
+def every(config: Path = CONFIG) -> list[str]:
+    """Return the names of all targets, in the order of the file. Raises ``UsageError`` where there is none."""
+    if not (names := list(named(config))):
+        raise UsageError(
+            f"--all means every target of {config}, which names none here",
+            f"write [targets.NAME] into {config}, as vestige-sql init does; {_NOTHING}",
+        )
+    return names
+
+
 def arguments(name: str, verb: argparse.ArgumentParser, given: Sequence[str] = (), config: Path = CONFIG) -> list[str]:
     """Return the arguments that the target ``name`` of the file gives to ``verb``, but for those that are ``given``.
 

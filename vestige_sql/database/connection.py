@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -14,10 +14,31 @@ from vestige_sql.database.settings import checked_conninfo
 from vestige_sql.database.unreachable import what_to_do
 from vestige_sql.errors import ServerError, TargetError, UsageError
 
+Connection = psycopg.Connection[Any]
+
+_idle: dict[tuple[str, bool, bool], list[tuple[ExitStack, Connection]]] | None = None
+
 
 @contextmanager
-def connect(conninfo: str, *, read_only: bool = False, lift_limits: bool = True) -> Iterator[psycopg.Connection[Any]]:
-    """Open an autocommit connection, and close it afterwards.
+def kept_open() -> Iterator[None]:
+    """Keep connections open for as long as the block runs: whoever is done with one leaves it to the next.
+
+    Between two users a connection has no claim, and the settings of its role.
+    """
+    global _idle
+    former, _idle = _idle, {}
+    try:
+        yield
+    finally:
+        left, _idle = _idle, former
+        for held, _ in (one for several in left.values() for one in several):
+            with suppress(psycopg.Error):
+                held.close()
+
+
+@contextmanager
+def connect(conninfo: str, *, read_only: bool = False, lift_limits: bool = True) -> Iterator[Connection]:
+    """Open an autocommit connection, and close it afterwards, or take one that is :func:`kept_open`.
 
     Names without a schema mean PostgreSQL's own objects, whatever search_path the role has. The session has no time
     limits, unless ``lift_limits`` is False.
@@ -25,6 +46,55 @@ def connect(conninfo: str, *, read_only: bool = False, lift_limits: bool = True)
     Raises :class:`UsageError` if ``conninfo`` cannot be read, :class:`ServerError` if the connection fails, and
     :class:`TargetError` behind a pooler that shares sessions. No message repeats a password.
     """
+    idle, place = _idle, (conninfo, read_only, lift_limits)
+    if idle is None:
+        with _opened(conninfo, read_only=read_only, lift_limits=lift_limits) as conn:
+            yield conn
+        return
+    while (found := _taken(idle.get(place, []), lift_limits=lift_limits)) is None and idle.get(place):
+        pass
+    if found is None:
+        held = ExitStack()
+        conn = held.enter_context(_opened(conninfo, read_only=read_only, lift_limits=lift_limits))
+    else:
+        held, conn = found
+    with ExitStack() as failed:
+        failed.push(held)
+        yield conn
+        if conn.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
+            _give_back(conn)
+            failed.pop_all()
+            idle.setdefault(place, []).append((held, conn))
+
+
+def _taken(idle: list[tuple[ExitStack, Connection]], *, lift_limits: bool) -> tuple[ExitStack, Connection] | None:
+    """Return one of the ``idle`` connections, as a new one would be; None if there is none, or it was closed."""
+    if not idle:
+        return None
+    held, conn = idle.pop()
+    try:
+        _set(conn, lift_limits=lift_limits)
+    except psycopg.Error:
+        with suppress(psycopg.Error):
+            held.close()
+        return None
+    return held, conn
+
+
+def _set(conn: Connection, *, lift_limits: bool) -> None:
+    steps.run(conn, steps.load("session/05_pin_search_path.sql"), {})
+    if lift_limits:
+        steps.run(conn, steps.load("session/10_set_limits.sql"), {})
+
+
+def _give_back(conn: Connection) -> None:
+    """Release the session's claims, and give it its own settings back."""
+    for last in ("session/release_claims.sql", "session/reset_settings.sql"):
+        steps.run(conn, steps.load(last), {})
+
+
+@contextmanager
+def _opened(conninfo: str, *, read_only: bool, lift_limits: bool) -> Iterator[Connection]:
     conninfo = checked_conninfo(conninfo)
     try:
         conn = psycopg.connect(
@@ -54,8 +124,7 @@ def connect(conninfo: str, *, read_only: bool = False, lift_limits: bool = True)
         if pooled and conn.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
             # The pooler keeps the session, and not every one of them clears it.
             conn.read_only = None
-            for last in ("session/release_claims.sql", "session/reset_settings.sql"):
-                steps.run(conn, steps.load(last), {})
+            _give_back(conn)
 
 
 def check_owners(conn: psycopg.Connection[Any]) -> None:

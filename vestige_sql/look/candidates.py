@@ -6,6 +6,7 @@ from typing import Any
 
 from vestige_sql import steps
 from vestige_sql.database.connection import connect
+from vestige_sql.errors import TargetError
 from vestige_sql.look.target import probed_target
 from vestige_sql.plan import Target
 
@@ -31,3 +32,21 @@ def described(conninfo: str, target: Target) -> dict[str, Any]:
             "indexes": [index["name"] for index in probed.indexes],
             "installed": probed.server["package_functions_exist"],
         }
+
+
+def matching_tables(conninfo: str, pattern: str) -> list[str]:
+    """Return the tables that ``pattern`` names, as SQL writes them, in the order of their names.
+
+    It is one of ``sql/probe/matching_tables.sql``. Raises :class:`TargetError` where it, or one of several with commas
+    in between, names none.
+    """
+    with steps.translated(), connect(conninfo, read_only=True) as conn:
+        found = steps.query(conn, "probe/matching_tables.sql", {"target": pattern})
+    for row in found:
+        if row["name"] is None:
+            raise TargetError(
+                f"no table in this database is named like {row['pattern']}, or none that has a column of pgvector's",
+                "nothing was written; * stands for any characters of a name without quotes, as in tenant_*.documents; "
+                "without a schema, tables along the search_path are meant",
+            )
+    return [row["name"] for row in found]

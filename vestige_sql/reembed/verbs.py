@@ -104,6 +104,7 @@ def stage_reembed(
     *,
     target: Target = VESTIGE,
     progress: Progress | None = None,
+    before_write: Notice | None = None,
     engine: Engine | None = None,
 ) -> ReembedReport:
     """Encode the pending rows and stage their vectors. Nothing live is touched.
@@ -127,6 +128,8 @@ def stage_reembed(
         if engine is None:
             check_connections(conn)
         reference = _checked_encoder(run, embedder)
+        if before_write is not None:
+            before_write(warning(run))
         if work.scope == "all":
             with clock.on("index"):
                 run.probed = build_pending_indexes(replace(run, plan=replace(plan, concurrent_index=True)))

@@ -9,6 +9,7 @@ from vestige_sql.cli import options, output
 
 NAME = "abort"
 HELP = "undo the run under way, whatever phase it stopped in"
+MANY = True
 
 log = logging.getLogger("vestige_sql")
 

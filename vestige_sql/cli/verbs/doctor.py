@@ -10,6 +10,7 @@ from vestige_sql.report import span
 
 NAME = "doctor"
 HELP = "look for what is wrong with the vectors, their indexes and what hangs on them; changes nothing"
+MANY = True
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -68,9 +69,8 @@ def run(args: argparse.Namespace) -> int:
         dimension=args.dimension,
     )
     found = doctor(options.conninfo_of(args), plan, target=options.target_of(args))
-    if args.json:
-        output.answer(args, found)
-    else:
+    output.answer(args, found)
+    if not args.json:
         _print(found)
     if args.fail_on is None:
         return 0

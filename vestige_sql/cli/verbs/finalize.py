@@ -10,6 +10,7 @@ from vestige_sql.cli import options, output
 
 NAME = "finalize"
 HELP = "drop the former vectors, for good"
+MANY = True
 
 log = logging.getLogger("vestige_sql")
 

@@ -9,6 +9,7 @@ from vestige_sql.cli import options, output
 
 NAME = "gate"
 HELP = "check whether the staged vectors may be applied; changes nothing"
+MANY = True
 
 log = logging.getLogger("vestige_sql")
 

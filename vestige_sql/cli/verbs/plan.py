@@ -11,6 +11,7 @@ from vestige_sql.report import DryRunSummary, Phase, span
 
 NAME = "plan"
 HELP = "say in plain words what a run will do, who waits, how long it takes and how it is undone; changes nothing"
+MANY = True
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -39,8 +40,8 @@ def run(args: argparse.Namespace) -> None:
     summary = dry_run_reembed(
         options.conninfo_of(args), models.load(args), plan, target=target, calibrate=args.calibrate
     )
+    output.answer(args, summary.as_json())
     if args.json:
-        output.answer(args, summary.as_json())
         return
     if args.markdown:
         for line in as_markdown(summary):

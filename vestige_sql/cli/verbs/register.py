@@ -10,6 +10,7 @@ from vestige_sql.plan import VESTIGE
 
 NAME = "register"
 HELP = "register the first model and set the column's dimension"
+MANY = True
 
 log = logging.getLogger("vestige_sql")
 

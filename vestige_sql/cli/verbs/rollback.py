@@ -10,6 +10,7 @@ from vestige_sql.cli import options, output
 
 NAME = "rollback"
 HELP = "go back to the former vectors, which are kept"
+MANY = True
 
 log = logging.getLogger("vestige_sql")
 

@@ -10,6 +10,7 @@ from vestige_sql.cli import models, options, output
 
 NAME = "stage"
 HELP = "encode only; the live table is not touched"
+MANY = True
 
 log = logging.getLogger("vestige_sql")
 
@@ -38,6 +39,7 @@ def run(args: argparse.Namespace) -> None:
         plan,
         target=target,
         progress=output.progress(args),
+        before_write=output.only_looking(args),
         engine=engine,
     )
     output.print_workers("stage", report)

@@ -11,6 +11,7 @@ from vestige_sql.terminal import MOST_NAMED, some_of
 
 NAME = "status"
 HELP = "show the registered model, the run under way and past runs"
+MANY = True
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -21,8 +22,8 @@ def run(args: argparse.Namespace) -> None:
     from vestige_sql.look.status import status
 
     found = status(options.conninfo_of(args), target=options.target_of(args))
+    output.answer(args, found | {"model": output.signature(found["model"])})
     if args.json:
-        output.answer(args, found | {"model": output.signature(found["model"])})
         return
     _print_column(found)
     _print_under_way(found)

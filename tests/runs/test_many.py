@@ -1,0 +1,280 @@
+"""One command on many targets: what is said of them, what becomes of one that fails, and what a pattern names."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import Conn, FakeEmbedder, check_space
+
+from vestige_sql import Target, steps
+from vestige_sql.look.candidates import matching_tables
+from vestige_sql.plan import names_several
+
+MODEL = FakeEmbedder("tenants' model", 24)
+
+_FACTORY = """
+from support import FakeEmbedder
+
+LOADED = []
+
+
+def make():
+    LOADED.append(FakeEmbedder("tenants' model", 24))
+    return LOADED[-1]
+"""
+
+_TOML = """
+[targets.tenants]
+table = "tenant_*.documents"
+embedder = "many_factory:make"
+dimension = 24
+
+[targets.chunks]
+table = '"My App"."Chunks"'
+content_column = "body"
+embedder = "many_factory:make"
+dimension = 24
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, db: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", db)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "many_factory.py").write_text(_FACTORY)
+    (tmp_path / "vestige.toml").write_text(_TOML)
+    yield tmp_path
+    sys.modules.pop("many_factory", None)
+
+
+def make(conn: Conn, table: str, rows: int = 3, *, text: str = "content", more: str = "") -> None:
+    schema = table.partition(".")[0]
+    conn.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")  # type: ignore[arg-type]
+    conn.execute(f"CREATE TABLE {table} (id bigserial PRIMARY KEY, {text} text, embedding vector(8){more})")  # type: ignore[arg-type]
+    conn.execute(f"INSERT INTO {table} ({text}) SELECT 'text ' || i FROM generate_series(1, {rows}) i")  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def tenants(conn: Conn, folder: Path) -> list[Target]:
+    """Two tenants and a table of another name."""
+    for number in (10, 2):
+        make(conn, f"tenant_{number}.documents", number)
+    make(conn, '"My App"."Chunks"', 4, text="body")
+    return [Target(f"tenant_{number}.documents") for number in (10, 2)] + [Target('"My App"."Chunks"', "id", "body")]
+
+
+def loaded() -> list[FakeEmbedder]:
+    import many_factory  # type: ignore[import-not-found]
+
+    return list(many_factory.LOADED)
+
+
+def test_one_command_changes_all_targets_with_one_model(vestige: Any, conn: Conn, tenants: list[Target]) -> None:
+    said = vestige("migrate", "reembed", "chunks", "tenants", "--no-confirm")
+    assert said.code == 0, said.err
+    for target in tenants:
+        check_space(conn, MODEL, target)
+    assert len(loaded()) == 1
+    lines = said.err.splitlines()
+    places = [line for line in lines if line.startswith("[")]
+    assert [line.partition(":")[0] for line in places] == [
+        "[1/3] chunks", "[2/3] tenant_10.documents", "[3/3] tenant_2.documents",
+    ]  # fmt: skip
+    assert places[1].startswith("[2/3] tenant_10.documents: 10 rows, ")
+    assert said.err.count("reembed: wrote batch 1") == 3
+    # The warning comes once, and says of whom it is.
+    assert said.err.count("About to re-embed") == 3
+    assert said.err.count("Then the table is locked for everybody") == 1
+    assert "phase 1 of" not in said.err
+    assert lines[-1].startswith("3 of 3 targets done in ")
+    again = vestige("migrate", "reembed", "--all", "--no-confirm")
+    assert again.code == 0
+    assert again.err.count(": nothing to do") == 3
+    assert "About to" not in again.err
+    assert len(loaded()) == 2 and not loaded()[1].calls
+
+
+def test_answers_are_a_list(vestige: Any, conn: Conn, tenants: list[Target]) -> None:
+    said = vestige("migrate", "reembed", "tenants", "--no-confirm", "--json")
+    assert said.code == 0, said.err
+    assert [(one["name"], one["table"], one["rows_updated"]) for one in said.answer] == [
+        ("tenants", "tenant_10.documents", 10), ("tenants", "tenant_2.documents", 2),
+    ]  # fmt: skip
+    status = vestige("migrate", "status", "--all", "--json")
+    assert [one["model"]["name"] if one["model"] else None for one in status.answer] == ["tenants' model"] * 2 + [None]
+    # A pattern that names one table is answered with a list, too.
+    assert len(vestige("migrate", "status", "--table", "tenant_2.doc*", "--json").answer) == 1
+    assert isinstance(vestige("migrate", "status", "chunks", "--json").answer, dict)
+
+
+def test_what_will_fail_is_said_before_the_first_encoding(vestige: Any, conn: Conn, tenants: list[Target]) -> None:
+    make(conn, "tenant_3.documents")
+    conn.execute("CREATE VIEW tenant_2.v AS SELECT id, embedding FROM tenant_2.documents")
+    conn.execute("ALTER TABLE tenant_3.documents DROP COLUMN embedding")
+    said = vestige("migrate", "reembed", "tenants", "chunks", "--no-confirm")
+    assert said.code == 1
+    first_batch = said.err.index("wrote batch")
+    for label, what in (("tenant_2.documents", "view tenant_2.v"), ("tenant_3.documents", "embedding")):
+        start = said.err.index(f"vestige-sql: {label}: ")
+        assert start < said.err.index("About to re-embed") < first_batch
+        assert what in said.err[start:first_batch]
+    for target in (tenants[0], tenants[2]):
+        check_space(conn, MODEL, target)
+    assert "[2/4] tenant_2.documents: failed" in said.err
+    assert "2 of 4 targets done in " in said.err
+    # What is left is one command that can be pasted.
+    command = said.err.strip().splitlines()[-1]
+    conn.execute("DROP VIEW tenant_2.v")
+    conn.execute("ALTER TABLE tenant_3.documents ADD embedding vector(8)")
+    words = shlex.split(command.partition("type: ")[2])
+    assert words == [
+        "vestige-sql", "migrate", "reembed", "tenants", "--no-confirm",
+        "--table", "tenant_2.documents, tenant_3.documents",
+    ]  # fmt: skip
+    said = vestige(*words[1:])
+    assert said.code == 0, said.err
+    assert "2 of 2 targets done" in said.err
+    for target in tenants:
+        check_space(conn, MODEL, target)
+
+
+def test_a_target_that_fails_later_does_not_stop_the_others(vestige: Any, conn: Conn, tenants: list[Target]) -> None:
+    conn.execute("ALTER TABLE tenant_10.documents ADD CHECK (vector_dims(embedding) = 8)")
+    said = vestige("migrate", "reembed", "tenants", "--stop-on-error", "--no-confirm", "--json")
+    assert said.code == 1
+    assert [one.get("kind") for one in said.answer] == ["TargetError", None]
+    assert [one.get("error") for one in said.answer[1:]] == ["not begun"]
+    conn.execute("ALTER TABLE tenant_10.documents DROP CONSTRAINT documents_embedding_check")
+    said = vestige("migrate", "stage", "--all")
+    assert said.code == 0, said.err
+    assert "3 of 3 targets done" in said.err
+    conn.execute("DELETE FROM tenant_2.documents WHERE id = 1")
+    conn.execute("INSERT INTO tenant_2.documents (content) VALUES ('not staged')")
+    said = vestige("migrate", "apply", "--all", "--no-confirm")
+    assert said.code == 1
+    assert "vestige-sql: tenant_2.documents: " in said.err
+    assert "'tenant_2.documents'" not in said.err
+    assert said.err.strip().endswith("vestige-sql migrate apply tenants --no-confirm --table tenant_2.documents")
+    for target in (tenants[0], tenants[2]):
+        check_space(conn, MODEL, target)
+    said = vestige("migrate", "abort", "--all", "--json")
+    assert [one["aborted"] for one in said.answer] == [False, True, False]
+
+
+def test_every_verb_takes_several(vestige: Any, conn: Conn, tenants: list[Target], folder: Path) -> None:
+    said = vestige("migrate", "register", "--all")
+    assert said.code == 0, said.err
+    assert said.err.count("done") >= 3
+    old = (folder / "many_factory.py").read_text()
+    (folder / "many_factory.py").write_text(old.replace("tenants' model", "next"))
+    del sys.modules["many_factory"]
+    plan = vestige("migrate", "plan", "--all", "--no-calibrate")
+    assert plan.code == 0, plan.err
+    assert plan.out.count("Plan for ") == 3
+    dry = vestige("migrate", "reembed", "--all", "--dry-run", "--json")
+    assert [one["rows_to_update"] for one in dry.answer] == [10, 2, 4]
+    said = vestige("migrate", "reembed", "--all", "--keep-old", "--no-confirm")
+    assert said.code == 0, said.err
+    assert vestige("migrate", "doctor", "--all", "--json").answer[2]["target"] == '"My App"."Chunks".embedding'
+    said = vestige("migrate", "rollback", "--all", "--no-confirm")
+    assert said.code == 0, said.err
+    assert said.err.count("About to go back") == 3
+    for name, rows in conn.execute(
+        "SELECT to_name, count(*) FROM vestige_sql.run WHERE scope = 'back' GROUP BY to_name"
+    ).fetchall():
+        assert (name, rows) == ("tenants' model", 3)
+    said = vestige("migrate", "finalize", "tenants", "chunks", "--no-confirm", "--json")
+    assert [one["finalized"] for one in said.answer] == [True] * 3
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (("status", "--all", "tenants"), "unrecognized arguments: tenants"),
+        (("status", "tenants", "--all"), "leave out tenants"),
+        (("status", "tenants", "tenant"), "has no target tenant"),
+        (("probe", "tenants"), "names several tables, and this command works on one"),
+        (("probe", "tenants", "chunks"), "unrecognized arguments: chunks"),
+        (("stage", "tenants", "--lock", "x.lock"), "--lock writes the file of one target"),
+        (("status", "--table", "tenant_9*.documents, tenant_2.documents"), "is named like tenant_9*.documents"),
+        (("status", "tenants", "twice"), "tenant_2.documents and twice are the same vectors"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_what_several_targets_cannot_be_is_said(
+    vestige: Any, tenants: list[Target], folder: Path, argv: tuple[str, ...], message: str
+) -> None:
+    with (folder / "vestige.toml").open("a") as file:
+        file.write("\n[targets.twice]\ntable = 'TENANT_2.\"documents\"'\nembedding_column = 'embedding'\n")
+    said = vestige("migrate", *argv)
+    assert said.code in (1, 2)
+    assert message in said.err
+
+
+# --- What a pattern names ---
+
+
+def test_a_pattern_names_tables_as_sql_names_them(db: str, conn: Conn) -> None:
+    conn.execute("DROP TABLE knowledge_nodes, domains CASCADE")
+    conn.execute('CREATE SCHEMA "Tenant_1"; CREATE SCHEMA tenant_1; CREATE SCHEMA tenantx1; CREATE SCHEMA "we*ird"')
+    for name in (
+        '"Tenant_1".documents',
+        "tenant_1.documents",
+        "tenantx1.documents",
+        'tenant_1."My Docs"',
+        '"we*ird"."a,b.c"',
+        "public.notes",
+        "tenant_1.notes",
+        '"we*ird"."""q"""',
+    ):
+        conn.execute(f"CREATE TABLE {name} (id int PRIMARY KEY, content text, embedding vector(3))")  # type: ignore[arg-type]
+    conn.execute("CREATE TABLE tenant_1.users (id int)")
+    conn.execute("CREATE TABLE public.parted (id int, embedding vector(3)) PARTITION BY LIST (id)")
+    conn.execute("CREATE TABLE public.parted_1 PARTITION OF public.parted FOR VALUES IN (1)")
+    conn.execute("CREATE VIEW public.seen AS SELECT * FROM public.notes")
+    for pattern, names in {
+        "tenant_*.documents": ["tenant_1.documents"],
+        "TENANT*.Documents": ["tenant_1.documents", "tenantx1.documents"],
+        '"Tenant"*.documents': ['"Tenant_1".documents'],
+        '*."My Docs"': ['tenant_1."My Docs"'],
+        "tenant_1.*": ['tenant_1."My Docs"', "tenant_1.documents", "tenant_1.notes"],
+        '"we*ird".*': ['"we*ird"."""q"""', '"we*ird"."a,b.c"'],
+        '"we*ird"."a,b.c"': ['"we*ird"."a,b.c"'],
+        '*."""q"""': ['"we*ird"."""q"""'],
+        "not*": ["public.notes"],
+        " tenant_1.users ,not*": ["public.notes", "tenant_1.users"],
+        "*": ["public.notes", "public.parted"],
+        "public.*arted*, not*, notes": ["public.notes", "public.parted"],
+    }.items():
+        assert matching_tables(db, pattern) == names, pattern
+        assert names_several(pattern) == (pattern != '"we*ird"."a,b.c"')
+    conn.execute("SET search_path = tenant_1, public")
+    rows = steps.query(conn, "probe/matching_tables.sql", {"target": "not*"})
+    assert [row["name"] for row in rows] == ["tenant_1.notes"]
+    assert conn.execute("SHOW search_path").fetchone() == ("tenant_1, public",)
+    for pattern in (
+        "ten%.documents",
+        "seen*",
+        "a.b.c*",
+        "vestige_sql.*",
+        "my docs*",
+        '"tenant*.documents',
+        "",
+        "*.",
+        ",",
+    ):
+        rows = steps.query(conn, "probe/matching_tables.sql", {"target": pattern})
+        assert [row["name"] for row in rows if row["name"] is not None] == [], pattern
+
+
+def test_a_plain_json_document_is_on_stdout_alone(vestige: Any, tenants: list[Target]) -> None:
+    said = vestige("migrate", "status", "--all", "--json")
+    assert isinstance(json.loads(said.out), list)
+    assert not said.err
