@@ -117,3 +117,7 @@ class IndexInvalid(VestigeError):
 
 class SourceError(VestigeError):
     """The SQLite database cannot be read, is not Vestige's, or is too old."""
+
+
+class ReportNotWritten(VestigeError):
+    """What was asked for is done, and the file of --report could not be written."""

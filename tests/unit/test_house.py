@@ -27,9 +27,10 @@ KNOWS = {
     "judge": {"steps", "database", "encode", "reembed", "vestige"},
     "doctor": {"steps", "database", "reembed"},
     "bridge": {"steps", "database", "encode", "reembed"},
+    "html": {"encode"},
     "cli": {
         *("steps", "database", "encode", "reembed", "predict", "vestige", "look", "judge", "doctor", "bridge"),
-        *("cluster", "pipelines"),
+        *("cluster", "pipelines", "html"),
     },
 }
 """The rooms that each room may import from. What is not named can be replaced without touching that room."""

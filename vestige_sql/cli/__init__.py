@@ -11,9 +11,9 @@ import sys
 from collections.abc import Sequence
 
 from vestige_sql.checks import wrong_characters
-from vestige_sql.cli import output
+from vestige_sql.cli import output, reports
 from vestige_sql.cli.parser import make_parser
-from vestige_sql.errors import VestigeError
+from vestige_sql.errors import ReportNotWritten, VestigeError
 from vestige_sql.terminal import Streams, standard_streams
 
 
@@ -42,7 +42,12 @@ def _run(argv: Sequence[str]) -> int:
         return _failed(error, argparse.Namespace(json="--json" in argv))
     with output.speaking(args):
         try:
+            reports.check(args)
             return int(args.run(args) or 0)
+        except ReportNotWritten as error:
+            # The answer is printed: with --json there is no other.
+            output.complain(str(error), error.hint)
+            return error.exit_code
         except VestigeError as error:
             return _failed(error, args)
         except KeyboardInterrupt:

@@ -174,6 +174,11 @@ def _check(args: argparse.Namespace, ones: Sequence[_One]) -> None:
             "--lock writes the file of one target, and this command has several",
             f"give it in a command for each: vestige-sql migrate {args.verb} NAME --lock FILE; nothing was written",
         )
+    if any(getattr(one.args, "report", None) for one in ones):
+        raise UsageError(
+            "--report writes the page of one target, and this command has several",
+            f"give it in a command for each: vestige-sql migrate {args.verb} NAME --report FILE.html; nothing was written",
+        )
 
 
 def _look(args: argparse.Namespace, ones: Sequence[_One]) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from vestige_sql.cli import reports
 from vestige_sql.encode.embedder import ModelSignature
 from vestige_sql.encode.told import told
 from vestige_sql.report import ReembedReport, span
@@ -127,13 +128,22 @@ def collecting() -> Iterator[list[Any]]:
         _collected = former
 
 
-def answer(args: argparse.Namespace, answer: Any) -> None:
-    """Print ``answer`` as JSON, if that was asked for."""
+def answer(args: argparse.Namespace, answer: Any, page: str | None = None) -> None:
+    """Print ``answer`` as JSON, and write its report, each if that was asked for.
+
+    ``page`` is the kind of its page, one of :data:`vestige_sql.html.page.KINDS`; None for an answer without one. Raises
+    :class:`ReportNotWritten` once the answer is printed.
+    """
     if _collected is not None:
         _collected.append(_complete(answer))
-    elif args.json:
+        return
+    said = json.dumps(_complete(answer), default=str)
+    if args.json:
         # JSON lets this one control character be.
-        print(json.dumps(_complete(answer), default=str).replace("\x7f", "\\u007f"))
+        print(said.replace("\x7f", "\\u007f"))
+    if page:
+        # Of what was printed, so that the page says the same.
+        reports.write(args, page, json.loads(said))
 
 
 def signature(signature: ModelSignature | None) -> dict[str, Any] | None:
@@ -183,8 +193,8 @@ def banner(args: argparse.Namespace) -> Notice:
     return show
 
 
-def print_report(args: argparse.Namespace, report: ReembedReport) -> None:
-    """Say what a run did that put vectors in place, and answer with it."""
+def print_report(args: argparse.Namespace, report: ReembedReport, page: str | None = None) -> None:
+    """Say what a run did that put vectors in place, and answer with it, as :func:`answer` does."""
     print_workers("reembed", report)
     if not report.nothing_to_do:
         log.info(
@@ -211,7 +221,7 @@ def print_report(args: argparse.Namespace, report: ReembedReport) -> None:
         for note in report.notes:
             log.info("reembed: %s", note)
         log.info("reembed: the registered model is %s", report.model)
-    answer(args, report.as_json())
+    answer(args, report.as_json(), page)
 
 
 def _say_recall(found: Sequence[Mapping[str, Any]]) -> None:

@@ -19,7 +19,8 @@ CONFIG = Path("vestige.toml")
 # These say something about one command, not about a target.
 _NOT_OF_A_TARGET = frozenset({
     "help", "json", "quiet", "verbose", "postgres_url", "embedded", "dry_run", "calibrate", "no_confirm",
-    "accept_edited_files", "plain", "brief", "lock", "expect", "back", "last", "question", "sample",
+    "accept_edited_files", "plain", "brief", "lock", "expect", "back", "last", "question", "sample", "report",
+    "with_texts",
 })  # fmt: skip
 
 _NOTHING = "nothing was written"

@@ -334,6 +334,7 @@ def _answer(at: _Judging, number: int, asks: bool, said: dict[str, Any]) -> dict
         "measures": measures,
         "speed": at.do("82_show_speed"),
         "lost": at.do("84_show_lost", limit=10),
+        "won": at.do("85_show_won", limit=10),
         "rules": [rule.as_json() for rule in at.plan.rules],
         "verdict": said["verdict"],
         "reasons": said["reasons"],

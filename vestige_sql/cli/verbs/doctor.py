@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from vestige_sql.cli import options, output
+from vestige_sql.cli import options, output, reports
 from vestige_sql.report import span
 
 NAME = "doctor"
@@ -15,6 +15,7 @@ MANY = True
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     options.target(parser)
+    reports.add_options(parser)
     parser.add_argument(
         "--fail-on", choices=("error", "warning"), help="exit with 1 if there is such a finding, or a graver one"
     )
@@ -69,9 +70,9 @@ def run(args: argparse.Namespace) -> int:
         dimension=args.dimension,
     )
     found = doctor(options.conninfo_of(args), plan, target=options.target_of(args))
-    output.answer(args, found)
     if not args.json:
         _print(found)
+    output.answer(args, found, page="doctor")
     if args.fail_on is None:
         return 0
     return int(any(found["found"][severity] for severity in SEVERITIES[: SEVERITIES.index(args.fail_on) + 1]))

@@ -7,7 +7,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vestige_sql.cli import models, options, output
+from vestige_sql.cli import models, options, output, reports
 from vestige_sql.encode.embedder import Embedder, ModelSignature
 from vestige_sql.errors import UsageError, VestigeError
 
@@ -53,6 +53,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options.named(group, "old-", default=" (default: the registered model's name; without it rows stand in)")
     options.files(group, "--model")
     options.endpoint(parser)
+    reports.add_options(parser)
 
 
 def _rules(parser: argparse.ArgumentParser) -> None:
@@ -95,10 +96,10 @@ def run(args: argparse.Namespace) -> int:
         new = models.load_same(staged, args, recorded=of_staged)
         check_encoder(conninfo, new)
     found = judge(conninfo, plan, new, old, target=target)
-    if args.json:
-        output.answer(args, found | {name: output.signature(found[name]) for name in ("old_model", "new_model")})
-    else:
+    if not args.json:
         _print(found)
+    signed = {name: output.signature(found[name]) for name in ("old_model", "new_model")}
+    output.answer(args, found | signed, page="judge")
     return VERDICTS[found["verdict"]]
 
 

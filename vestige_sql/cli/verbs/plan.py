@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 
-from vestige_sql.cli import models, options, output
+from vestige_sql.cli import models, options, output, reports
 from vestige_sql.encode.told import told
 from vestige_sql.report import DryRunSummary, Phase, span
 
@@ -21,6 +21,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options.applies(parser)
     options.locks(parser)
     options.switches(parser)
+    reports.add_options(parser)
     group = parser.add_argument_group("plan")
     group.add_argument("--all-steps", action="store_true", help="list also the steps that leave the table alone")
     group.add_argument("--markdown", action="store_true", help="print it as Markdown, for a pull request")
@@ -40,15 +41,15 @@ def run(args: argparse.Namespace) -> None:
     summary = dry_run_reembed(
         options.conninfo_of(args), models.load(args), plan, target=target, calibrate=args.calibrate
     )
-    output.answer(args, summary.as_json())
     if args.json:
-        return
-    if args.markdown:
+        pass
+    elif args.markdown:
         for line in as_markdown(summary):
             output.say(line)
-        return
-    for line in as_text(summary, min(output.columns(), 110), every=args.all_steps):
-        output.say(line, complete=False)
+    else:
+        for line in as_text(summary, min(output.columns(), 110), every=args.all_steps):
+            output.say(line, complete=False)
+    output.answer(args, summary.as_json(), page="plan")
 
 
 def facts(summary: DryRunSummary) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ import logging
 from itertools import zip_longest
 from typing import Any
 
-from vestige_sql.cli import models, options, output
+from vestige_sql.cli import models, options, output, reports
 from vestige_sql.encode.embedder import Embedder, ModelSignature
 from vestige_sql.errors import VestigeError
 
@@ -32,6 +32,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     options.named(parser, default=" (default: the staged model's name)")
     options.named(parser, "old-", default=" (default: the registered model's name)")
+    reports.add_options(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -49,14 +50,10 @@ def run(args: argparse.Namespace) -> None:
         if registered is not None:
             old = _load_old(args, registered, of_registered)
     found = preview(conninfo, args.question, new, old, limit=args.limit, sample=args.sample, target=target)
-    if args.json:
-        output.answer(args, found | {name: output.signature(found[name]) for name in ("old_model", "new_model")})
-        return
-    _print_models(found)
-    if asked := found["question"]:
-        _print_both(asked)
-    if overlap := found["overlap"]:
-        _print_overlap(overlap)
+    if not args.json:
+        _print(found)
+    signed = {name: output.signature(found[name]) for name in ("old_model", "new_model")}
+    output.answer(args, found | signed, page="preview")
 
 
 def _load_old(args: argparse.Namespace, registered: ModelSignature, recorded: dict[str, Any] | None) -> Embedder | None:
@@ -68,6 +65,14 @@ def _load_old(args: argparse.Namespace, registered: ModelSignature, recorded: di
             raise
         log.info("preview: the old model is not at hand, so a row stands in for the question: %s", error)
         return None
+
+
+def _print(found: dict[str, Any]) -> None:
+    _print_models(found)
+    if asked := found["question"]:
+        _print_both(asked)
+    if overlap := found["overlap"]:
+        _print_overlap(overlap)
 
 
 def _print_models(found: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 
-from vestige_sql.cli import models, options, output
+from vestige_sql.cli import models, options, output, reports
 from vestige_sql.cli.verbs.plan import ending
 from vestige_sql.encode.told import told
 from vestige_sql.errors import UsageError
@@ -26,6 +26,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options.locks(parser)
     options.switches(parser)
     options.resumes(parser)
+    reports.add_options(parser)
     group = parser.add_argument_group("dry run")
     group.add_argument(
         "--dry-run", action="store_true", help="say what would be done; encodes nothing and writes nothing"
@@ -52,7 +53,7 @@ def run(args: argparse.Namespace) -> None:
         if summary.calibrated and engine:
             summary.calibrated.notes.append("the encoding is predicted for this process alone, not for --engine ray")
         _print_summary(summary)
-        output.answer(args, summary.as_json())
+        output.answer(args, summary.as_json(), page="plan")
         return
     report = run_reembed(
         conninfo,
@@ -63,7 +64,7 @@ def run(args: argparse.Namespace) -> None:
         before_write=output.banner(args),
         engine=engine,
     )
-    output.print_report(args, report)
+    output.print_report(args, report, page="reembed")
 
 
 def _print_summary(summary: DryRunSummary) -> None:
