@@ -203,6 +203,7 @@ def test_every_verb_takes_several(vestige: Any, conn: Conn, tenants: list[Target
         (("probe", "tenants"), "names several tables, and this command works on one"),
         (("probe", "tenants", "chunks"), "unrecognized arguments: chunks"),
         (("stage", "tenants", "--lock", "x.lock"), "--lock writes the file of one target"),
+        (("doctor", "tenants", "--report", "x.html"), "--report writes the page of one target"),
         (("status", "--table", "tenant_9*.documents, tenant_2.documents"), "is named like tenant_9*.documents"),
         (("status", "tenants", "twice"), "tenant_2.documents and twice are the same vectors"),
     ],

@@ -177,7 +177,8 @@ def _check(args: argparse.Namespace, ones: Sequence[_One]) -> None:
     if any(getattr(one.args, "report", None) for one in ones):
         raise UsageError(
             "--report writes the page of one target, and this command has several",
-            f"give it in a command for each: vestige-sql migrate {args.verb} NAME --report FILE.html; nothing was written",
+            f"give it in a command for each: vestige-sql migrate {args.verb} NAME --report FILE.html; "
+            "nothing was written",
         )
 
 
