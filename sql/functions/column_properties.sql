@@ -22,6 +22,10 @@ DECLARE
     v_alter_from text;
     v_alter_to text;
     v_name text;
+    v_more text;
+    v_said text;
+    v_other text;
+    v_is_held boolean;
 BEGIN
     SELECT * INTO STRICT v_from FROM pg_attribute
     WHERE attrelid = p_table AND attname = p_from AND NOT attisdropped;
@@ -31,21 +35,45 @@ BEGIN
     v_alter_from := format('ALTER TABLE %s ALTER COLUMN %I ', p_table, p_from);
     v_alter_to := format('ALTER TABLE %s ALTER COLUMN %I ', p_table, p_to);
 
+    -- Whoever has the placeholder for a default is a second column that is NOT NULL from its beginning.
+    v_is_held := EXISTS (
+        SELECT FROM pg_attrdef
+        WHERE adrelid = p_table AND adnum = v_to.attnum
+          AND starts_with(pg_get_expr(adbin, adrelid), quote_literal(vestige_sql.placeholder(v_to.atttypmod)) || '::'));
+    IF v_is_held THEN
+        RETURN NEXT v_alter_to || 'DROP DEFAULT';
+    END IF;
     RETURN QUERY
         SELECT unnest(ARRAY[v_alter_to || 'SET DEFAULT ' || pg_get_expr(adbin, adrelid), v_alter_from || 'DROP DEFAULT'])
         FROM pg_attrdef WHERE adrelid = p_table AND adnum = v_from.attnum;
 
+    -- From PostgreSQL 18 on NOT NULL is a constraint with a name, which the other column takes over. Before it none is found.
+    SELECT c.conname, substring(pg_get_constraintdef(c.oid) FROM '(?: NO INHERIT)?(?: NOT VALID)?$'), obj_description(c.oid, 'pg_constraint')
+    INTO v_name, v_more, v_said
+    FROM pg_constraint c
+    WHERE c.conrelid = p_table AND c.contype = 'n' AND c.conkey = ARRAY[v_from.attnum];
+    SELECT conname INTO v_other FROM pg_constraint
+    WHERE conrelid = p_table AND contype = 'n' AND conkey = ARRAY[v_to.attnum];
     IF v_from.attnotnull THEN
-        -- From PostgreSQL 18 on NOT NULL is a constraint with a name, which the other column takes over. Before it none is found.
-        SELECT conname INTO v_name FROM pg_constraint
-        WHERE conrelid = p_table AND contype = 'n' AND conkey = ARRAY[v_from.attnum];
-        IF v_name IS NOT NULL THEN
-            RETURN NEXT format('ALTER TABLE %s DROP CONSTRAINT %I', p_table, v_name);
-            RETURN NEXT format('ALTER TABLE %s ADD CONSTRAINT %I NOT NULL %I', p_table, v_name, p_to);
-        ELSE
-            RETURN NEXT v_alter_to || 'SET NOT NULL';
+        IF v_name IS NULL THEN
+            -- No row is looked at where the column is NOT NULL already.
+            IF v_to.attnotnull IS NOT TRUE THEN
+                RETURN NEXT v_alter_to || 'SET NOT NULL';
+            END IF;
             RETURN NEXT v_alter_from || 'DROP NOT NULL';
+        ELSE
+            RETURN NEXT format('ALTER TABLE %s DROP CONSTRAINT %I', p_table, v_name);
+            IF v_other IS NULL THEN
+                RETURN NEXT format('ALTER TABLE %s ADD CONSTRAINT %I NOT NULL %I%s', p_table, v_name, p_to, v_more);
+            ELSE
+                RETURN NEXT format('ALTER TABLE %s RENAME CONSTRAINT %I TO %I', p_table, v_other, v_name);
+            END IF;
+            IF v_said IS NOT NULL THEN
+                RETURN NEXT format('COMMENT ON CONSTRAINT %I ON %s IS %L', v_name, p_table, v_said);
+            END IF;
         END IF;
+    ELSIF v_is_held THEN
+        RETURN NEXT v_alter_to || 'DROP NOT NULL';
     END IF;
 
     IF v_from.attstorage <> v_to.attstorage THEN

@@ -1117,8 +1117,9 @@ def test_online_where_only_vectors_or_the_index_are_missing(db: str, conn: Conn)
     conn.execute(f"DROP INDEX {HNSW}")
     assert catalog(conn) == before
 
-    # One that is NOT NULL is refused by name, and nothing is encoded.
+    # Where it is NOT NULL, a row without text is refused by name, and nothing is encoded.
     conn.execute(f"{ALTER} SET NOT NULL")
+    conn.execute("UPDATE knowledge_nodes SET content = ' ' WHERE content ~ '7'")
     untouched = support.everything(conn)
     for begin in (run_reembed, dry_run_reembed):
         model = new()
@@ -1126,6 +1127,10 @@ def test_online_where_only_vectors_or_the_index_are_missing(db: str, conn: Conn)
             begin(db, model, ONLINE)
         assert not model.calls
     assert support.everything(conn) == untouched
+    # With a text in every row it works.
+    conn.execute("UPDATE knowledge_nodes SET content = 'memory number 7' WHERE content = ' '")
+    assert run_reembed(db, new(), ONLINE).way == "online"
+    check_space(conn, NEW)
 
 
 @pytest.mark.parametrize("staged", [False, True], ids=["run", "staged"])

@@ -265,7 +265,6 @@ CASES = [
         undone="DROP FUNCTION of_seen# DROP VIEW seen",
     ),
     # of the second column
-    Case("not_null", f"{ALTER} SET NOT NULL", "online"),
     Case("name_taken", f"ALTER TABLE documents ADD embedding_{SUFFIX} int", "swap",
          again=f"ALTER TABLE documents RENAME embedding_{SUFFIX}_aside TO embedding_{SUFFIX}"),
     Case(
@@ -304,6 +303,13 @@ CASES = [
         f"UPDATE documents SET body = ' ' WHERE id = 2# {ALTER} SET NOT NULL",
         "rewrite",
         f"{ALTER} DROP NOT NULL# UPDATE documents SET body = 'text 2' WHERE id = 2",
+    ),
+    Case(
+        "rows_without_vector",
+        "UPDATE documents SET embedding = NULL WHERE id = 2#"
+        "ALTER TABLE documents ADD CONSTRAINT there NOT NULL embedding NOT VALID",
+        again="ALTER TABLE documents ADD CONSTRAINT there NOT NULL embedding NOT VALID",
+        since=18,
     ),
     Case(
         "rows_not_kept",

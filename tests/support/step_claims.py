@@ -298,6 +298,11 @@ def scenarios() -> list[Scenario]:
             (("index_column", "@new_column"), ("way", "online")),
             (
                 (
+                    "online/prepare/03_gated.sql",
+                    "DELETE FROM knowledge_nodes WHERE embedding IS NULL;"
+                    "ALTER TABLE knowledge_nodes ALTER COLUMN embedding SET NOT NULL",
+                ),
+                (
                     "online/index/10_drop_invalid.sql",
                     "UPDATE pg_index i SET indisvalid = false FROM vestige_sql.saved_index s"
                     " WHERE i.indexrelid = s.built_as::regclass",

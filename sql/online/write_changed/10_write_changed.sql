@@ -4,7 +4,7 @@
 -- notes that it leaves behind, and returns the last one that it looked at.
 --
 -- A row without text gets NULL, and a row that is gone is forgotten. A row stays noted, once, if another session has locked
--- it or if its text has no staged vector yet.
+-- it or if its text has no staged vector yet. So does a row without text where the column is NOT NULL.
 --
 -- Locks:        ROW EXCLUSIVE on the target
 -- Transaction:  alone
@@ -39,7 +39,11 @@ due AS MATERIALIZED (
         ON s.id OPERATOR(:"id_schema".=) l.id
         AND vestige_sql.has_text(l.content)
         AND s.content_hash = vestige_sql.content_hash(l.content)
-    WHERE s.id IS NOT NULL OR NOT vestige_sql.has_text(l.content)
+    WHERE s.id IS NOT NULL
+       OR NOT vestige_sql.has_text(l.content) AND NOT (
+           SELECT a.attnotnull
+           FROM pg_catalog.pg_attribute a
+           WHERE a.attrelid = pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass AND a.attname = :'new_column')
 ),
 written AS (
     UPDATE :"schema".:"table" t

@@ -1,7 +1,6 @@
 -- List what keeps a second column from standing beside the embedding column.
 --
--- Its name may be taken, the table may have no room for it, the embedding column may be NOT NULL, or triggers may fire while it
--- is filled. widen renames one too, and so does swap, which widen falls back to.
+-- Its name may be taken, the table may have no room for it, or triggers may fire while it is filled. widen renames one too, and so does swap, which widen falls back to.
 --
 -- The first row only says which column was asked. remove holds statements that take the reason away. restore holds statements
 -- that bring back what those took. The rows are remembered for this transaction, for 80_by_way.sql. fire_triggers says that
@@ -21,7 +20,7 @@ WITH embedding AS (
         to_regclass('vestige_sql.changed_' || x.suffix) IS NOT NULL AS is_filling
     FROM (
         SELECT
-            c.oid AS target, format('%I.%I', n.nspname, c.relname) AS name, a.attname, a.attnotnull,
+            c.oid AS target, format('%I.%I', n.nspname, c.relname) AS name, a.attname,
             format('%I.%I.%I', n.nspname, c.relname, a.attname) AS "column",
             left(encode(sha256(convert_to(format('%I.%I.%I', n.nspname, c.relname, a.attname), 'UTF8')), 'hex'), 16) AS suffix
         FROM pg_catalog.pg_class c
@@ -58,16 +57,6 @@ refusals (place, what, object, message, hint, remove, restore, rules_out) AS (
     SELECT
         0, 'asked', format('%I.%I.%I', :'schema'::text, :'table'::text, :'embedding_column'::text),
         'a second column beside it', '', '{}'::text[], '{}'::text[], '{}'::text[]
-    UNION ALL
-    SELECT
-        210, 'not_null', e."column",
-        format('%s is NOT NULL, and the second column cannot be while it is filled', e."column"),
-        'ALTER TABLE .. ALTER COLUMN .. DROP NOT NULL during the run, or run without --online; nothing was written',
-        ARRAY[format('ALTER TABLE %s ALTER COLUMN %I DROP NOT NULL;', e.name, e.attname)],
-        ARRAY[format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL;', e.name, e.attname)],
-        '{online}'
-    FROM embedding e
-    WHERE e.attnotnull
     UNION ALL
     SELECT
         400 + c.place, 'name_taken', format('%s.%I', e.name, c.name),

@@ -1,6 +1,7 @@
 -- List what the rows and the former vectors refuse.
 --
--- Rows without text are refused where the column is NOT NULL. Vectors of an earlier run are refused while they are kept. Rows of
+-- Rows without text are refused where the column is NOT NULL. An online run asks this before it locks the table, and again of the rows
+-- that it notes: nobody waits while all rows are read. Vectors of an earlier run are refused while they are kept. Rows of
 -- hundreds of columns may have no room for a second vector.
 --
 -- The step writes the question, which psql then asks. The rows are looked at only where the column is NOT NULL or the columns are so many. The columns
@@ -16,7 +17,7 @@
 -- Variables:    schema, table, embedding_column, verb, content_column, id_schema, key, id_columns
 
 SELECT format($ask$WITH refusals (place, what, object, message, hint, remove, restore, rules_out) AS (
-    SELECT 0, 'asked', %1$L, 'its rows, and its former vectors', '', '{}'::text[], '{}'::text[], '{}'::text[]%2$s%3$s%4$s%5$s
+    SELECT 0, 'asked', %1$L, 'its rows, and its former vectors', '', '{}'::text[], '{}'::text[], '{}'::text[]%2$s%3$s%4$s%5$s%6$s
 ),
 remembered AS MATERIALIZED (
     SELECT set_config('vestige_sql.refusals', (
@@ -37,15 +38,16 @@ SELECT r.* FROM refusals r CROSS JOIN remembered ORDER BY r.place$ask$,
     FROM vestige_sql.kept k
     WHERE k.table_schema = %2$L AND k.table_name = %3$L AND k.column_name = %4$L$kept$,
         e."column", :'schema'::text, :'table'::text, :'embedding_column'::text) END,
-    CASE WHEN e.attnotnull AND e.has_text_column AND :'verb' <> 'back' THEN format($blank$
+    CASE WHEN e.attnotnull AND e.has_text_column AND :'verb' <> 'back' AND NOT (:'verb' = 'online' AND e.is_locked) THEN format($blank$
     UNION ALL
     SELECT
         220, 'rows_without_text', %1$L,
-        format('%%s is NOT NULL, and %%s rows have no text to embed', %1$L, ltrim(to_char(b.rows, '999,999,999,999'))),
+        format('%%s is NOT NULL, and %%s rows have no text to embed, such as that with the key %%s', %1$L,
+            ltrim(to_char(b.rows, '999,999,999,999')), b.key),
         'give them text, delete them, or ALTER TABLE .. ALTER COLUMN .. DROP NOT NULL; nothing was written',
-        ARRAY[%5$L], ARRAY[%6$L], '{rewrite,widen,swap}'
+        ARRAY[%5$L], ARRAY[%6$L], '{rewrite,widen,swap,online}'
     FROM (
-        SELECT count(*) AS rows FROM %2$s t
+        SELECT count(*) AS rows, min(concat_ws(', ', %4$s)) AS key FROM %2$s t
         -- as vestige_sql.has_text() says it, which may not be there yet
         WHERE NOT (t.%3$I IS NOT NULL AND (
             -- most texts begin with a printing character of ASCII, which says it at once
@@ -56,9 +58,22 @@ SELECT r.* FROM refusals r CROSS JOIN remembered ORDER BY r.place$ask$,
             )) > 0))
     ) AS b
     WHERE b.rows > 0$blank$,
-        e."column", e.name, :'content_column'::text, NULL,
+        e."column", e.name, :'content_column'::text, coalesce(e.key_columns, 'NULL'),
         format('ALTER TABLE %s ALTER COLUMN %I DROP NOT NULL;', e.name, e.attname),
         '-- its rows without text have no vector: ALTER TABLE .. ALTER COLUMN .. SET NOT NULL') END,
+    CASE WHEN e.not_valid IS NOT NULL AND :'verb' <> 'back' AND NOT (:'verb' = 'online' AND e.is_locked) THEN format($null$
+    UNION ALL
+    SELECT
+        221, 'rows_without_vector', %1$L,
+        format('%%s is NOT NULL by a constraint that is NOT VALID, %%s, and %%s rows have no vector, so nobody can update them', %1$L, %4$L,
+            ltrim(to_char(b.rows, '999,999,999,999'))),
+        'take --apply rewrite, or drop the constraint during the run; nothing was written',
+        ARRAY[%5$L], ARRAY[%6$L], '{swap,online}'
+    FROM (SELECT count(*) AS rows FROM %2$s t WHERE t.%3$I IS NULL) AS b
+    WHERE b.rows > 0$null$,
+        e."column", e.name, e.attname, e.not_valid,
+        format('ALTER TABLE %s DROP CONSTRAINT %I;', e.name, e.not_valid),
+        format('ALTER TABLE %s ADD CONSTRAINT %I NOT NULL %I NOT VALID;', e.name, e.not_valid, e.attname)) END,
     CASE WHEN e.attnotnull AND e.has_text_column AND e.has_id_column AND k.is_there AND :'verb' = 'back' THEN format($back$
     UNION ALL
     SELECT
@@ -72,7 +87,7 @@ SELECT r.* FROM refusals r CROSS JOIN remembered ORDER BY r.place$ask$,
         e."column",
         CASE
             WHEN e.is_kept_beside THEN format(
-                '%s t WHERE t.%I IS NULL AND vestige_sql.has_text(t.%I::text)', e.name, e.kept_column, :'content_column'::text)
+                '%s t WHERE t.%I IS NULL', e.name, e.kept_column)
             WHEN e.is_kept_apart THEN format(
                 '%1$s t LEFT JOIN vestige_sql.%2$I k ON k.id OPERATOR(%3$I.=) %4$s'
                 ' AND k.content_hash = vestige_sql.content_hash(t.%5$I::text) WHERE k.id IS NULL AND vestige_sql.has_text(t.%5$I::text)',
@@ -102,6 +117,15 @@ LEFT JOIN LATERAL (
             WHERE a.attrelid = x.target AND a.attname::text = :'content_column' AND NOT a.attisdropped) AS has_text_column,
         :'id_columns'::text[] <@ ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a
             WHERE a.attrelid = x.target AND NOT a.attisdropped) AS has_id_column,
+        (SELECT string_agg(format('t.%I', a.attname), ', ' ORDER BY array_position(:'id_columns'::text[], a.attname::text))
+         FROM pg_catalog.pg_attribute a
+         WHERE a.attrelid = x.target AND a.attname::text = ANY (:'id_columns'::text[]) AND NOT a.attisdropped) AS key_columns,
+        -- since PostgreSQL 18
+        (SELECT n.conname FROM pg_catalog.pg_constraint n
+         WHERE n.conrelid = x.target AND n.contype = 'n' AND n.conkey = ARRAY[x.attnum] AND NOT n.convalidated) AS not_valid,
+        EXISTS (SELECT FROM pg_catalog.pg_locks l
+            WHERE l.locktype = 'relation' AND l.relation = x.target AND l.pid = pg_backend_pid() AND l.mode = 'AccessExclusiveLock' AND l.granted
+        ) AS is_locked,
         'former_embedding_' || x.suffix AS kept_column,
         'kept_' || x.suffix AS kept_table,
         EXISTS (SELECT FROM pg_catalog.pg_attribute a
@@ -109,7 +133,7 @@ LEFT JOIN LATERAL (
         to_regclass('vestige_sql.kept_' || x.suffix) IS NOT NULL AS is_kept_apart
     FROM (
         SELECT
-            c.oid AS target, format('%I.%I', n.nspname, c.relname) AS name, a.attname, a.attnotnull,
+            c.oid AS target, format('%I.%I', n.nspname, c.relname) AS name, a.attname, a.attnum, a.attnotnull,
             format('%I.%I.%I', n.nspname, c.relname, a.attname) AS "column",
             left(encode(sha256(convert_to(format('%I.%I.%I', n.nspname, c.relname, a.attname), 'UTF8')), 'hex'), 16) AS suffix
         FROM pg_catalog.pg_class c

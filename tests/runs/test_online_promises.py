@@ -1,0 +1,242 @@
+"""Online where the column promises something: NOT NULL holds at every moment, for every reader, and stops no writer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+import pytest
+import support
+from support import Conn, FakeEmbedder, Points, check_space, everything, literal
+from test_any_table import DOCUMENTS, moved, one, run_sql
+from test_any_table import make as make_table
+
+from vestige_sql import (
+    ReembedPlan,
+    ReembedReport,
+    abort_reembed,
+    dry_run_reembed,
+    register_model,
+    rollback,
+    run_reembed,
+)
+from vestige_sql.errors import CheckFailed, TargetError
+from vestige_sql.reembed.back import finalize
+
+OLD = FakeEmbedder("old", 8)
+NEW = FakeEmbedder("new", 12)
+TEXTS = [f"document number {n}" for n in range(40)]
+INDEX = "CREATE INDEX documents_hnsw ON documents USING hnsw (embedding vector_cosine_ops)"
+
+DURING = (
+    "online/fill/10_fill_batch.sql",
+    "online/index/10_drop_invalid.sql",
+    "online/verify/10_note_unfilled.sql",
+)
+"""Steps before which an application writes."""
+
+
+def make(conn: Conn, embedding: str = "vector(8)", rows: int = len(TEXTS)) -> None:
+    make_table(conn, embedding=embedding, keys=range(rows), texts=TEXTS)
+
+
+def catalog(conn: Conn, old: int = 12) -> Any:
+    return moved(support.catalog(conn, "documents"), old, 12)
+
+
+def go_online(db: str, embedder: FakeEmbedder = NEW, **plan: Any) -> ReembedReport:
+    return run_reembed(db, embedder, ReembedPlan(online=True, min_recall=0, **plan), target=DOCUMENTS)
+
+
+def second_column(conn: Conn) -> str:
+    return str(
+        one(
+            conn,
+            "SELECT attname FROM pg_attribute WHERE attrelid = 'documents'::regclass"
+            " AND attname ~ '^embedding_[0-9a-f]{16}$' AND NOT attisdropped",
+        )
+    )
+
+
+class Application:
+    """Writes rows in every way that names no second column, each in its old space, and looks for NULL."""
+
+    def __init__(self, db: str, conn: Conn, *, vectors: bool = True) -> None:
+        self.db, self.conn = db, conn
+        self.vectors = vectors
+        self.written = 0
+        self.second: set[str] = set()
+
+    def __call__(self) -> None:
+        with psycopg.connect(self.db, autocommit=True) as conn:
+            n = 1_000 + 10 * self.written
+            self.written += 1
+            rows = [(n + k, f"text {n + k}") for k in range(3)]
+            vectors = [literal(OLD.vector(text)) for _, text in rows]
+            conn.execute("INSERT INTO documents (id, body, embedding) VALUES (%s, %s, %s)", (*rows[0], vectors[0]))
+            # A row of the table's type has NULL in a column that its writer does not know.
+            conn.execute(
+                "INSERT INTO documents SELECT r.* FROM jsonb_populate_record(NULL::documents, jsonb_build_object("
+                "'id', %s::int, 'body', %s::text, 'embedding', %s::text)) AS r",
+                (*rows[1], vectors[1]),
+            )
+            with conn.cursor().copy("COPY documents (id, body, embedding) FROM STDIN") as copy:
+                copy.write_row((*rows[2], vectors[2]))
+            text = f"another text {n}"
+            conn.execute(
+                "UPDATE documents SET body = %s, embedding = %s WHERE id = %s",
+                (text, literal(OLD.vector(text)), self.written),
+            )
+            conn.execute("DELETE FROM documents WHERE id = %s", (20 + self.written,))
+            column = second_column(conn)
+            conn.execute(f"UPDATE documents SET {column} = NULL WHERE id = %s".encode(), (10 + self.written,))
+            assert one(conn, "SELECT count(*) FROM documents WHERE embedding IS NULL") == 0
+            assert one(conn, f"SELECT count(*) FROM documents WHERE {column} IS NULL") == 0
+            self.second.add(column)
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["named", "plain"])
+def test_not_null(db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch, named: bool) -> None:
+    make(conn, embedding="vector(8)" + " CONSTRAINT embedded" * named + " NOT NULL")
+    run_sql(conn, INDEX)
+    if named and one(conn, "SHOW server_version_num") >= "180000":
+        run_sql(conn, "COMMENT ON CONSTRAINT embedded ON documents IS 'always there'")
+    before = catalog(conn, 8)
+    register_model(db, OLD.signature(), target=DOCUMENTS)
+    points, application = Points(monkeypatch), Application(db, conn)
+    for step in DURING:
+        points.before(step, application)
+    report = go_online(db)
+    assert application.written == len(DURING)
+    assert report.rows_encoded >= len(TEXTS)
+    check_space(conn, NEW, DOCUMENTS)
+    assert one(conn, "SELECT count(*) FROM documents WHERE embedding IS NULL") == 0
+
+    # A row without a vector is refused as before, and one with a vector needs no former vector.
+    with pytest.raises(psycopg.errors.NotNullViolation, match='"embedding"'):
+        conn.execute("INSERT INTO documents (id, body) VALUES (5000, 'late')")
+    new = literal(NEW.vector("late"))
+    conn.execute("INSERT INTO documents (id, body, embedding) VALUES (5000, 'late', %s)", (new,))
+    with pytest.raises(TargetError, match=r"documents\.embedding is NOT NULL, and \d+ rows written since"):
+        rollback(db, target=DOCUMENTS)
+    conn.execute("DELETE FROM documents WHERE id = 5000")
+    # Rows that got their text during the run have none of the former model either.
+    kept = one(conn, "SELECT attname FROM pg_attribute WHERE attname ~ '^former_embedding_' AND attnum > 0")
+    conn.execute(f"DELETE FROM documents WHERE {kept} IS NULL".encode())
+    for model in (OLD, NEW):
+        rollback(db, target=DOCUMENTS)
+        check_space(conn, model, DOCUMENTS)
+        with pytest.raises(psycopg.errors.NotNullViolation, match='"embedding"'):
+            conn.execute("UPDATE documents SET embedding = NULL WHERE id = 39")
+    assert finalize(db, target=DOCUMENTS) is not None
+    assert catalog(conn) == before
+
+
+def test_rows_without_text_are_named_before_and_during_a_run(
+    db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(conn, embedding="vector(8) NOT NULL")
+    run_sql(conn, INDEX, "UPDATE documents SET body = ' ' WHERE id = 7")
+    untouched = everything(conn)
+    said = r"documents\.embedding is NOT NULL, and 1 rows have no text to embed, such as that with the key 7\n"
+    for begin in (run_reembed, dry_run_reembed):
+        model = FakeEmbedder("new", 12)
+        with pytest.raises(TargetError, match=said):
+            begin(db, model, ReembedPlan(online=True), target=DOCUMENTS)
+        assert not model.calls
+    assert everything(conn) == untouched
+
+    run_sql(conn, "UPDATE documents SET body = 'a text' WHERE id = 7")
+    points = Points(monkeypatch)
+
+    def blank() -> None:
+        with psycopg.connect(db, autocommit=True) as other:
+            other.execute("UPDATE documents SET body = NULL WHERE id = 9")
+
+    points.before("online/index/10_drop_invalid.sql", blank)
+    with pytest.raises(CheckFailed, match=r"NOT NULL, and 1 changed rows have no text to embed, such as .* key 9;"):
+        go_online(db)
+    assert one(conn, "SELECT count(*) FROM documents WHERE vector_dims(embedding) = 8") == len(TEXTS)
+    run_sql(conn, "UPDATE documents SET body = 'a text again' WHERE id = 9")
+    go_online(db)
+    check_space(conn, NEW, DOCUMENTS)
+    assert one(conn, "SELECT count(*) FROM documents WHERE embedding IS NULL") == 0
+
+
+def test_nothing_stays_of_a_run_that_is_given_up(db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(conn, embedding="vector(8) NOT NULL")
+    run_sql(conn, INDEX)
+    before = catalog(conn)
+    points = Points(monkeypatch)
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    points.before("online/verify/10_note_unfilled.sql", stop)
+    with pytest.raises(KeyboardInterrupt):
+        go_online(db)
+    run_sql(conn, "ALTER TABLE documents ALTER embedding DROP NOT NULL")
+    Application(db, conn)()
+    abort_reembed(db, target=DOCUMENTS)
+    run_sql(conn, "ALTER TABLE documents ALTER embedding SET NOT NULL")
+    assert catalog(conn) == before
+    go_online(db)
+    check_space(conn, NEW, DOCUMENTS)
+
+
+def test_not_null_that_comes_or_goes_during_the_run(db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(conn)
+    run_sql(conn, INDEX)
+    for change, is_not_null in (("SET", True), ("DROP", False)):
+        points = Points(monkeypatch)
+        points.before(
+            "online/verify/10_note_unfilled.sql",
+            lambda change=change: run_sql(conn, f"ALTER TABLE documents ALTER embedding {change} NOT NULL"),  # type: ignore[misc]
+        )
+        go_online(db, NEW if is_not_null else OLD)
+        check_space(conn, NEW if is_not_null else OLD, DOCUMENTS)
+        finalize(db, target=DOCUMENTS)
+        assert (
+            one(
+                conn,
+                "SELECT attnotnull FROM pg_attribute WHERE attrelid = 'documents'::regclass AND attname = 'embedding'",
+            )
+            is is_not_null
+        )
+        assert not one(conn, "SELECT count(*) FROM pg_attrdef WHERE adrelid = 'documents'::regclass")
+
+
+def test_long_vectors_have_a_placeholder_too(db: str, conn: Conn) -> None:
+    """A placeholder stands in the catalog, whose rows fit in a page."""
+    wide = FakeEmbedder("wide", 16_000)
+    make(conn, embedding="vector(8) NOT NULL", rows=3)
+    go_online(db, wide)
+    check_space(conn, wide, DOCUMENTS)
+
+
+def test_not_null_not_valid_stays_as_it_is(db: str, conn: Conn) -> None:
+    if one(conn, "SHOW server_version_num") < "180000":
+        pytest.skip("NOT NULL is no constraint of its own before PostgreSQL 18")
+    make(conn)
+    run_sql(
+        conn,
+        INDEX,
+        "UPDATE documents SET embedding = NULL WHERE id = 3",
+        "ALTER TABLE documents ADD CONSTRAINT there NOT NULL embedding NOT VALID",
+    )
+    # Nobody can update such a row without giving it a vector.
+    untouched, model = everything(conn), FakeEmbedder("new", 12)
+    with pytest.raises(
+        TargetError, match=r"NOT NULL by a constraint that is NOT VALID, there, and 1 rows have no vector"
+    ):
+        go_online(db, model)
+    assert not model.calls and everything(conn) == untouched
+    run_sql(conn, f"UPDATE documents SET embedding = '{literal(OLD.vector(TEXTS[3]))}' WHERE id = 3")
+    before = catalog(conn, 8)
+    go_online(db)
+    check_space(conn, NEW, DOCUMENTS)
+    assert one(conn, "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'there'") == (
+        "NOT NULL embedding NOT VALID"
+    )
+    finalize(db, target=DOCUMENTS)
+    assert catalog(conn) == before
