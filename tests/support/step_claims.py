@@ -357,7 +357,7 @@ def scenarios() -> list[Scenario]:
             "a column that is NOT NULL, and a verdict is required",
             "registered",
             _files("probe/refusals"),
-            (("require_verdict", True),),
+            (("require_verdict", True), ("content_expression", "node_type || content")),
             (
                 (
                     "probe/refusals/10_may_keep_triggers_quiet.sql",
@@ -1119,7 +1119,7 @@ _LIVE = (
 _FOR_THE_TRANSACTION = (
     *("vestige_sql.triggers", "vestige_sql.triggers_quiet", "vestige_sql.run_id"),
     *("vestige_sql.refusals", "vestige_sql.refused", "vestige_sql.gated", "session_replication_role"),
-    "vestige_sql.views",
+    *("vestige_sql.views", "vestige_sql.expressions"),
 )
 """What steps remember for the steps after them."""
 

@@ -18,6 +18,9 @@ ASK = "probe/refusals"
 NOTHING_REFUSES = "gate/03_nothing_refuses.sql"
 """The gate's own check of the answers."""
 
+TRY_EXPRESSIONS = "probe/refusals/13_try_expressions.sql"
+"""Reads the target's expressions, for ``OF_THE_TABLE`` and ``probe/content.sql`` in the same transaction."""
+
 OF_THE_SERVER = "probe/refusals/20_of_the_server.sql"
 OF_THE_TABLE = "probe/refusals/30_of_the_table.sql"
 OF_THE_PACKAGE = "probe/refusals/35_of_the_package.sql"

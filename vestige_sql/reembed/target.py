@@ -19,6 +19,7 @@ from vestige_sql.reembed.refusals import (
     OF_THE_PACKAGE,
     OF_THE_SERVER,
     OF_THE_TABLE,
+    TRY_EXPRESSIONS,
     check_any_way,
     registry_refusals,
 )
@@ -166,7 +167,7 @@ def find_columns(
         if any(name is not None and named[variable] != name for variable, name in more.items()):
             named = steps.query_one(conn, "probe/columns.sql", place | named | given | more)
             assert named is not None
-    return named
+    return named | {"content_expression": ""}
 
 
 def probe(conn: psycopg.Connection[Any], target: Target, *, needs_package: bool = True, verb: str = "apply") -> Probed:
@@ -191,7 +192,9 @@ def probe(conn: psycopg.Connection[Any], target: Target, *, needs_package: bool 
     check_any_way(conn, OF_THE_SERVER, named | none)
     place = find_table(conn, target, server["role"])
     named |= place | find_columns(conn, target, place, begun=server["package_functions_exist"])
-    check_any_way(conn, OF_THE_TABLE, named)
+    with conn.transaction():
+        steps.run(conn, steps.load(TRY_EXPRESSIONS), named)
+        check_any_way(conn, OF_THE_TABLE, named)
     check_any_way(conn, OF_THE_PACKAGE, named)
     table = steps.query_one(conn, "probe/target.sql", named)
     key = steps.query_one(conn, "probe/key.sql", named)

@@ -10,7 +10,7 @@
 -- Transaction:  required
 -- Run again:    safe, it sets the same value
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    schema, table, embedding_column, verb, id_column, content_column, target, id_columns
+-- Variables:    schema, table, embedding_column, verb, id_column, content_column, target, content_expression, id_columns
 
 WITH target AS (
     SELECT c.*, n.nspname, format('%I.%I', n.nspname, c.relname) AS name
@@ -198,7 +198,7 @@ refusals (place, what, object, message, hint, remove, restore) AS (
             string_agg(c.name, ', ' ORDER BY c.attnum) AS every
         FROM columns c
     ) AS c
-    WHERE :'content_column' = ''
+    WHERE :'content_column' = '' AND :'content_expression' = ''
     UNION ALL
     SELECT
         26, CASE WHEN c.names IS NULL THEN 'no_column' ELSE 'several_columns' END, p.name,
@@ -243,6 +243,20 @@ refusals (place, what, object, message, hint, remove, restore) AS (
         '{}', '{}'
     FROM plain p
     JOIN columns c ON c.name = :'content_column' AND c.full_type = 'bytea'
+    UNION ALL
+    -- What 13_try_expressions.sql has not read in this transaction cannot be used either.
+    SELECT
+        27, 'expression', p.name,
+        CASE WHEN x.reason IS NULL THEN format('%s ''%s'' was not looked at', e.option, e.given)
+            ELSE format('%s ''%s'' cannot be used: %s', e.option, e.given, x.reason) END,
+        coalesce(x.hint, 'run sql/probe/refusals/13_try_expressions.sql before this, in the same transaction (psql -1); nothing was written'),
+        '{}', '{}'
+    FROM plain p
+    CROSS JOIN (VALUES ('content', '--content-expression', :'content_expression'::text)) AS e (of, option, given)
+    LEFT JOIN jsonb_to_recordset(coalesce(nullif(current_setting('vestige_sql.expressions', true), ''), '[]')::jsonb) AS x (
+        of text, target oid, given text, reason text, hint text, of_t text)
+        ON x.of = e.of AND x.given = e.given AND x.target = p.oid
+    WHERE e.given <> '' AND x.of_t IS NULL
     UNION ALL
     SELECT
         28, 'not_a_vector', format('%s.%s', p.name, c.name),
