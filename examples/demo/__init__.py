@@ -1,1 +1,1 @@
-"""The demonstration behind `make reembed`: a corpus, an old model, a new model and three questions."""
+"""The demonstration behind `make reembed`: a corpus, an old model, a new model and questions."""

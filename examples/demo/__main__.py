@@ -1,4 +1,4 @@
-"""What `make reembed` shows: search by word overlap, the re-embedding, search by meaning.
+"""What `make reembed` shows: search by word overlap, the verdict, the re-embedding, search by meaning.
 
 What is left to do is read from the database each time, so a run that was killed goes on with the next one.
 """
@@ -6,12 +6,14 @@ What is left to do is read from the database each time, so a run that was killed
 from __future__ import annotations
 
 import argparse
+import json
 import platform
 import shlex
 import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
@@ -21,12 +23,17 @@ from psycopg.types.json import Jsonb
 from demo import minilm
 from demo.corpus import Document, documents
 from demo.hashing import HashingEmbedder
+from demo.questions import ANSWERS
 from vestige_sql import Embedder, ModelSignature, VestigeError, cli, register_model
 from vestige_sql.database import embedded
 from vestige_sql.database.migrations import migrate_up
 from vestige_sql.encode.onnx import load_embedder
+from vestige_sql.judge.rules import VERDICTS
 
 FOLDER = Path(".vestige")
+
+DERIVED = 150
+"""So many questions are derived from the rows."""
 
 # Their telling words stand in no good answer, and "code" and "file" stand in many bad ones.
 QUESTIONS = ("how fast is my code", "how old is this file", "pick a lottery winner")
@@ -93,19 +100,76 @@ def fill(conninfo: str, old: Embedder, texts: Callable[[], list[Document]]) -> N
 
 
 def demonstrate(conninfo: str, model: Path) -> int:
-    """Ask, re-embed by the command line with the model in the folder ``model``, and ask again."""
+    """Ask, judge and re-embed by the command line with the model in the folder ``model``, and ask again."""
     old = HashingEmbedder()
+    new = load_embedder(str(model))
+    of_model = ["--model", str(model), "--dimension", str(new.dimension)]
     if registered(conninfo) == old.signature():
         ask(conninfo, old, f"Before: {old.model_name} sees shared words")
-    new = load_embedder(str(model))
-    # The URL goes first of all: a vestige.toml in the current folder may name a database that matters.
-    arguments = ["migrate", "reembed", "--postgres-url", conninfo]
-    arguments += ["--model", str(model), "--dimension", str(new.dimension)]
-    print(f"\n$ {shlex.join([command(), *arguments])}", flush=True)
-    code = cli.main(arguments)
+        if code := run(conninfo, "stage", *of_model):
+            return code
+        if code := judge(conninfo, model):
+            return code
+    code = run(conninfo, "reembed", *of_model, *report(model, "reembed"))
     if code == 0:
         ask(conninfo, new, f"After: {new.model_name} sees meaning")
+        say_reports(model)
     return code
+
+
+def judge(conninfo: str, model: Path) -> int:
+    """Judge what is staged by questions derived from the rows, and by those of people. Return 0 for any verdict."""
+    models = ["--model", str(model), "--old-embedder", f"{HashingEmbedder.__module__}:{HashingEmbedder.__name__}"]
+    print("\nIs the new model better? First by parts of the texts, which favour a model that matches words:")
+    code = run(conninfo, "judge", *models, "--derive", str(DERIVED), *report(model, "derived"))
+    if code not in VERDICTS.values():
+        return code
+    file = model.parent / "questions.jsonl"
+    asked = write_questions(conninfo, file)
+    if asked:
+        print(f"\nThen by {asked} questions as people ask them, whose answers are known:")
+        code = run(conninfo, "judge", "--questions", str(file), *models, *report(model, "judge", "--with-texts"))
+    print("\nWith --require-verdict, the next command would stop unless the last verdict is GO.")
+    return 0 if code in VERDICTS.values() else code
+
+
+def write_questions(conninfo: str, file: Path) -> int:
+    """Write the questions that rows answer to ``file``, as JSON lines, and return how many there are."""
+    with psycopg.connect(conninfo) as conn:
+        found = conn.execute(r"SELECT split_part(content, E'\n', 1), id::text FROM knowledge_nodes").fetchall()
+    ids = dict(found)
+    lines = [
+        json.dumps({"question": question, "relevant": [ids[name] for name in names if name in ids]})
+        for question, names in ANSWERS.items()
+        if any(name in ids for name in names)
+    ]
+    file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return len(lines)
+
+
+def run(conninfo: str, verb: str, *options: str) -> int:
+    """Show and run a command on the database, and return its exit code."""
+    # The URL goes first of all: a vestige.toml in the current folder may name a database that matters.
+    arguments = ["migrate", verb, "--postgres-url", conninfo, *options]
+    print(f"\n$ {shlex.join([command(), *arguments])}", flush=True)
+    return cli.main(arguments)
+
+
+def report(model: Path, name: str, *options: str) -> list[str]:
+    """Return the options for a report beside ``model``, none where the libraries for it are not installed."""
+    if not all(find_spec(library) for library in ("jinja2", "matplotlib")):
+        return []
+    return ["--report", str(report_file(model, name)), *options]
+
+
+def report_file(model: Path, name: str) -> Path:
+    return model.parent / f"report-{name}.html"
+
+
+def say_reports(model: Path) -> None:
+    files = [report_file(model, name) for name in ("judge", "derived", "reembed")]
+    if there := [str(file) for file in files if file.is_file()]:
+        print(f"\nReports to look at in a browser: {', '.join(there)}")
 
 
 def ask(conninfo: str, embedder: Embedder, title: str) -> None:

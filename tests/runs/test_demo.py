@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +17,12 @@ from demo import __main__ as demonstration
 from demo.corpus import Document, documents
 from demo.hashing import HashingEmbedder
 from demo.minilm import build_tiny
+from demo.questions import ANSWERS
 
 from vestige_sql import Embedder
 from vestige_sql.cli import output
 from vestige_sql.encode.onnx import load_embedder
+from vestige_sql.judge.rules import VERDICTS
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -114,6 +117,13 @@ def test_the_signature_names_the_dimension() -> None:
     assert signature.hash != other.hash
 
 
+def test_the_questions_have_answers_in_the_corpus(corpus: list[Document]) -> None:
+    names = {document.name for document in corpus}
+    answered = [question for question, answers in ANSWERS.items() if names & set(answers)]
+    assert len(answered) >= 40
+    assert set(demonstration.QUESTIONS) <= set(answered)
+
+
 ROWS = 200
 
 
@@ -144,10 +154,19 @@ def test_the_demonstration_asks_before_and_after_and_has_nothing_to_do_the_secon
     empty_db: str, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(output, "BANNER_SECS", 0)
+    monkeypatch.setattr(demonstration, "DERIVED", 20)
+    few = {f"what is {document.name}": (document.name,) for document in documents(limit=ROWS)[::10]}
+    monkeypatch.setattr(demonstration, "ANSWERS", few | {"what is not there": ("nothing.at_all",)})
 
     assert demonstrate(empty_db, model) == 0
     first = capsys.readouterr()
-    assert first.out.index("Before: ") < first.out.index("migrate reembed --postgres-url") < first.out.index("After: ")
+    order = ["Before: ", "migrate stage --postgres-url", "migrate judge --postgres-url", "migrate judge --postgres-url",
+             "migrate reembed --postgres-url", "After: "]  # fmt: skip
+    at = 0
+    for said in order:
+        at = first.out.index(said, at) + 1
+    assert sum(first.out.count(f"\n{verdict}\n") for verdict in VERDICTS) == 2
+    assert f"by {len(few)} questions as people ask them" in first.out
     assert all(first.out.count(f'"{question}"') == 2 for question in demonstration.QUESTIONS)
     assert f"{ROWS} rows updated" in first.err
     assert_done(empty_db, model)
@@ -156,6 +175,12 @@ def test_the_demonstration_asks_before_and_after_and_has_nothing_to_do_the_secon
     second = capsys.readouterr()
     assert "nothing to do" in second.err
     assert "Before: " not in second.out
+    assert "migrate judge" not in second.out
+    if all(find_spec(library) for library in ("jinja2", "matplotlib")):
+        for name in ("derived", "judge", "reembed"):
+            file = demonstration.report_file(model, name)
+            assert str(file) in first.out
+            assert "vestige-sql" in file.read_text(encoding="utf-8")
     assert_done(empty_db, model)
 
 
@@ -166,6 +191,7 @@ def test_the_demonstration_asks_before_and_after_and_has_nothing_to_do_the_secon
         pytest.param("demonstration.Jsonb", id="filling"),
         pytest.param("demonstration.ask", id="filled"),
         pytest.param("OnnxEmbedder.embed_batch", id="encoding"),
+        pytest.param("demonstration.write_questions", id="judging"),
     ],
 )
 def test_a_killed_demonstration_goes_on_from_where_it_was(
@@ -181,6 +207,7 @@ from vestige_sql.encoder import OnnxEmbedder
 
 {reached} = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
 output.BANNER_SECS = 0
+demonstration.DERIVED = 20
 demonstration.prepare({empty_db!r}, lambda: documents(limit={ROWS}))
 demonstration.demonstrate({empty_db!r}, Path({str(model)!r}))
 """
@@ -189,5 +216,10 @@ demonstration.demonstrate({empty_db!r}, Path({str(model)!r}))
     assert killed.value.returncode == -signal.SIGKILL
 
     monkeypatch.setattr(output, "BANNER_SECS", 0)
+    monkeypatch.setattr(demonstration, "DERIVED", 20)
+    if "questions" not in reached:
+        # What comes after the encoding is the same each time.
+        monkeypatch.setattr(demonstration, "judge", lambda *_: 0)
+        monkeypatch.setattr(demonstration, "report", lambda *_: [])
     assert demonstrate(empty_db, model) == 0
     assert_done(empty_db, model)
