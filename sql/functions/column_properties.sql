@@ -1,6 +1,6 @@
 -- Return the statements that move a column's properties to another column.
 --
--- The properties are default, NOT NULL, storage, statistics target, options, comment and labels. The first column is left
+-- The properties are default, NOT NULL, CHECK constraints about the column alone, storage, statistics target, options, comment and labels. The first column is left
 -- without them. A kept column with a default would get vectors that are not of its rows' texts, and one with NOT NULL would
 -- refuse rows. Both columns get the grants, since a role with no more than these needs them on both for SELECT *.
 --
@@ -75,6 +75,30 @@ BEGIN
     ELSIF v_is_held THEN
         RETURN NEXT v_alter_to || 'DROP NOT NULL';
     END IF;
+
+    -- What CHECK constraints say of this column alone. They are made anew where no run has made them beforehand.
+    RETURN QUERY
+        SELECT s.statement
+        FROM vestige_sql.column_checks(p_table, p_from, p_to, nullif(v_to.atttypmod, -1)) AS k
+        LEFT JOIN pg_constraint m ON m.conrelid = p_table AND m.conname = k.made_as
+        CROSS JOIN LATERAL (VALUES
+            (1, true, format('ALTER TABLE %s DROP CONSTRAINT %I', p_table, k.check_name)),
+            (2, NOT k.is_made, format('ALTER TABLE %s ADD CONSTRAINT %I %s%s', p_table, k.check_name, k.definition,
+                CASE WHEN k.is_valid THEN '' ELSE ' NOT VALID' END)),
+            (2, k.is_made, format('ALTER TABLE %s RENAME CONSTRAINT %I TO %I', p_table, k.made_as, k.check_name)),
+            (3, k.is_made AND k.is_valid AND NOT m.convalidated, format('ALTER TABLE %s VALIDATE CONSTRAINT %I', p_table, k.check_name)),
+            (4, k.said IS NOT NULL, format('COMMENT ON CONSTRAINT %I ON %s IS %L', k.check_name, p_table, k.said))
+        ) AS s (step, is_due, statement)
+        WHERE s.is_due
+        ORDER BY k.check_name, s.step;
+    -- One that a run has made for the second column, and that the first has no more.
+    RETURN QUERY
+        SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', p_table, m.conname)
+        FROM pg_constraint m
+        WHERE m.conrelid = p_table AND m.contype = 'c' AND m.conkey = ARRAY[v_to.attnum] AND m.conname ~ '(^|_)reembed_[0-9a-f]{16}$'
+          AND NOT EXISTS (
+              SELECT FROM vestige_sql.column_checks(p_table, p_from, p_to, nullif(v_to.atttypmod, -1)) AS k WHERE k.made_as = m.conname)
+        ORDER BY m.conname;
 
     IF v_from.attstorage <> v_to.attstorage THEN
         RETURN NEXT v_alter_to || 'SET STORAGE '

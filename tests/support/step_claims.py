@@ -293,6 +293,7 @@ def scenarios() -> list[Scenario]:
                 *_part("online", "save"),
                 *_files("index/concurrently"),
                 *_part("online", "index"),
+                *_part("online", "verify"),
                 *_part("abort", None, "filling"),
             ),
             (("index_column", "@new_column"), ("way", "online")),
@@ -300,7 +301,8 @@ def scenarios() -> list[Scenario]:
                 (
                     "online/prepare/03_gated.sql",
                     "DELETE FROM knowledge_nodes WHERE embedding IS NULL;"
-                    "ALTER TABLE knowledge_nodes ALTER COLUMN embedding SET NOT NULL",
+                    "ALTER TABLE knowledge_nodes ALTER COLUMN embedding SET NOT NULL,"
+                    " ADD CONSTRAINT sound CHECK (vector_norm(embedding) > 0.01)",
                 ),
                 (
                     "online/index/10_drop_invalid.sql",

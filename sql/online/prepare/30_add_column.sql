@@ -1,6 +1,6 @@
 -- Add the column for the new vectors, stored as the old one.
 --
--- It is NULL in every row, so no row is written. Where the old column is NOT NULL, the new one is too, from its first moment: a
+-- It is NULL in every row, so no row is written. Where the old column is NOT NULL, or a CHECK says so, the new one is NOT NULL from its first moment: a
 -- default gives every row a placeholder. PostgreSQL keeps the placeholder in its catalog, so no row is written or read then either.
 -- It is a vector of length one. Every row has its vector when the switch comes, and the default goes then.
 --
@@ -13,7 +13,8 @@
 SELECT pg_catalog.format(
     'ALTER TABLE %1$I.%2$I ADD COLUMN %3$I %4$s(%5$s)%6$s, ALTER COLUMN %3$I SET STORAGE %7$s, ALTER COLUMN %3$I SET COMPRESSION %8$s',
     :'schema'::text, :'table'::text, :'new_column'::text, :'vector_type'::text, :dimension,
-    CASE WHEN e.attnotnull AND n.convalidated IS NOT FALSE THEN
+    CASE WHEN e.attnotnull AND n.convalidated IS NOT FALSE OR EXISTS (
+        SELECT FROM vestige_sql.column_checks(t.oid, :'embedding_column', :'new_column', :dimension) AS k WHERE k.denies_null) THEN
         -- since PostgreSQL 18 the constraint may be NO INHERIT
         pg_catalog.format(' DEFAULT %L NOT NULL%s', vestige_sql.placeholder(:dimension),
             CASE WHEN n.connoinherit THEN ' NO INHERIT' END)

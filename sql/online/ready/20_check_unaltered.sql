@@ -50,8 +50,11 @@ FROM (
          LEFT JOIN pg_catalog.pg_constraint c ON p.classid = 'pg_catalog.pg_constraint'::regclass AND c.oid = p.objid
          WHERE p.refclassid = 'pg_catalog.pg_class'::regclass AND p.refobjid = t.target AND p.refobjsubid = e.attnum
            AND NOT coalesce(vestige_sql.is_vector_index(i.oid), false)
-           -- the column's own default and NOT NULL move with the switch
-           AND o.adnum IS DISTINCT FROM e.attnum AND c.contype IS DISTINCT FROM 'n') AS others,
+           -- The column's own default and NOT NULL move with the switch. So do CHECK constraints about it alone that the second column has.
+           AND o.adnum IS DISTINCT FROM e.attnum AND c.contype IS DISTINCT FROM 'n'
+           AND NOT coalesce(c.contype = 'c' AND c.conname IN (
+               SELECT k.check_name FROM vestige_sql.column_checks(t.target, e.attname, :'new_column', :dimension) AS k
+               WHERE k.is_made), false)) AS others,
         (SELECT pg_catalog.string_agg(d.index_name, ', ')
          FROM vestige_sql.index_definitions(t.target, e.attname, :dimension, :'new_column') AS d
          WHERE e.attname IS NOT NULL

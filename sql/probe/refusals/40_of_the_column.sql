@@ -56,6 +56,7 @@ row_types (oid) AS (
 described AS (
     SELECT
         d.*, e."column", e.old_dimension, e.dimension_changes, c.relkind, am.amname,
+        regexp_replace(quote_ident(e.attname), '([^\w])', '\\\1', 'g') AS name_here,
         -- vestige_sql.is_vector_index() says the same, and that function may not be there yet
         am.amname IN ('hnsw', 'ivfflat') OR EXISTS (
             SELECT FROM pg_catalog.pg_amop ao
@@ -89,7 +90,10 @@ described AS (
                 ELSE regexp_replace(translate(quote_ident(e.attname), '()', '  '), '([\[\].*+?{}|^$\\])', '\\\1', 'g') END,
             'the_column', 'g') ~ '^\s*([\w."]+\s+)?the_column\s*(::\s*[\w."]+\s*\d*\s*)+$', false) AS is_of_the_whole,
         coalesce(e.attnum = ANY (i.indkey::smallint[]) AND am.amname = 'btree' AND e.bytes + 8 > 2704, false) AS too_large,
-        -- what the object says of the column's vectors, perhaps their dimension
+        -- A CHECK about the column alone comes along to a second column. vestige_sql.column_checks() says the same.
+        coalesce(co.contype = 'c' AND co.conkey = ARRAY[e.attnum], false) AS is_own_check,
+        -- What the object says of the column's vectors, perhaps their dimension. Where a CHECK about the column alone says
+        -- vector_dims(..) = N, a second column's says its own.
         CASE d.classid
             WHEN 'pg_catalog.pg_constraint'::regclass THEN pg_get_constraintdef(d.objid)
             ELSE concat_ws(' ', pg_get_expr(i.indexprs, i.indrelid), pg_get_expr(i.indpred, i.indrelid))
@@ -98,6 +102,7 @@ described AS (
     CROSS JOIN embedding e
     LEFT JOIN pg_catalog.pg_class c ON d.classid = 'pg_catalog.pg_class'::regclass AND c.oid = d.objid
     LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid
+    LEFT JOIN pg_catalog.pg_constraint co ON d.classid = 'pg_catalog.pg_constraint'::regclass AND co.oid = d.objid
     LEFT JOIN pg_catalog.pg_am am ON am.oid = c.relam AND c.relkind = 'i'
     LEFT JOIN pg_catalog.pg_proc h ON h.oid = am.amhandler
     LEFT JOIN pg_catalog.pg_opclass oc ON oc.oid = i.indclass[0]
@@ -132,7 +137,10 @@ judged AS (
             WHEN d.old_dimension IS NOT NULL THEN
                 d.dimension_changes AND d.says ~ ('\m' || d.old_dimension || '\M')
             ELSE d.says ~ '\m(vector_dims|array_length|cardinality)\M' AND d.says !~ ('\m' || :dimension || '\M')
-        END, false) AS wrong_dimension
+        END, false) AS wrong_dimension,
+        d.is_own_check AND regexp_replace(d.says,
+            format('(\mvector_dims\(\(*%s(?:\)*::[\w."]+)?\)+ = )%s\M', d.name_here, coalesce(d.old_dimension::text, '\d+')), '\1', 'g')
+            !~ ('\m' || coalesce(d.old_dimension::text, 'vector_dims') || '\M') AS says_only_the_number
     FROM several d
 ),
 kinds AS (
@@ -265,7 +273,9 @@ refusals (place, what, object, message, hint, remove, restore, rules_out) AS (
             ELSE array_remove(ARRAY[w.restore, w.more, 'COMMENT ON ' || w.said_of || ' IS ' || quote_literal(o.said) || ';'], NULL) END,
         CASE WHEN k.is_not_made OR k.wrong_dimension OR k.too_large OR k.classid NOT IN (
                 'pg_catalog.pg_class'::regclass, 'pg_catalog.pg_statistic_ext'::regclass, 'pg_catalog.pg_constraint'::regclass)
-            THEN '{rewrite,widen}'::text[] ELSE '{}' END || '{swap,online,back}'::text[]
+            THEN '{rewrite,widen}'::text[] ELSE '{}' END
+            || CASE WHEN k.is_own_check AND (NOT k.wrong_dimension OR k.says_only_the_number) THEN '{swap}'::text[]
+                ELSE '{swap,online,back}' END
     FROM kinds k
     LEFT JOIN ways_out w USING (classid, objid)
     LEFT JOIN LATERAL (

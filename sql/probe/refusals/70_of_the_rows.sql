@@ -1,10 +1,11 @@
 -- List what the rows and the former vectors refuse.
 --
--- Rows without text are refused where the column is NOT NULL. An online run asks this before it locks the table, and again of the rows
+-- Rows without text are refused where the column is NOT NULL, or a CHECK says so. An online run asks this before it locks the table, and again of the rows
 -- that it notes: nobody waits while all rows are read. Vectors of an earlier run are refused while they are kept. Rows of
 -- hundreds of columns may have no room for a second vector.
 --
--- The step writes the question, which psql then asks. The rows are looked at only where the column is NOT NULL or the columns are so many. The columns
+-- The step writes the question, which psql then asks. The rows are looked at only where the column is NOT NULL or the
+-- columns are so many. The columns
 -- and the package's tables need not be there. The first row only says which column was asked. remove holds statements that
 -- take the reason away. restore holds statements that bring back what those took. The rows are remembered for this
 -- transaction, for 80_by_way.sql. The verb back is the way back to the former vectors. Its question is about rows that have
@@ -14,10 +15,10 @@
 -- Transaction:  required
 -- Run again:    safe, it sets the same value
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    schema, table, embedding_column, verb, content_column, id_schema, key, id_columns
+-- Variables:    schema, table, embedding_column, verb, content_column, id_schema, key, dimension, id_columns
 
 SELECT format($ask$WITH refusals (place, what, object, message, hint, remove, restore, rules_out) AS (
-    SELECT 0, 'asked', %1$L, 'its rows, and its former vectors', '', '{}'::text[], '{}'::text[], '{}'::text[]%2$s%3$s%4$s%5$s%6$s
+    SELECT 0, 'asked', %1$L, 'its rows, and its former vectors', '', '{}'::text[], '{}'::text[], '{}'::text[]%2$s%3$s%4$s%5$s%6$s%7$s
 ),
 remembered AS MATERIALIZED (
     SELECT set_config('vestige_sql.refusals', (
@@ -38,13 +39,13 @@ SELECT r.* FROM refusals r CROSS JOIN remembered ORDER BY r.place$ask$,
     FROM vestige_sql.kept k
     WHERE k.table_schema = %2$L AND k.table_name = %3$L AND k.column_name = %4$L$kept$,
         e."column", :'schema'::text, :'table'::text, :'embedding_column'::text) END,
-    CASE WHEN e.attnotnull AND e.has_text_column AND :'verb' <> 'back' AND NOT (:'verb' = 'online' AND e.is_locked) THEN format($blank$
+    CASE WHEN e.is_not_null AND e.has_text_column AND :'verb' <> 'back' AND NOT (:'verb' = 'online' AND e.is_locked) THEN format($blank$
     UNION ALL
     SELECT
         220, 'rows_without_text', %1$L,
         format('%%s is NOT NULL, and %%s rows have no text to embed, such as that with the key %%s', %1$L,
             ltrim(to_char(b.rows, '999,999,999,999')), b.key),
-        'give them text, delete them, or ALTER TABLE .. ALTER COLUMN .. DROP NOT NULL; nothing was written',
+        format('give them text, delete them, or let the column have NULL (%%s); nothing was written', %7$L),
         ARRAY[%5$L], ARRAY[%6$L], '{rewrite,widen,swap,online}'
     FROM (
         SELECT count(*) AS rows, min(concat_ws(', ', %4$s)) AS key FROM %2$s t
@@ -59,8 +60,7 @@ SELECT r.* FROM refusals r CROSS JOIN remembered ORDER BY r.place$ask$,
     ) AS b
     WHERE b.rows > 0$blank$,
         e."column", e.name, :'content_column'::text, coalesce(e.key_columns, 'NULL'),
-        format('ALTER TABLE %s ALTER COLUMN %I DROP NOT NULL;', e.name, e.attname),
-        '-- its rows without text have no vector: ALTER TABLE .. ALTER COLUMN .. SET NOT NULL') END,
+        e.let_null, format('-- its rows without text have no vector: %s', e.deny_null), rtrim(e.let_null, ';')) END,
     CASE WHEN e.not_valid IS NOT NULL AND :'verb' <> 'back' AND NOT (:'verb' = 'online' AND e.is_locked) THEN format($null$
     UNION ALL
     SELECT
@@ -73,14 +73,34 @@ SELECT r.* FROM refusals r CROSS JOIN remembered ORDER BY r.place$ask$,
     WHERE b.rows > 0$null$,
         e."column", e.name, e.attname, e.not_valid,
         format('ALTER TABLE %s DROP CONSTRAINT %I;', e.name, e.not_valid),
-        format('ALTER TABLE %s ADD CONSTRAINT %I NOT NULL %I NOT VALID;', e.name, e.not_valid, e.attname)) END,
-    CASE WHEN e.attnotnull AND e.has_text_column AND e.has_id_column AND k.is_there AND :'verb' = 'back' THEN format($back$
+        format('ALTER TABLE %s ADD CONSTRAINT %I %s;', e.name, e.not_valid, e.not_valid_says)) END,
+    CASE WHEN e.has_checks AND to_regprocedure('vestige_sql.column_checks(regclass, name, name, integer)') IS NOT NULL AND :'verb' <> 'back' THEN format($held$
+    UNION ALL
+    SELECT
+        k.place, k.what, %1$L, k.message, 'run without --online, or drop the constraint during the run; nothing was written',
+        ARRAY[format('ALTER TABLE %%s DROP CONSTRAINT %%I;', %2$L, k.check_name)],
+        ARRAY[format('ALTER TABLE %%s ADD CONSTRAINT %%I %%s;', %2$L, k.check_name, pg_get_constraintdef(k.oid))], '{online}'
+    FROM (
+        SELECT
+            c.check_name, o.oid, x.*,
+            c.denies_placeholder AND (%6$L OR bool_or(c.denies_null) OVER ()) AS is_denied, c.fails
+        FROM vestige_sql.column_checks(%2$L, %3$L, %4$L, %5$s) AS c
+        JOIN pg_catalog.pg_constraint o ON o.conrelid = %2$L::regclass AND o.conname = c.check_name
+        CROSS JOIN LATERAL (VALUES
+            (211, 'placeholder_denied', format(
+                '%%s is NOT NULL, and %%s lets no placeholder in, which a row has while a second column is filled', %1$L, c.check_name)),
+            (212, 'check_fails', format('%%s of %%s fails for any vector of %5$s dimensions', c.check_name, %1$L))
+        ) AS x (place, what, message)
+    ) AS k
+    WHERE CASE k.what WHEN 'check_fails' THEN k.fails ELSE k.is_denied END$held$,
+        e."column", e.name, e.attname, 'embedding_' || e.suffix, :dimension, e.attnotnull) END,
+    CASE WHEN e.is_not_null AND e.has_text_column AND e.has_id_column AND k.is_there AND :'verb' = 'back' THEN format($back$
     UNION ALL
     SELECT
         220, 'rows_not_kept', %1$L,
         format('%%s is NOT NULL, and %%s rows written since have no kept vector', %1$L,
             ltrim(to_char(b.rows, '999,999,999,999'))),
-        'ALTER TABLE .. ALTER COLUMN .. DROP NOT NULL, roll back, and have the rows embedded; nothing was written',
+        format('%%s, roll back, and have the rows embedded; nothing was written', rtrim(%3$L, ';')),
         ARRAY[%3$L], ARRAY[%4$L], '{rewrite,widen,swap,back}'
     FROM (SELECT count(*) AS rows FROM %2$s) AS b
     WHERE b.rows > 0$back$,
@@ -93,8 +113,7 @@ SELECT r.* FROM refusals r CROSS JOIN remembered ORDER BY r.place$ask$,
                 ' AND k.content_hash = vestige_sql.content_hash(t.%5$I::text) WHERE k.id IS NULL AND vestige_sql.has_text(t.%5$I::text)',
                 e.name, e.kept_table, :'id_schema'::text, :'key'::text, :'content_column'::text)
             ELSE '(SELECT WHERE false) AS none' END,
-        format('ALTER TABLE %s ALTER COLUMN %I DROP NOT NULL;', e.name, e.attname),
-        format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL;', e.name, e.attname)) END,
+        e.let_null, e.deny_null) END,
     CASE WHEN w.most_bytes > 8160 AND :'verb' <> 'back' THEN format($wide$
     UNION ALL
     SELECT
@@ -113,6 +132,15 @@ FROM (SELECT to_regclass('vestige_sql.kept') IS NOT NULL AS is_there) AS k
 LEFT JOIN LATERAL (
     SELECT
         x.*,
+        x.attnotnull OR n.conname IS NOT NULL AS is_not_null,
+        CASE WHEN x.attnotnull THEN format('ALTER TABLE %s ALTER COLUMN %I DROP NOT NULL;', x.name, x.attname)
+            WHEN n.conname IS NOT NULL THEN format('ALTER TABLE %s DROP CONSTRAINT %I;', x.name, n.conname) END AS let_null,
+        CASE WHEN x.attnotnull THEN format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL;', x.name, x.attname)
+            WHEN n.conname IS NOT NULL THEN format('ALTER TABLE %s ADD CONSTRAINT %I %s;', x.name, n.conname, n.says) END AS deny_null,
+        CASE WHEN NOT n.convalidated THEN n.conname END AS not_valid,
+        n.says AS not_valid_says,
+        EXISTS (SELECT FROM pg_catalog.pg_constraint c
+            WHERE c.conrelid = x.target AND c.contype = 'c' AND c.conkey = ARRAY[x.attnum]) AS has_checks,
         EXISTS (SELECT FROM pg_catalog.pg_attribute a
             WHERE a.attrelid = x.target AND a.attname::text = :'content_column' AND NOT a.attisdropped) AS has_text_column,
         :'id_columns'::text[] <@ ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a
@@ -120,9 +148,6 @@ LEFT JOIN LATERAL (
         (SELECT string_agg(format('t.%I', a.attname), ', ' ORDER BY array_position(:'id_columns'::text[], a.attname::text))
          FROM pg_catalog.pg_attribute a
          WHERE a.attrelid = x.target AND a.attname::text = ANY (:'id_columns'::text[]) AND NOT a.attisdropped) AS key_columns,
-        -- since PostgreSQL 18
-        (SELECT n.conname FROM pg_catalog.pg_constraint n
-         WHERE n.conrelid = x.target AND n.contype = 'n' AND n.conkey = ARRAY[x.attnum] AND NOT n.convalidated) AS not_valid,
         EXISTS (SELECT FROM pg_catalog.pg_locks l
             WHERE l.locktype = 'relation' AND l.relation = x.target AND l.pid = pg_backend_pid() AND l.mode = 'AccessExclusiveLock' AND l.granted
         ) AS is_locked,
@@ -141,6 +166,16 @@ LEFT JOIN LATERAL (
         JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname::text = :'embedding_column' AND NOT a.attisdropped
         WHERE n.nspname = :'schema' AND c.relname = :'table' AND c.relkind = 'r'
     ) AS x
+    LEFT JOIN LATERAL (
+        -- NOT NULL, which PostgreSQL keeps as a constraint since 18, or a CHECK that says so
+        SELECT n.conname, n.convalidated, pg_get_constraintdef(n.oid) AS says
+        FROM pg_catalog.pg_constraint n
+        WHERE n.conrelid = x.target AND n.conkey = ARRAY[x.attnum]
+          AND (n.contype = 'n' OR n.contype = 'c' AND pg_get_expr(n.conbin, n.conrelid) ~ '^\(+("[^"]+"|\w+) IS NOT NULL\)'
+              AND pg_get_expr(n.conbin, n.conrelid) !~ '\mOR\M')
+        ORDER BY n.convalidated, n.contype DESC, n.conname
+        LIMIT 1
+    ) AS n ON true
 ) AS e ON true
 LEFT JOIN LATERAL (
     -- What a row takes at least, once all is stored elsewhere that can be, and at most then.
