@@ -317,11 +317,11 @@ def test_checks_that_come_go_or_stop_the_run(db: str, conn: Conn, monkeypatch: p
             "ALTER TABLE documents DROP CONSTRAINT far",
         ),
         (
-            r"constraint of_others on table documents \(a constraint\)",
+            r"constraint of_others on table public\.documents \(a constraint\)",
             "ALTER TABLE documents DROP CONSTRAINT of_others",
         ),
         (
-            r"constraint parts on table documents \(about the old dimension\)",
+            r"constraint parts on table public\.documents \(about the old dimension\)",
             "ALTER TABLE documents DROP CONSTRAINT parts",
         ),
     ):

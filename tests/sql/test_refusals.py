@@ -305,6 +305,17 @@ CASES = [
         f"{ALTER} DROP NOT NULL# UPDATE documents SET body = 'text 2' WHERE id = 2",
     ),
     Case(
+        "placeholder_denied",
+        f"{ALTER} SET NOT NULL# ALTER TABLE documents ADD CONSTRAINT narrow CHECK (vector_norm(embedding) <> 1)",
+        "online",
+        again="ALTER TABLE documents ADD CONSTRAINT narrow CHECK (vector_norm(embedding) <> 1)",
+    ),
+    Case(
+        "check_fails",
+        "ALTER TABLE documents ADD CONSTRAINT far CHECK (embedding <-> '[9,9,9,9,9,9,9,9]' > 0)",
+        "online",
+    ),
+    Case(
         "rows_without_vector",
         "UPDATE documents SET embedding = NULL WHERE id = 2#"
         "ALTER TABLE documents ADD CONSTRAINT there NOT NULL embedding NOT VALID",

@@ -8,7 +8,7 @@
 -- Transaction:  required
 -- Run again:    refused, the column is there
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    schema, table, new_column, vector_type, dimension, storage, compression, embedding_column
+-- Variables:    schema, table, new_column, vector_type, dimension, embedding_column, storage, compression
 
 SELECT pg_catalog.format(
     'ALTER TABLE %1$I.%2$I ADD COLUMN %3$I %4$s(%5$s)%6$s, ALTER COLUMN %3$I SET STORAGE %7$s, ALTER COLUMN %3$I SET COMPRESSION %8$s',

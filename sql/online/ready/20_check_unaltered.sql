@@ -7,7 +7,7 @@
 -- Transaction:  required
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    embedding_column, key_name, id_columns, dimension, new_column, schema, table
+-- Variables:    embedding_column, key_name, id_columns, new_column, dimension, schema, table
 
 SELECT
     vestige_sql.require(

@@ -1,6 +1,6 @@
 -- Validate the CHECK constraints of the second column, while readers and writers go on.
 --
--- Locks:        SHARE UPDATE EXCLUSIVE on the target, to the end of the transaction
+-- Locks:        SHARE UPDATE EXCLUSIVE on the target
 -- Transaction:  required
 -- Run again:    safe, they are validated
 -- Undo:         ROLLBACK, while the transaction is open

@@ -15,7 +15,7 @@
 -- Transaction:  required
 -- Run again:    safe, it sets the same value
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    schema, table, embedding_column, verb, content_column, id_schema, key, dimension, id_columns
+-- Variables:    schema, table, embedding_column, verb, content_column, dimension, id_schema, key, id_columns
 
 SELECT format($ask$WITH refusals (place, what, object, message, hint, remove, restore, rules_out) AS (
     SELECT 0, 'asked', %1$L, 'its rows, and its former vectors', '', '{}'::text[], '{}'::text[], '{}'::text[]%2$s%3$s%4$s%5$s%6$s%7$s
@@ -77,23 +77,31 @@ SELECT r.* FROM refusals r CROSS JOIN remembered ORDER BY r.place$ask$,
     CASE WHEN e.has_checks AND to_regprocedure('vestige_sql.column_checks(regclass, name, name, integer)') IS NOT NULL AND :'verb' <> 'back' THEN format($held$
     UNION ALL
     SELECT
-        k.place, k.what, %1$L, k.message, 'run without --online, or drop the constraint during the run; nothing was written',
+        211, 'placeholder_denied', %1$L,
+        format('%%s is NOT NULL, and %%s lets no placeholder in, which a row has while a second column is filled', %1$L, k.check_name),
+        'run without --online, or drop the constraint during the run; nothing was written',
         ARRAY[format('ALTER TABLE %%s DROP CONSTRAINT %%I;', %2$L, k.check_name)],
         ARRAY[format('ALTER TABLE %%s ADD CONSTRAINT %%I %%s;', %2$L, k.check_name, pg_get_constraintdef(k.oid))], '{online}'
     FROM (
-        SELECT
-            c.check_name, o.oid, x.*,
-            c.denies_placeholder AND (%6$L OR bool_or(c.denies_null) OVER ()) AS is_denied, c.fails
+        SELECT c.check_name, o.oid, c.fails, c.denies_placeholder AND (%6$L OR bool_or(c.denies_null) OVER ()) AS is_denied
         FROM vestige_sql.column_checks(%2$L, %3$L, %4$L, %5$s) AS c
         JOIN pg_catalog.pg_constraint o ON o.conrelid = %2$L::regclass AND o.conname = c.check_name
-        CROSS JOIN LATERAL (VALUES
-            (211, 'placeholder_denied', format(
-                '%%s is NOT NULL, and %%s lets no placeholder in, which a row has while a second column is filled', %1$L, c.check_name)),
-            (212, 'check_fails', format('%%s of %%s fails for any vector of %5$s dimensions', c.check_name, %1$L))
-        ) AS x (place, what, message)
     ) AS k
-    WHERE CASE k.what WHEN 'check_fails' THEN k.fails ELSE k.is_denied END$held$,
-        e."column", e.name, e.attname, 'embedding_' || e.suffix, :dimension, e.attnotnull) END,
+    WHERE k.is_denied
+    UNION ALL
+    SELECT
+        212, 'check_fails', %1$L,
+        format('%%s of %%s fails for any vector of %%s dimensions', k.check_name, %1$L, %5$L),
+        'run without --online, or drop the constraint during the run; nothing was written',
+        ARRAY[format('ALTER TABLE %%s DROP CONSTRAINT %%I;', %2$L, k.check_name)],
+        ARRAY[format('ALTER TABLE %%s ADD CONSTRAINT %%I %%s;', %2$L, k.check_name, pg_get_constraintdef(k.oid))], '{online}'
+    FROM (
+        SELECT c.check_name, o.oid, c.fails, c.denies_placeholder AND (%6$L OR bool_or(c.denies_null) OVER ()) AS is_denied
+        FROM vestige_sql.column_checks(%2$L, %3$L, %4$L, %5$s) AS c
+        JOIN pg_catalog.pg_constraint o ON o.conrelid = %2$L::regclass AND o.conname = c.check_name
+    ) AS k
+    WHERE k.fails$held$,
+        e."column", e.name, e.attname, 'embedding_' || e.suffix, coalesce((:dimension)::text, 'NULL'), e.attnotnull) END,
     CASE WHEN e.is_not_null AND e.has_text_column AND e.has_id_column AND k.is_there AND :'verb' = 'back' THEN format($back$
     UNION ALL
     SELECT
