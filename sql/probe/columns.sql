@@ -17,6 +17,7 @@ WITH columns AS (
     SELECT
         a.attrelid, a.attnum, a.attname::text AS name, a.attnotnull, a.attcollation,
         t.typcategory = 'S' AND t.typname NOT IN ('name', 'char') AS is_text,
+        a.attgenerated,
         t.typname IN ('vector', 'halfvec') AND EXISTS (
             SELECT FROM pg_catalog.pg_depend d
             JOIN pg_catalog.pg_extension x ON x.oid = d.refobjid AND d.refclassid = 'pg_catalog.pg_extension'::regclass
@@ -80,6 +81,8 @@ vectors AS (
     SELECT c.name FROM columns c
     -- What a run has added does not count, whatever the table was called then.
     WHERE c.is_vector AND c.name !~ '^(former_)?embedding_[0-9a-f]{16}$'
+      -- A generated column follows another one. It is refused for that where there is no other.
+      AND (c.attgenerated = '' OR NOT EXISTS (SELECT FROM columns o WHERE o.is_vector AND o.attgenerated = ''))
 ),
 texts AS (
     SELECT c.name FROM columns c CROSS JOIN key k WHERE c.is_text AND NOT c.name = ANY (k.names)

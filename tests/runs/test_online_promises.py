@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -387,3 +389,45 @@ def test_generated_texts_that_change_while_the_second_column_is_filled(
     go_online(db)
     assert one(conn, "SELECT count(*) FROM documents WHERE body ~ '^(text|late) '") == 2 * len(DURING)
     check_space(conn, NEW, DOCUMENTS)
+
+
+def test_columns_generated_from_the_vectors_are_printed_to_be_made_again(db: str, conn: Conn) -> None:
+    make(conn)
+    more = ["dims int GENERATED ALWAYS AS (vector_dims(embedding)) STORED"]
+    if one(conn, "SELECT to_regtype('halfvec') IS NOT NULL"):
+        more.append("half halfvec(8) GENERATED ALWAYS AS (embedding::halfvec(8)) STORED")
+    run_sql(conn, *(f"ALTER TABLE documents ADD {column}" for column in more))
+    if len(more) > 1:
+        run_sql(conn, "CREATE INDEX halves ON documents USING hnsw (half halfvec_cosine_ops)")
+    without_name = replace(DOCUMENTS, embedding_column=None)
+    for plan in (ReembedPlan(), ReembedPlan(online=True)):
+        with pytest.raises(TargetError) as refused:
+            run_reembed(db, NEW, plan, target=without_name)
+    _, drop, make_again = re.split("These .*:\n", str(refused.value.hint))
+    run_sql(conn, *filter(None, drop.splitlines()))
+    run_reembed(db, NEW, ReembedPlan(online=True), target=without_name)
+    check_space(conn, NEW, DOCUMENTS)
+    run_sql(conn, *filter(None, make_again.splitlines()))
+    assert one(conn, "SELECT count(*) FROM documents WHERE dims = 12") == len(TEXTS)
+    if len(more) > 1:
+        assert one(conn, "SELECT count(*) FROM documents WHERE half = embedding::halfvec(12)") == len(TEXTS)
+        assert one(conn, "SELECT pg_get_indexdef('halves'::regclass) ~ 'half (public\\.)?halfvec_cosine_ops'")
+
+
+def test_a_row_with_one_vector_for_each_dimension(db: str, conn: Conn) -> None:
+    """A run writes one column, and a CHECK that wants exactly one to have a value is said to be in the way first."""
+    run_sql(
+        conn,
+        "CREATE TABLE documents (id int PRIMARY KEY, body text, embedding vector(8), embedding_12 vector(12),"
+        " CONSTRAINT width CHECK (num_nonnulls(embedding, embedding_12) = 1))",
+        "INSERT INTO documents SELECT n, 'text ' || n, array_fill(n, ARRAY[8])::vector FROM generate_series(1, 9) n",
+    )
+    model = FakeEmbedder("new", 12)
+    target = replace(DOCUMENTS, embedding_column="embedding_12")
+    for plan in (ReembedPlan(), ReembedPlan(online=True)):
+        with pytest.raises(TargetError, match=r"width of .*embedding_12 would not hold for 9 rows .* with the key 1\n"):
+            run_reembed(db, model, plan, target=target)
+    assert not model.calls
+    run_sql(conn, "ALTER TABLE documents DROP CONSTRAINT width")
+    run_reembed(db, model, target=target)
+    check_space(conn, model, target)

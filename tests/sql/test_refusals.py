@@ -203,9 +203,10 @@ CASES = [
     ),
     Case(
         "generated_column",
-        "ALTER TABLE documents ADD norm double precision GENERATED ALWAYS AS (vector_norm(embedding)) STORED",
+        "ALTER TABLE documents ADD norm double precision GENERATED ALWAYS AS (vector_norm(embedding)) STORED#"
+        "ALTER TABLE documents ADD dims int GENERATED ALWAYS AS (vector_dims(embedding)) STORED NOT NULL#"
+        "CREATE INDEX shorts ON documents (dims)# COMMENT ON COLUMN documents.dims IS 'what for'",
         "rewrite",
-        "ALTER TABLE documents DROP norm",
     ),
     Case("old_dimension", "ALTER TABLE documents ADD CONSTRAINT eight CHECK (vector_dims(embedding) = 8)", "rewrite"),
     Case(
@@ -303,6 +304,13 @@ CASES = [
         f"UPDATE documents SET body = ' ' WHERE id = 2# {ALTER} SET NOT NULL",
         "rewrite",
         f"{ALTER} DROP NOT NULL# UPDATE documents SET body = 'text 2' WHERE id = 2",
+    ),
+    Case(
+        "check_violated",
+        "ALTER TABLE documents ADD other int# ALTER TABLE documents ADD CONSTRAINT either"
+        " CHECK (num_nonnulls(other, embedding) = 1)# UPDATE documents SET embedding = NULL, other = 1 WHERE id = 2",
+        "rewrite",
+        again="ALTER TABLE documents ADD CONSTRAINT either CHECK (num_nonnulls(other, embedding) = 1)",
     ),
     Case(
         "placeholder_denied",

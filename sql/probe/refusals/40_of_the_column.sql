@@ -217,6 +217,30 @@ ways_out (classid, objid, remove, restore, more, said_of) AS (
     FROM kinds k
     JOIN pg_catalog.pg_index i ON k.classid = 'pg_catalog.pg_class'::regclass AND i.indexrelid = k.objid
     UNION ALL
+    -- A column that is generated from it goes with its indexes. It is made again for the new dimension.
+    SELECT k.classid, k.objid, format('ALTER TABLE %s DROP COLUMN %I;', x.name, a.attname),
+        regexp_replace(format('ALTER TABLE %s ADD COLUMN %I %s GENERATED ALWAYS AS (%s) %s%s;', x.name, a.attname,
+            format_type(a.atttypid, a.atttypmod), pg_get_expr(g.adbin, g.adrelid),
+            CASE a.attgenerated WHEN 'v' THEN 'VIRTUAL' ELSE 'STORED' END, CASE WHEN a.attnotnull THEN ' NOT NULL' END),
+            x.old_types, x.new_types, 'g'),
+        concat_ws(E'\n',
+            (SELECT string_agg(regexp_replace(pg_get_indexdef(i.indexrelid) || ';', x.old_types, x.new_types, 'g'), E'\n' ORDER BY i.indexrelid)
+             FROM pg_catalog.pg_index i
+             WHERE i.indrelid = a.attrelid AND EXISTS (
+                 SELECT FROM pg_catalog.pg_depend id
+                 WHERE id.classid = 'pg_catalog.pg_class'::regclass AND id.objid = i.indexrelid
+                   AND id.refclassid = 'pg_catalog.pg_class'::regclass AND id.refobjid = a.attrelid AND id.refobjsubid = a.attnum)),
+            format('COMMENT ON COLUMN %s.%I IS ', x.name, a.attname) || quote_literal(col_description(a.attrelid, a.attnum)) || ';'
+        ), NULL
+    FROM kinds k
+    JOIN pg_catalog.pg_attrdef g ON k.classid = 'pg_catalog.pg_attrdef'::regclass AND g.oid = k.objid
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = g.adrelid AND a.attnum = g.adnum
+    CROSS JOIN LATERAL (
+        SELECT
+            g.adrelid::regclass AS name, '\m(vector|halfvec|bit)\(' || coalesce(k.old_dimension::text, '-') || '\)' AS old_types,
+            format('\1(%s)', :dimension) AS new_types
+    ) AS x
+    UNION ALL
     SELECT k.classid, k.objid, format('ALTER SEQUENCE %s OWNED BY NONE;', k.objid::regclass),
         format('ALTER SEQUENCE %s OWNED BY %s;', k.objid::regclass, k."column"), NULL, NULL
     FROM kinds k

@@ -18,7 +18,7 @@
 -- Variables:    schema, table, embedding_column, verb, content_column, dimension, id_schema, key, id_columns
 
 SELECT format($ask$WITH refusals (place, what, object, message, hint, remove, restore, rules_out) AS (
-    SELECT 0, 'asked', %1$L, 'its rows, and its former vectors', '', '{}'::text[], '{}'::text[], '{}'::text[]%2$s%3$s%4$s%5$s%6$s%7$s
+    SELECT 0, 'asked', %1$L, 'its rows, and its former vectors', '', '{}'::text[], '{}'::text[], '{}'::text[]%2$s%3$s%4$s%5$s%6$s%7$s%8$s
 ),
 remembered AS MATERIALIZED (
     SELECT set_config('vestige_sql.refusals', (
@@ -94,7 +94,7 @@ SELECT r.* FROM refusals r CROSS JOIN remembered ORDER BY r.place$ask$,
         format('%%s of %%s fails for any vector of %%s dimensions', k.check_name, %1$L, %5$L),
         'run without --online, or drop the constraint during the run; nothing was written',
         ARRAY[format('ALTER TABLE %%s DROP CONSTRAINT %%I;', %2$L, k.check_name)],
-        ARRAY[format('ALTER TABLE %%s ADD CONSTRAINT %%I %%s;', %2$L, k.check_name, pg_get_constraintdef(k.oid))], '{online}'
+        ARRAY[format('-- %%s dimensions do not fit: ALTER TABLE %%s ADD CONSTRAINT %%I %%s;', %5$L, %2$L, k.check_name, pg_get_constraintdef(k.oid))], '{online}'
     FROM (
         SELECT c.check_name, o.oid, c.fails, c.denies_placeholder AND (%6$L OR bool_or(c.denies_null) OVER ()) AS is_denied
         FROM vestige_sql.column_checks(%2$L, %3$L, %4$L, %5$s) AS c
@@ -135,7 +135,8 @@ SELECT r.* FROM refusals r CROSS JOIN remembered ORDER BY r.place$ask$,
         WHERE %2$s + 18 + (SELECT sum(x.bytes) FROM unnest(ARRAY[%3$s]) AS x (bytes)) > 8160
     ) AS b
     WHERE b.rows > 0$wide$,
-        e.name, w.head_bytes, w.bytes_of_each) END)
+        e.name, w.head_bytes, w.bytes_of_each) END,
+    CASE WHEN :'verb' <> 'back' AND NOT (:'verb' = 'online' AND e.is_locked) THEN s.of_checks END)
 FROM (SELECT to_regclass('vestige_sql.kept') IS NOT NULL AS is_there) AS k
 LEFT JOIN LATERAL (
     SELECT
@@ -209,4 +210,37 @@ LEFT JOIN LATERAL (
         SELECT (23 + (t.relnatts + 1 + 7) / 8 + 7) / 8 * 8 AS head_bytes FROM pg_catalog.pg_class t WHERE t.oid = e.target
     ) AS h
     GROUP BY h.head_bytes
-) AS w ON true \gexec
+) AS w ON true
+LEFT JOIN LATERAL (
+    -- CHECK constraints that say of which columns there may be values: the run gives the column one in each row with text.
+    SELECT string_agg(format($check$
+    UNION ALL
+    SELECT
+        213, 'check_violated', %1$L,
+        format('%%s of %%s would not hold for %%s rows once they have vectors there, such as that with the key %%s', %2$L, %1$L,
+            ltrim(to_char(b.rows, '999,999,999,999')), b.key),
+        'a run writes this column and leaves all others alone: drop the constraint during the run, and make it again once the rows comply; '
+            'nothing was written',
+        ARRAY[%3$L], ARRAY[%4$L], '{rewrite,widen,swap,fill,online}'
+    FROM (
+        SELECT count(*) AS rows, min(x.key_of_row) AS key
+        FROM (SELECT %5$s, concat_ws(', ', %6$s) AS key_of_row FROM %7$s t WHERE btrim(t.%8$I::text) <> '') AS x
+        WHERE (%9$s) IS FALSE
+    ) AS b
+    WHERE b.rows > 0$check$,
+            e."column", c.conname, format('ALTER TABLE %s DROP CONSTRAINT %I;', e.name, c.conname),
+            format('-- once its rows comply: ALTER TABLE %s ADD CONSTRAINT %I %s;', e.name, c.conname, pg_get_constraintdef(c.oid)),
+            u.columns, coalesce(e.key_columns, 'NULL'), e.name, :'content_column'::text, x.says), '' ORDER BY c.conname) AS of_checks
+    FROM pg_catalog.pg_constraint c
+    CROSS JOIN LATERAL (SELECT pg_get_expr(c.conbin, c.conrelid)) AS x (says)
+    CROSS JOIN LATERAL (
+        SELECT string_agg(CASE a.attnum WHEN e.attnum THEN format('CAST(''[1]'' AS %s) AS %I', format_type(a.atttypid, NULL), a.attname)
+            ELSE format('t.%I', a.attname) END, ', ') AS columns
+        FROM pg_catalog.pg_attribute a
+        WHERE a.attrelid = c.conrelid AND a.attnum = ANY (c.conkey)
+    ) AS u
+    WHERE c.conrelid = e.target AND c.contype = 'c' AND e.attnum = ANY (c.conkey) AND cardinality(c.conkey) > 1 AND e.has_text_column
+      -- nothing is said of what the vector is
+      AND NOT regexp_replace(x.says, 'num_(non)?nulls\([^()]*\)|("[^"]+"|\w+) IS (NOT )?NULL', '', 'g')
+          ~ ('(^|\W)' || regexp_replace(quote_ident(e.attname), '([^\w])', '\\\1', 'g') || '(\W|$)')
+) AS s ON true \gexec
