@@ -33,6 +33,9 @@ OUTSIDE = {
 
 LANGUAGES = {".sql": "sql", ".psql": "sql", ".py": "python", ".sh": "bash", ".toml": "toml", ".ini": "ini"}
 
+PICTURES = (".png", ".svg")
+"""What pages show, and mkdocs copies as it is."""
+
 _LINK = re.compile(r"(?<=\]\()(?P<path>[^)\s#]+)(?P<anchor>#[^)\s]*)?(?=\))")
 
 
@@ -95,7 +98,7 @@ def page_of(path: str) -> str:
         return OUTSIDE[path]
     if f"{path}/README.md" in OUTSIDE:
         return OUTSIDE[f"{path}/README.md"]
-    if path.startswith("docs/") and path.endswith(".md"):
+    if path.startswith("docs/") and path.endswith((".md", *PICTURES)):
         return path.removeprefix("docs/")
     return f"{path}/index.md" if (ROOT / path).is_dir() else f"{path}.md"
 
@@ -108,7 +111,7 @@ def linked() -> set[str]:
             if (path := _target(source, link["path"])) is not None:
                 found |= {path, *(_under(path) if (ROOT / path).is_dir() else ())}
     pages = {page_of(path) for path in (*OUTSIDE, *written())}
-    return {path for path in found if page_of(path) not in pages}
+    return {path for path in found if page_of(path) not in pages and not path.endswith(PICTURES)}
 
 
 def relinked(markdown: str, source: str) -> str:

@@ -12,12 +12,14 @@ import subprocess
 import sys
 import tarfile
 import tomllib
+import xml.etree.ElementTree as ET
 import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import make_site
 import pytest
+import record_demo
 import yaml
 
 from vestige_sql.resources import package_version
@@ -354,6 +356,7 @@ def test_every_page_is_in_the_menu_once() -> None:
         ("sql/README.md", "../migrations/reembed", "../migrations/reembed/index.md"),
         ("docs/pipelines.md", "../examples/pipelines/flyway/print.sh", "examples/pipelines/flyway/print.sh.md"),
         ("CONTRIBUTING.md", "LICENSE", "license.md"),
+        ("README.md", "docs/pictures/demo.svg", "pictures/demo.svg"),
         # Those stay as they are: an anchor of the page, other sites, and what is not there or lies outside.
         ("README.md", "#develop", "#develop"),
         ("README.md", "https://docs.example.com/sql/README.md", "https://docs.example.com/sql/README.md"),
@@ -363,6 +366,31 @@ def test_every_page_is_in_the_menu_once() -> None:
 )
 def test_a_link_is_on_the_site_what_it_is_in_the_repository(source: str, link: str, there: str) -> None:
     assert make_site.relinked(f"See [the page]({link}), too.", source) == f"See [the page]({there}), too."
+
+
+def test_the_pictures_are_small_and_ask_nobody_for_anything() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", readme)
+    assert shown == ["docs/pictures/demo.svg", "docs/pictures/report.png"]
+    assert {f"docs/pictures/{path.name}" for path in (ROOT / "docs/pictures").iterdir()} == set(shown)
+    for path in shown:
+        assert (ROOT / path).stat().st_size < 300_000
+    recording = ET.fromstring((ROOT / shown[0]).read_text(encoding="utf-8"))
+    said = "".join(recording.itertext())
+    assert re.search(r"url\((?!#)|@import|postgresql://|/home/|/tmp/|/root/", said) is None
+    assert not [name for node in recording.iter() for name in node.attrib if "href" in name]
+    assert said.index("Before: ") < said.index("migrate judge") < said.index("migrate reembed") < said.index("After: ")
+
+
+def test_a_recording_shows_what_was_printed_and_nothing_of_this_machine() -> None:
+    code = "import os; print('a <b> & c'); print(f\"x --postgres-url 'postgresql://me:x@h/d' {os.getcwd()}/y\")"
+    lines, left = record_demo.record([sys.executable, "-c", code])
+    assert left == 0
+    cleaned = record_demo.cleaned([*lines, (1.0, "z" * 250)])
+    assert [said for _, said in cleaned] == ["a <b> & c", "x y", "z" * 100, "z" * 100, "z" * 50]
+    svg = ET.fromstring(record_demo.as_svg(cleaned * 20, "make <it>"))
+    texts = [node.text for node in svg.iter() if node.tag.endswith("text")]
+    assert texts == ["$ make <it>", *[said for _, said in cleaned * 20]]
 
 
 def test_every_linked_file_has_a_page_that_shows_it() -> None:
