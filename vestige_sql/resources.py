@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from ._version import VERSION
 
 
+@cache
 def resource_dir(name: str) -> Path:
     """Return the folder ``name``: ``"sql"`` or ``"migrations"``.
 

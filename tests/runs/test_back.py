@@ -1158,3 +1158,35 @@ def test_an_index_that_was_left_to_build_is_built_before_its_definition_is_stale
         assert index_definition(conn) is None
     assert not package(conn)["indexes to build"]
     assert not package(conn)["open runs"]
+
+
+@pytest.mark.parametrize(
+    ("plan", "phases"),
+    [
+        (
+            ReembedPlan(online=True, recall_sample=0),
+            ["lock the table and go back", "count the rows that have no vector of this model"],
+        ),
+        (
+            ReembedPlan(keep_old=True),
+            [
+                "lock the table and go back",
+                "put the former vectors in place",
+                "build the index",
+                "count the rows that have no vector of this model",
+            ],
+        ),
+    ],
+    ids=["column", "table"],
+)
+def test_a_rollback_says_its_phases(
+    db: str, conn: Conn, caplog: pytest.LogCaptureFixture, plan: ReembedPlan, phases: list[str]
+) -> None:
+    seed(conn, 5, OLD)
+    run_reembed(db, NEW, plan)
+    caplog.set_level(logging.INFO, "vestige_sql")
+    caplog.clear()
+    rollback(db)
+    said = [record.getMessage() for record in caplog.records if ": phase " in record.getMessage()]
+    assert said == [f"rollback: phase {n} of {len(phases)}: {phase}" for n, phase in enumerate(phases, 1)]
+    check_space(conn, OLD)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import replace
+from itertools import groupby
 from typing import Any
 
 import psycopg
@@ -18,6 +19,7 @@ from vestige_sql.reembed.audit import Applied, finish_open_run, opening_values, 
 from vestige_sql.reembed.decide import count_rows, kept_model, settle_way, views_note
 from vestige_sql.reembed.job import build_pending_indexes, index_failed
 from vestige_sql.reembed.open_run import find_renamed_kept
+from vestige_sql.reembed.progress import Progress
 from vestige_sql.reembed.refusals import ask
 from vestige_sql.reembed.run import Run, Work
 from vestige_sql.reembed.session import claimed_session
@@ -28,12 +30,17 @@ from vestige_sql.steps import plans
 
 log = logging.getLogger("vestige_sql")
 
+# The phases of a rollback, but for that of the index.
+_LOCK, _PLACE = "lock the table and go back", "put the former vectors in place"
+_COUNT = "count the rows that have no vector of this model"
+
 
 def rollback(
     conninfo: str,
     plan: ReembedPlan = ReembedPlan(),  # noqa: B008  (frozen)
     *,
     target: Target = VESTIGE,
+    progress: Progress | None = None,
     before_write: Notice | None = None,
 ) -> RollbackReport:
     """Make the kept vectors the live ones again, and keep those that were live. Nothing is encoded.
@@ -46,12 +53,13 @@ def rollback(
     """
     with claimed_session(conninfo, target, "back") as (conn, probed):
         model = _check_kept(conn, probed)
-        back = _Back(_run(conn, conninfo, probed, model, plan))
+        back = _Back(_run(conn, conninfo, probed, model, plan, progress or Progress()))
         if before_write is not None:
             before_write(back.warning(_without_vector(conn, probed)))
         # An earlier run may have put its vectors in place and not come to its end.
         finish_open_run(conn, build_pending_indexes(back.run))
         applied, lock_held_secs = back.carry_out()
+        back.run.progress.begin(_COUNT)
         return RollbackReport(
             model=model,
             previous_model=probed.model,
@@ -193,7 +201,14 @@ def _without_vector(conn: psycopg.Connection[Any], probed: Probed) -> int:
     return missing
 
 
-def _run(conn: psycopg.Connection[Any], conninfo: str, probed: Probed, model: ModelSignature, plan: ReembedPlan) -> Run:
+def _run(
+    conn: psycopg.Connection[Any],
+    conninfo: str,
+    probed: Probed,
+    model: ModelSignature,
+    plan: ReembedPlan,
+    progress: Progress,
+) -> Run:
     """Return the run that goes back to ``model``, with its way of applying set."""
     assert probed.kept is not None
     in_column = probed.kept.in_column
@@ -201,7 +216,7 @@ def _run(conn: psycopg.Connection[Any], conninfo: str, probed: Probed, model: Mo
     plan = replace(plan, online=True, apply="auto") if in_column else replace(plan, online=False, keep_old=False)
     counts = count_rows(conn, probed)
     with_text, total = counts["rows_with_text"], counts["rows_total"]
-    run = Run(conn, probed, model, plan, Work("back", with_text, total - with_text, total), conninfo)
+    run = Run(conn, probed, model, plan, Work("back", with_text, total - with_text, total), conninfo, progress)
     if in_column:
         # What was hung on the live column since the switch would follow that column.
         refusals = ask(conn, run.values)
@@ -226,6 +241,15 @@ class _Back:
         self.applier = Applier(run)
         self.locked_at = 0.0
 
+    def _phases(self) -> list[str]:
+        """Return the phases that the way back has, in order, as people are told them."""
+        builds = "build" in map(plans.role, self.folders) or self._builds_later
+        return [_LOCK, *([] if self.run.way == "back" else [_PLACE]), *(["build the index"] if builds else []), _COUNT]
+
+    @property
+    def _builds_later(self) -> bool:
+        return self.run.plan.concurrent_index and self.run.way != "back"
+
     def warning(self, missing: int) -> str:
         how = (
             "The columns change names in one short transaction."
@@ -239,9 +263,10 @@ class _Back:
 
     def carry_out(self) -> tuple[Applied, float]:
         """Go back. Returns what was done, and for how many seconds the table was locked."""
+        self.run.progress.plan(self._phases(), "rollback")
         applied = self.applier.retrying(self._go)
         lock_held_secs = time.monotonic() - self.locked_at
-        if self.run.plan.concurrent_index and self.run.way != "back":
+        if self._builds_later:
             try:
                 self.applier.build_concurrently(applied)
             except psycopg.Error as error:
@@ -253,6 +278,9 @@ class _Back:
 
     def _go(self) -> Applied:
         applied = Applied(self.run.way, self.run.reason)
+        progress = self.run.progress
+        # Nothing is said while the table is locked for milliseconds: whoever reads it may be slow.
+        progress.begin(_LOCK)
         locks = [folder for folder in self.folders if plans.role(folder) == "lock"]
         opened = [steps.run(self.run.conn, step, self.run.values) for folder in locks for step in steps.folder(folder)]
         # Nobody reads in the audit who was waited for.
@@ -264,6 +292,10 @@ class _Back:
         self.run.id = opened[-1].result[0]["id"]
         for done in opened:
             self.applier.record(done)
-        self.applier.folders_briefly(folders, applied)
+        progress.begin(_PLACE)
+        for builds, group in groupby(folders, lambda folder: plans.role(folder) == "build"):
+            if builds:
+                progress.begin("build the index")
+            self.applier.folders_briefly(list(group), applied)
         record_report(self.run.conn, self.run.id, applied, time.monotonic() - self.locked_at)
         return applied

@@ -39,17 +39,18 @@ class Progress:
         self._said = time.monotonic()
         self._phases: Sequence[str] = ()
         self._phase = -1
+        self._verb = "reembed"
 
-    def plan(self, phases: Sequence[str]) -> None:
-        """Say which phases the run will have, in order."""
-        self._phases, self._phase = phases, -1
+    def plan(self, phases: Sequence[str], verb: str = "reembed") -> None:
+        """Say which phases the run will have, in order. What is said of them begins with ``verb``."""
+        self._phases, self._phase, self._verb = phases, -1, verb
 
     def begin(self, phase: str) -> None:
         """Say that ``phase`` begins, and which of how many it is. One that is under way or over is not said again."""
         number = self._phases.index(phase) if phase in self._phases else -1
         if number > self._phase and len(self._phases) > 1:
             self._phase = number
-            log.info("reembed: phase %d of %d: %s", number + 1, len(self._phases), phase)
+            log.info("%s: phase %d of %d: %s", self._verb, number + 1, len(self._phases), phase)
 
     def _of_phases(self, doing: str) -> str:
         return f"{self._phase + 1}/{len(self._phases)} {doing}" if self._phase >= 0 else doing

@@ -6,7 +6,8 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from pathlib import Path
 
 import psycopg
 from psycopg import sql
@@ -33,7 +34,7 @@ class Step:
     name: str
     text: str
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """SHA-256 of the file's bytes, 64 hex digits."""
         return hashlib.sha256(self.text.encode()).hexdigest()
@@ -108,7 +109,15 @@ class Step:
 
 def load(name: str) -> Step:
     """Return the step file ``sql/<name>``."""
-    return Step(name, (resource_dir("sql") / name).read_text(encoding="utf-8"))
+    path = resource_dir("sql") / name
+    now = path.stat()
+    return _read(name, path, now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns)
+
+
+# A run asks for some two hundred files, several of them often. One that was edited meanwhile is another file.
+@lru_cache(maxsize=1024)
+def _read(name: str, path: Path, *_: int) -> Step:
+    return Step(name, path.read_text(encoding="utf-8"))
 
 
 def folder(name: str) -> list[Step]:

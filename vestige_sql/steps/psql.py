@@ -37,7 +37,7 @@ def _block_comment_end(text: str, start: int) -> int:
     return len(text)
 
 
-@lru_cache(maxsize=256)  # each search renders its step again, and finding the variables takes longer than the search
+@lru_cache(maxsize=1024)  # each search renders its step again, and finding the variables takes longer than the search
 def variables_in(text: str) -> tuple[re.Match[str], ...]:
     found = []
     position = 0

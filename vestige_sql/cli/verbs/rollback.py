@@ -25,7 +25,13 @@ def run(args: argparse.Namespace) -> None:
     plan = options.plan_of(args)
     from vestige_sql.reembed.back import rollback
 
-    report = rollback(options.conninfo_of(args), plan, target=options.target_of(args), before_write=output.banner(args))
+    report = rollback(
+        options.conninfo_of(args),
+        plan,
+        target=options.target_of(args),
+        progress=output.progress(args),
+        before_write=output.banner(args),
+    )
     log.info("rollback: %s is live again; the table was locked for %.0f ms", report.model, 1000 * report.lock_held_secs)
     if report.rows_missing:
         log.info(
