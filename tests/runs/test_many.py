@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import shlex
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
-from support import Conn, FakeEmbedder, check_space
+from support import Conn, FakeEmbedder, check_space, dsn, typmod
 
-from vestige_sql import Target, steps
+from vestige_sql import ReembedPlan, Target, steps
+from vestige_sql.errors import LockNotAvailable
 from vestige_sql.look.candidates import matching_tables
 from vestige_sql.plan import names_several
+from vestige_sql.reembed.together import Part, reembed_together
 
 MODEL = FakeEmbedder("tenants' model", 24)
 
@@ -279,3 +283,113 @@ def test_a_plain_json_document_is_on_stdout_alone(vestige: Any, tenants: list[Ta
     said = vestige("migrate", "status", "--all", "--json")
     assert isinstance(json.loads(said.out), list)
     assert not said.err
+
+
+# --- Together ---
+
+
+def states(conn: Conn, tenants: list[Target]) -> list[int]:
+    return [typmod(conn, target) for target in tenants]
+
+
+def test_together_all_change_in_one_transaction(vestige: Any, conn: Conn, tenants: list[Target]) -> None:
+    said = vestige("migrate", "reembed", "--all", "--together", "--no-confirm", "--keep-old")
+    assert said.code == 0, said.err
+    assert "3 targets were changed in one transaction" not in said.err
+    assert "3 of 3 targets done" in said.err
+    for target in tenants:
+        check_space(conn, MODEL, target)
+    # All of the registry was written by one transaction.
+    assert conn.execute("SELECT count(*), count(DISTINCT xmin::text) FROM vestige_sql.model").fetchone() == (3, 1)
+    assert conn.execute(
+        "SELECT count(*), count(*) FILTER (WHERE state = 'done' AND rows_written > 1) FROM vestige_sql.run"
+    ).fetchone() == (3, 3)
+    again = vestige("migrate", "reembed", "--all", "--together", "--no-confirm", "--json")
+    assert [one["nothing_to_do"] for one in again.answer] == [True] * 3
+    assert vestige("migrate", "rollback", "--all", "--no-confirm").code == 1  # no model was registered before
+
+
+def test_together_a_check_that_fails_for_one_stops_all(vestige: Any, conn: Conn, tenants: list[Target]) -> None:
+    assert vestige("migrate", "stage", "--all").code == 0
+    conn.execute("INSERT INTO tenant_2.documents (content) VALUES ('not staged')")
+    said = vestige("migrate", "apply", "--all", "--together", "--no-confirm", "--json")
+    assert said.code == 1
+    assert [one["kind"] for one in said.answer] == ["CheckFailed"] * 3
+    assert states(conn, tenants) == [8, 8, 8]
+    # What changes while it encodes is encoded under the lock.
+    said = vestige("migrate", "reembed", "--all", "--together", "--no-confirm", "--json")
+    assert said.code == 0, said.err
+    assert [one["rows_updated"] for one in said.answer] == [10, 3, 4]
+    assert [one["rows_encoded"] for one in said.answer] == [0, 1, 0]
+    for target in tenants:
+        check_space(conn, MODEL, target)
+
+
+def test_together_a_target_that_cannot_be_changed_keeps_the_others_as_they_are(
+    vestige: Any, conn: Conn, tenants: list[Target]
+) -> None:
+    conn.execute("CREATE VIEW tenant_2.v AS SELECT id, embedding FROM tenant_2.documents")
+    said = vestige("migrate", "reembed", "--all", "--together", "--no-confirm")
+    assert said.code == 1
+    assert "tenant_2.v" in said.err
+    assert "--together changes all targets or none" in said.err
+    assert "wrote batch" not in said.err and "About to" not in said.err
+    assert said.err.strip().endswith("type: vestige-sql migrate reembed tenants chunks --together --no-confirm")
+    assert states(conn, tenants) == [8, 8, 8]
+    said = vestige("migrate", "reembed", "--all", "--together", "--online", "--no-confirm")
+    assert said.code == 2
+    assert "--together does not go with --online" in said.err
+    # Who holds a lock is named, with its table; nothing has changed.
+    conn.execute("DROP VIEW tenant_2.v")
+    with psycopg.connect(dsn(conn)) as holder:
+        holder.execute("SELECT FROM tenant_2.documents")
+        targets = [Part(target, ReembedPlan(lock_attempts=1, lock_timeout_secs=0.05), MODEL) for target in tenants]
+        with pytest.raises(LockNotAvailable, match=r"tenant_2\.documents could not be locked"):
+            reembed_together(dsn(conn), targets)
+    assert states(conn, tenants) == [8, 8, 8]
+    reports = reembed_together(dsn(conn), targets[::-1])
+    assert [report.rows_updated for report in reports] == [4, 2, 10]
+    assert states(conn, tenants) == [24, 24, 24]
+
+
+def test_rows_that_change_meanwhile_are_encoded_before_all_change(conn: Conn, tenants: list[Target]) -> None:
+    def write(call: int, texts: Any) -> None:
+        # The first two targets are staged already, and more rows are new than fit in one batch.
+        if call == 5:
+            conn.execute("INSERT INTO tenant_10.documents (content) SELECT 'late ' || i FROM generate_series(1, 9) i")
+
+    model = FakeEmbedder("tenants' model", 24, hook=write)
+    plan = ReembedPlan(batch_size=4)
+    reembed_together(dsn(conn), [Part(target, plan, model) for target in tenants])
+    for target in tenants:
+        check_space(conn, MODEL, target)
+    assert len(model.texts) == 10 + 2 + 4 + 9
+
+
+def test_one_script_has_one_transaction(
+    vestige: Any, conn: Conn, db: str, tenants: list[Target], psql: str, tmp_path: Path
+) -> None:
+    assert vestige("migrate", "stage", "--all").code == 0
+    said = vestige("migrate", "sql", "tenants", "chunks", "--keep-old")
+    assert said.code == 0, said.err
+    script = said.out
+    lines = script.splitlines()
+    assert lines.count("BEGIN;") == lines.count("COMMIT;") == 1
+    locks = [line for line in lines if line.startswith("LOCK TABLE") and "ACCESS EXCLUSIVE" in line]
+    assert [line.split()[3] for line in locks] == ['"My', '"tenant_10"."documents"', '"tenant_2"."documents"']
+    assert max(lines.index(line) for line in locks) < lines.index("\\echo sql/gate/03_nothing_refuses.sql")
+    file = tmp_path / "script.sql"
+    file.write_text(script)
+    conn.execute("INSERT INTO tenant_2.documents (content) VALUES ('not staged')")
+    command = [psql, "-X", db, "-f", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 3
+    assert states(conn, tenants) == [8, 8, 8]
+    conn.execute("DELETE FROM tenant_2.documents WHERE content = 'not staged'")
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    for target in tenants:
+        check_space(conn, MODEL, target)
+    assert conn.execute("SELECT count(*), count(DISTINCT xmin::text) FROM vestige_sql.model").fetchone() == (3, 1)
+    assert conn.execute("SELECT count(*) FROM vestige_sql.run WHERE state = 'done'").fetchone() == (3,)
+    assert "--plain prints the script of one target" in vestige("migrate", "sql", "--all", "--plain").err

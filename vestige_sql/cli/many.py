@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from vestige_sql.cli import options, output, shared
+from vestige_sql.cli import models, options, output, shared
 from vestige_sql.errors import TargetError, UsageError, VestigeError
 from vestige_sql.plan import names_several
 from vestige_sql.report import span
@@ -29,18 +29,32 @@ _LOOK_FIRST = frozenset({"reembed", "stage", "apply", "rollback", "finalize"})
 _SHOW = frozenset({"status", "doctor", "plan", "gate"})
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: argparse.ArgumentParser, *, together: bool) -> None:
     """Options for one command on many targets."""
     group = parser.add_argument_group("target")
     group.add_argument("--all", dest="every_target", action="store_true", help="every target of vestige.toml")
     group.add_argument(
         "--stop-on-error", action="store_true", help="with several targets: stop at the first that fails"
     )
+    if together:
+        group.add_argument(
+            "--together", action="store_true", help="put all targets in place in one transaction, or none of them"
+        )
 
 
 def of(each: Sequence[argparse.Namespace], given: Sequence[str]) -> argparse.Namespace:
     """Return what one command has to do for ``each`` of its targets, or of its patterns; ``given`` are its options."""
-    shared_ones = ("verb", "json", "quiet", "verbose", "postgres_url", "embedded", "stop_on_error", "no_confirm")
+    shared_ones = (
+        "verb",
+        "json",
+        "quiet",
+        "verbose",
+        "postgres_url",
+        "embedded",
+        "stop_on_error",
+        "no_confirm",
+        "together",
+    )
     found = {name: getattr(each[0], name) for name in shared_ones if hasattr(each[0], name)}
     return argparse.Namespace(run=run, each=list(each), given=list(given), **found)
 
@@ -110,11 +124,16 @@ def run(args: argparse.Namespace) -> int:
     with shared.sharing():
         ones = list(_expanded(args.each))
         _check(args, ones)
+        if args.verb == "sql":
+            _print_script(ones)
+            return 0
         shows = args.verb in _SHOW or getattr(ones[0].args, "dry_run", False)
         try:
             if args.verb in _LOOK_FIRST and not shows:
                 _look(args, ones)
-            if not (args.stop_on_error and any(one.error for one in ones)):
+            if getattr(args, "together", False) and not shows:
+                _change_together(args, ones)
+            elif not (args.stop_on_error and any(one.error for one in ones)):
                 _go_through(args, ones, shows=shows)
         except KeyboardInterrupt:
             _say_left(args, ones)
@@ -169,6 +188,10 @@ def _looked_up(args: argparse.Namespace) -> list[str]:
 
 def _check(args: argparse.Namespace, ones: Sequence[_One]) -> None:
     """Raise :class:`UsageError` for what cannot be said of several targets."""
+    if getattr(args, "together", False):
+        from vestige_sql.reembed.together import check_together
+
+        check_together([options.plan_of(one.args) for one in ones])
     if any(getattr(one.args, "lock", None) for one in ones):
         raise UsageError(
             "--lock writes the file of one target, and this command has several",
@@ -188,6 +211,8 @@ def _look(args: argparse.Namespace, ones: Sequence[_One]) -> None:
         _do(one, "looked at")
         if args.stop_on_error and one.error:
             return
+    if getattr(args, "together", False) and any(one.error for one in ones):
+        return
     if (ready := [one for one in ones if one.code is None and one.error is None]) and args.verb != "stage":
         output.banner(args)("\n".join(_warnings(ready)))
 
@@ -218,6 +243,48 @@ def _go_through(args: argparse.Namespace, ones: Sequence[_One], *, shows: bool) 
             log.info("%s: %s", place, "failed" if one.error else went)
         if args.stop_on_error and one.error:
             return
+
+
+def _print_script(ones: Sequence[_One]) -> None:
+    """Print one script with one transaction."""
+    from vestige_sql.look.script_together import script_together
+
+    if any(one.args.plain for one in ones):
+        raise UsageError(
+            "--plain prints the script of one target, and this command has several",
+            "print one for each: a migration tool puts the transaction around them; nothing was written",
+        )
+    parts = [(options.target_of(one.args), options.plan_of(one.args)) for one in ones]
+    output.document(script_together(options.conninfo_of(ones[0].args), parts, brief=ones[0].args.brief))
+
+
+def _change_together(args: argparse.Namespace, ones: Sequence[_One]) -> None:
+    """Stage all targets that are to be re-embedded, and put all in place in one transaction, or none."""
+    from vestige_sql.reembed.together import Part, reembed_together
+
+    if any(one.error for one in ones):
+        log.warning("--together changes all targets or none, and one of them cannot be changed: nothing was written")
+        return
+    if not (going := [one for one in ones if one.code is None]):
+        return
+    parts = []
+    for one in going:
+        target, plan = options.target_of(one.args), options.plan_of(one.args)
+        encodes = args.verb == "reembed"
+        embedder, engine = (models.load(one.args), models.engine(one.args)) if encodes else (None, None)
+        parts.append(Part(target, plan, embedder, engine))
+    args.one_of_many = "carried out"
+    with output.speaking(args):
+        try:
+            found = reembed_together(options.conninfo_of(args), parts, progress=output.progress(args))
+        except VestigeError as error:
+            output.complain(str(error), error.hint)
+            for one in going:
+                one.error = error
+            return
+    for one, report in zip(going, found, strict=True):
+        one.code, one.answer = 0, report.as_json()
+        one.secs += report.duration_secs + report.index_rebuild_secs
 
 
 def _do(one: _One, how: str) -> None:

@@ -44,7 +44,7 @@ def _add(verbs: argparse._SubParsersAction[Any], verb: Verb) -> None:
     options.server(parser)
     verb.add_options(parser)
     if getattr(verb, "MANY", False):
-        many.add_options(parser)
+        many.add_options(parser, together=getattr(verb, "TOGETHER", False))
     groups.arrange(parser)
     parser.usage = groups.usage(parser)
 

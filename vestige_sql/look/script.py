@@ -56,34 +56,40 @@ def script_staged(
             "--concurrent-index nor --no-drop-hnsw-first"
         )
     with steps.translated(), connect(conninfo) as conn:
-        probed = probe(conn, target, verb=verb_of(plan))
-        signature, work = find_staged(conn, probed, plan)
-        run = Run(conn, probed, signature, plan, work)
-        run.encoding = recorded_encoding(conn, run.values, signature)
-        settle_way(run)
-        computed = recorded_computed(conn, run.values, signature, probed.open_run.id if probed.open_run else None)
-        table, server = probed.table, probed.server
-        staged = steps.query(conn, "probe/staged.sql", probed.values)[0]["rows_staged"]
-        waiting = "writers wait" if run.way == "fill" else "everybody else waits for the table"
-        facts = [
-            (
-                "Database",
-                f"{server['database']}, PostgreSQL {server['server_version']}, pgvector {server['pgvector_version']}",
-            ),
-            ("Rows", f"{work.rows_total:,}, {work.rows_blank:,} of them without text; {staged:,} vectors are staged"),
-            ("Size", f"table {table['table_bytes']:,} bytes, indexes {table['index_bytes']:,} bytes"),
-            ("Column", f"{table['embedding_full_type']} becomes {table['vector_type']}({signature.dimension})"),
-            ("Model", f"{probed.model or 'none registered'}\nbecomes {signature}"),
-            *([("Encoding", told(run.encoding))] if run.encoding else []),
-            *([("Computed", f"in {', then in '.join(computed)}")] if computed else []),
-            ("Locks", f"from the first step to COMMIT, {waiting}"),
-            *(("Note", note) for note in notes(run)),
-        ]
-        run.values |= {"scope": work.scope, "way": run.way, "package_version": package_version()}
+        run, facts = staged_run(conn, plan, target)
         return script(run, facts, target, plain=plain, brief=brief)
 
 
-_RULE = "-- " + "=" * 100
+def staged_run(conn: psycopg.Connection[Any], plan: ReembedPlan, target: Target) -> tuple[Run, list[tuple[str, str]]]:
+    """Return the run that would put in place what is staged for ``target``, and what a script says of it at its top."""
+    probed = probe(conn, target, verb=verb_of(plan))
+    signature, work = find_staged(conn, probed, plan)
+    run = Run(conn, probed, signature, plan, work)
+    run.encoding = recorded_encoding(conn, run.values, signature)
+    settle_way(run)
+    computed = recorded_computed(conn, run.values, signature, probed.open_run.id if probed.open_run else None)
+    table, server = probed.table, probed.server
+    staged = steps.query(conn, "probe/staged.sql", probed.values)[0]["rows_staged"]
+    waiting = "writers wait" if run.way == "fill" else "everybody else waits for the table"
+    facts = [
+        (
+            "Database",
+            f"{server['database']}, PostgreSQL {server['server_version']}, pgvector {server['pgvector_version']}",
+        ),
+        ("Rows", f"{work.rows_total:,}, {work.rows_blank:,} of them without text; {staged:,} vectors are staged"),
+        ("Size", f"table {table['table_bytes']:,} bytes, indexes {table['index_bytes']:,} bytes"),
+        ("Column", f"{table['embedding_full_type']} becomes {table['vector_type']}({signature.dimension})"),
+        ("Model", f"{probed.model or 'none registered'}\nbecomes {signature}"),
+        *([("Encoding", told(run.encoding))] if run.encoding else []),
+        *([("Computed", f"in {', then in '.join(computed)}")] if computed else []),
+        ("Locks", f"from the first step to COMMIT, {waiting}"),
+        *(("Note", note) for note in notes(run)),
+    ]
+    run.values |= {"scope": work.scope, "way": run.way, "package_version": package_version()}
+    return run, facts
+
+
+RULE = "-- " + "=" * 100
 _CREATE_INDEXES = "index/create/20_create_indexes.sql"
 _CREATE_CONCURRENTLY = "index/concurrently/30_create_indexes.sql"
 
@@ -97,25 +103,39 @@ def script(
     that each statement can be shown. In the ``plain`` form the statements stand in place of the query.
     """
     folders = folders_of(run.way, run.plan)
-    known, definitions = _generated(run.conn, [*plans.load("stage").folders("create"), *folders], run.values)
-    later = plans.load("concurrent-index").folders() if run.plan.concurrent_index and run.way != "fill" else []
-    lines = [_RULE, f"-- Re-embedding of {one_line(run.probed.column)}, put in place by {run.way}: {run.reason}", "--"]
-    transaction, after = ([step for name in names for step in steps.folder(name)] for names in (folders, later))
-    lines += head(run, transaction, after, known, target, plain=plain)
-    if not definitions:
-        facts = [*facts, ("Indexes", "none is built")]
-    lines += _preamble(facts, plain=plain, brief=brief)
-    print_all = _Plain(run, known, brief=brief) if plain else _Psql(run, known, brief=brief)
+    later = later_of(run)
+    known, lines = top(run, facts, target, plain=plain)
+    lines = [RULE, *lines, *_preamble(plain=plain, brief=brief)]
+    print_all = _Plain(run, known, brief=brief) if plain else Psql(run, known, brief=brief)
     lines += print_all.script(folders, later)
     return "\n".join(lines) + "\n"
 
 
-def _preamble(facts: list[tuple[str, str]], *, plain: bool, brief: bool) -> Iterator[str]:
-    yield "--"
+def later_of(run: Run) -> list[str]:
+    """Return the folders that follow the transaction."""
+    return plans.load("concurrent-index").folders() if run.plan.concurrent_index and run.way != "fill" else []
+
+
+def top(
+    run: Run, facts: list[tuple[str, str]], target: Target, *, plain: bool
+) -> tuple[dict[str, list[str]], list[str]]:
+    """Return the statements of the steps that write their own, by step, and what a script says at its top of a run."""
+    folders, later = folders_of(run.way, run.plan), later_of(run)
+    known, definitions = _generated(run.conn, [*plans.load("stage").folders("create"), *folders], run.values)
+    lines = [f"-- Re-embedding of {one_line(run.probed.column)}, put in place by {run.way}: {run.reason}", "--"]
+    transaction, after = ([step for name in names for step in steps.folder(name)] for names in (folders, later))
+    lines += head(run, transaction, after, known, target, plain=plain)
+    if not definitions:
+        facts = [*facts, ("Indexes", "none is built")]
+    lines.append("--")
     for name, fact in facts:
         first, *more = fact.splitlines()
-        yield f"-- {name + ':':<14}{first}"
-        yield from (f"-- {'':<14}{line}" for line in more)
+        lines.append(f"-- {name + ':':<14}{first}")
+        lines += (f"-- {'':<14}{line}" for line in more)
+    return known, lines
+
+
+def _preamble(*, plain: bool, brief: bool) -> Iterator[str]:
     yield "--"
     if plain:
         yield "-- Run it in one transaction, which it neither begins nor commits, in any database in which vectors of"
@@ -129,10 +149,10 @@ def _preamble(facts: list[tuple[str, str]], *, plain: bool, brief: bool) -> Iter
         yield "-- Without --brief the script does the same, and explains each."
     else:
         yield "-- Under each file's name stand its SHA-256, its header, and its statements as they run here."
-    yield _RULE
+    yield RULE
 
 
-class _Psql:
+class Psql:
     """Prints a script for psql. ``known`` are the statements of those steps that write their own."""
 
     rows_affected = ":ROW_COUNT"
@@ -146,6 +166,16 @@ class _Psql:
 
     def script(self, folders: list[str], later: list[str]) -> Iterator[str]:
         """Return the lines: ``folders`` in one transaction, and after it those of ``later``."""
+        yield from self.begin()
+        yield from self.claim()
+        yield from self.transaction(folders)
+        yield "COMMIT;"
+        yield ""
+        yield from self.after(later)
+        yield "\\echo done"
+
+    def begin(self) -> Iterator[str]:
+        """Return the lines up to the transaction's settings, which end with it."""
         yield "\\set ON_ERROR_STOP on"
         yield "\\set QUIET on"
         yield "\\pset tuples_only on"
@@ -153,14 +183,17 @@ class _Psql:
         yield "BEGIN;"
         yield from self.blank()
         self.values = self.values | steps.query(self.conn, "probe/database.sql", self.values)[0]
-        check = steps.load("session/check_database.sql")
-        # What these set, and the claim, end with the transaction.
-        for step in [*self.inside.steps("settings"), check, steps.load("transaction/20_claim_run.sql")]:
+        for step in [*self.inside.steps("settings"), steps.load("session/check_database.sql")]:
             yield from self.step(step)
             yield from self.blank()
-        yield from self.transaction(folders)
-        yield "COMMIT;"
-        yield ""
+
+    def claim(self) -> Iterator[str]:
+        """Return the lines of the claim on the target, which ends with the transaction."""
+        yield from self.step(steps.load("transaction/20_claim_run.sql"))
+        yield from self.blank()
+
+    def after(self, later: list[str]) -> Iterator[str]:
+        """Return the lines that follow COMMIT."""
         if later:
             yield from self.comment(
                 "The vectors are in place. The index is built outside any transaction: readers and writers continue."
@@ -173,7 +206,6 @@ class _Psql:
                         yield from self.step(step)
                     else:
                         yield from self.recorded(step)
-        yield "\\echo done"
 
     def transaction(self, folders: list[str]) -> Iterator[str]:
         """Return the lines of ``folders``, with the audit's between them."""
@@ -269,7 +301,7 @@ class _Psql:
         return condensed(text) if self.brief else without_comments(text)
 
 
-class _Plain(_Psql):
+class _Plain(Psql):
     """Prints plain SQL, for any client and inside its transaction, with settings in place of psql's variables.
 
     Only the client knows how many rows were affected.

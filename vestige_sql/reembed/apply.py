@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg.errors import Diagnostic
@@ -27,6 +27,8 @@ from vestige_sql.steps import plans
 from vestige_sql.steps.running import StepRun
 
 log = logging.getLogger("vestige_sql")
+
+_Done = TypeVar("_Done")
 
 # pgvector's notice in hnswbuild.c.
 _OUTGROWN = re.compile(r"hnsw graph no longer fits into maintenance_work_mem after (\d+) tuples")
@@ -65,6 +67,12 @@ def folders_of(way: str, plan: ReembedPlan) -> list[str]:
     return plans.load(way).folders(when=conditions(plan))
 
 
+def split_at_lock(folders: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the folders up to the last that locks the target, and those that follow."""
+    first = max(number for number, name in enumerate(folders, 1) if plans.role(name) == "lock")
+    return list(folders[:first]), list(folders[first:])
+
+
 @dataclass
 class Applier:
     """Runs the folders of plans for a run, and records their steps in the audit.
@@ -81,7 +89,7 @@ class Applier:
     def conn(self) -> psycopg.Connection[Any]:
         return self.run.conn
 
-    def retrying(self, work: Callable[[], Applied], before: Callable[[], None] | None = None) -> Applied:
+    def retrying(self, work: Callable[[], _Done], before: Callable[[], None] | None = None) -> _Done:
         """Do ``work`` in a transaction of its own, in several attempts if the table cannot be locked.
 
         ``before`` is done before each attempt, outside the transaction.
@@ -128,10 +136,20 @@ class Applier:
 
     def apply(self) -> Applied:
         """Run the folders of the run's way in the transaction that is open, and commit nothing."""
+        applied = self.lock()
+        self.place(applied)
+        return applied
+
+    def lock(self) -> Applied:
+        """Run the folders of the run's way up to the last that locks the target."""
         applied = Applied(self.run.way, self.run.reason)
         self.run.values["way"] = self.run.way
-        self._run(folders_of(self.run.way, self.run.plan), applied)
+        self._run(split_at_lock(folders_of(self.run.way, self.run.plan))[0], applied)
         return applied
+
+    def place(self, applied: Applied) -> None:
+        """Run the folders that follow those of :meth:`lock`."""
+        self._run(split_at_lock(folders_of(self.run.way, self.run.plan))[1], applied)
 
     def build_only(self) -> Applied:
         """Build the missing indexes in the transaction that is open, with the vectors as they are."""

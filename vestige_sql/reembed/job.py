@@ -187,6 +187,11 @@ class Job:
         else:
             applier.stager = self.stager(embedder)
             applied = self._stage_and_apply(applier, applier.stager)
+        return self.finish(applier, applied)
+
+    def finish(self, applier: Applier, applied: Applied) -> ReembedReport:
+        """Do what follows the transaction that put vectors in place: indexes, measuring, the end of the audit."""
+        run, scope = self.run, self.run.work.scope
         if scope == "missing" and self.lacks_index:
             applied.index_secs += applier.retrying(applier.build_only).index_secs
         if run.plan.concurrent_index and run.way != "online" and (scope != "missing" or self.lacks_index):

@@ -84,7 +84,7 @@ def run_reembed(
         settle_way(run)
         if engine is None and work.scope != "index":
             check_connections(conn)
-        reference = _checked_encoder(run, embedder)
+        reference = checked_encoder(run, embedder)
         _warn(run, before_write, embedder)
         if work.scope == "all":
             with clock.on("index"):
@@ -127,7 +127,7 @@ def stage_reembed(
         settle_way(run)
         if engine is None:
             check_connections(conn)
-        reference = _checked_encoder(run, embedder)
+        reference = checked_encoder(run, embedder)
         if before_write is not None:
             before_write(warning(run))
         if work.scope == "all":
@@ -173,18 +173,34 @@ def apply_staged(
 
     If the last run has put them in place already, there is nothing to do.
     """
-    clock = Clock()
+    progress, clock = progress or Progress(), Clock()
     with claimed_session(conninfo, target, verb_of(plan)) as (conn, probed):
-        if _is_done(conn, probed):
-            log.info("apply: nothing to do: what was staged for %s is in place: %s", probed.column, probed.model)
+        run = run_of_staged(conn, conninfo, probed, plan, progress, clock)
+        if run is None:
             return nothing_to_do(Run(conn, probed, probed.model, plan, clock=clock))
-        signature, work = find_staged(conn, probed, plan)
-        run = Run(conn, probed, signature, plan_for(work, plan), work, conninfo, progress or Progress(), clock)
-        run.encoding = recorded_encoding(conn, run.values, signature)
-        settle_way(run)
         _warn(run, before_write)
         with auditing(run):
             return Job(run).carry_out()
+
+
+def run_of_staged(
+    conn: psycopg.Connection[Any],
+    conninfo: str,
+    probed: Probed,
+    plan: ReembedPlan,
+    progress: Progress,
+    clock: Clock,
+    expect: ModelSignature | None = None,
+) -> Run | None:
+    """Return the run that puts in place what is staged, for ``expect`` if that is given; None where it is in place."""
+    if _is_done(conn, probed):
+        log.info("apply: nothing to do: what was staged for %s is in place: %s", probed.column, probed.model)
+        return None
+    signature, work = find_staged(conn, probed, plan, expect)
+    run = Run(conn, probed, signature, plan_for(work, plan), work, conninfo, progress, clock)
+    run.encoding = recorded_encoding(conn, run.values, signature)
+    settle_way(run)
+    return run
 
 
 def _is_done(conn: psycopg.Connection[Any], probed: Probed) -> bool:
@@ -211,7 +227,7 @@ def _warn(run: Run, before_write: Notice | None, embedder: Embedder | None = Non
             before_write(text)
 
 
-def _checked_encoder(run: Run, embedder: Embedder) -> Reference | None:
+def checked_encoder(run: Run, embedder: Embedder) -> Reference | None:
     """Return what the embedder says to its probe texts, if something is to be encoded and it has some."""
     if run.work.scope not in ("all", "missing"):
         return None

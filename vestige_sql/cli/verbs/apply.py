@@ -9,6 +9,7 @@ from vestige_sql.cli import options, output
 NAME = "apply"
 HELP = "put the staged vectors in place"
 MANY = True
+TOGETHER = True
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

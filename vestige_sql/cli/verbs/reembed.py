@@ -14,6 +14,7 @@ from vestige_sql.report import Calibration, DryRunSummary, span
 NAME = "reembed"
 HELP = "encode every row with another model and put the vectors in place"
 MANY = True
+TOGETHER = True
 
 log = logging.getLogger("vestige_sql")
 

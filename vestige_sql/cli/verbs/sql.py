@@ -8,6 +8,8 @@ from vestige_sql.cli import options, output
 
 NAME = "sql"
 HELP = "print what apply would run, as one psql script"
+MANY = True
+TOGETHER = True
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
