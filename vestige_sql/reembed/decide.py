@@ -13,6 +13,7 @@ from vestige_sql.encode.told import notes_of, told
 from vestige_sql.errors import CheckFailed, DimensionMismatch, FilesChanged, IndexInvalid, StagedForAnother
 from vestige_sql.plan import ReembedPlan
 from vestige_sql.reembed.encoder import no_way_back, rows_unregistered
+from vestige_sql.reembed.functions import left_behind
 from vestige_sql.reembed.indexes import index_notes, lacks_index
 from vestige_sql.reembed.names import check_not_renamed
 from vestige_sql.reembed.refusals import ask
@@ -112,6 +113,8 @@ def notes(run: Run) -> list[str]:
             f"The table is published by {probed.table['publications']}: logical replication does not carry the change "
             "of the column, so the subscribers must be changed too."
         )
+    if work.scope == "all":
+        said += left_behind(run)
     said += index_notes(run)
     if run.views:
         said.append(views_note(run))

@@ -45,7 +45,8 @@ class Run:
     taken. ``encoding`` is how the model makes vectors, None if that is not known. ``former`` is the signature that an
     earlier version gave the same model. With ``shortens``, its vectors are the first numbers of the live ones:
     ``shortening`` says so to people, and ``rows_shortened`` is how many were staged so. ``values`` are the step
-    variables. ``views`` are those that are dropped and made again.
+    variables. ``views`` are those that are dropped and made again. ``left_behind`` are the notes on
+    functions that the run leaves behind, None until somebody has looked.
     """
 
     conn: psycopg.Connection[Any]
@@ -67,6 +68,7 @@ class Run:
     shortening: str = ""
     rows_shortened: int = 0
     views: list[str] = field(default_factory=list)
+    left_behind: list[str] | None = None
     values: dict[str, Value] = field(init=False)
 
     def __post_init__(self) -> None:
