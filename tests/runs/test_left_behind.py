@@ -68,7 +68,8 @@ def test_offline_the_row_type_stays(conn: Conn, docs: str) -> None:
         "take or return rows" in note
         for note in dry_run_reembed(docs, NEW, ReembedPlan(online=True), target=DOCS).notes
     )
-    run_reembed(docs, NEW, target=DOCS)
+    # It is known afterwards too, to who was not warned.
+    assert any("fail on vectors of 24" in note for note in run_reembed(docs, NEW, target=DOCS).notes)
     for function in ("listed", "starred", "as_table"):
         assert found(conn, function, NEW)[0] == 4
     # The same dimension leaves nobody behind.

@@ -113,8 +113,7 @@ def notes(run: Run) -> list[str]:
             f"The table is published by {probed.table['publications']}: logical replication does not carry the change "
             "of the column, so the subscribers must be changed too."
         )
-    if work.scope == "all":
-        said += left_behind(run)
+    said += run.left_behind
     said += index_notes(run)
     if run.views:
         said.append(views_note(run))
@@ -331,6 +330,9 @@ def may_suppress_triggers(conn: psycopg.Connection[Any]) -> bool:
 def settle_way(run: Run) -> None:
     """Set the run's way of applying and the reason for it, or raise :class:`TargetError` for what cannot be kept."""
     run.way, run.reason = _way(run)
+    if run.work.scope == "all":
+        # Afterwards nobody knows any more what was left behind.
+        run.left_behind = left_behind(run)
 
 
 def _way(run: Run) -> tuple[str, str]:

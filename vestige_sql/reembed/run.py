@@ -46,7 +46,7 @@ class Run:
     earlier version gave the same model. With ``shortens``, its vectors are the first numbers of the live ones:
     ``shortening`` says so to people, and ``rows_shortened`` is how many were staged so. ``values`` are the step
     variables. ``views`` are those that are dropped and made again. ``left_behind`` are the notes on
-    functions that the run leaves behind, None until somebody has looked.
+    functions that the run leaves behind.
     """
 
     conn: psycopg.Connection[Any]
@@ -68,7 +68,7 @@ class Run:
     shortening: str = ""
     rows_shortened: int = 0
     views: list[str] = field(default_factory=list)
-    left_behind: list[str] | None = None
+    left_behind: list[str] = field(default_factory=list)
     values: dict[str, Value] = field(init=False)
 
     def __post_init__(self) -> None:
