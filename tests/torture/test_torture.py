@@ -44,6 +44,8 @@ SHORT: dict[str, tuple[str, bool, list[list[str]]]] = {
         [[STEP, STEP, STEP], ["drop at COMMIT", "crash at a time", "end sessions at a step"]],
     ),
     "keep old": ("vestige", False, [["end sessions at a time", "drop after bytes", "drop at an answer"]]),
+    "exchanged, offline": ("notes", False, [[STEP, STEP]]),
+    "beside a role that meddles, online": ("pages", False, [[STEP, STEP]]),
 }
 
 

@@ -40,6 +40,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from support import Conn, FakeEmbedder, literal, seed
 from support.proxy import Drop, Proxy
 from torture_check import Checker, Model, Seen, Table
+from torture_meddlers import MALLORY, exchanged, grant, is_let_in, meddle, undo
 from torture_victim import Job, Point, act
 
 from vestige_sql import Target, register_model
@@ -326,7 +327,8 @@ class Verb:
 class Mode:
     """What a leg does: ``before`` undisturbed, then ``verb``, which is killed. ``ends`` says whether the "other" model
     is registered in the end or the "same"; ``kept`` whether former vectors are then kept; ``cases`` how many cases in
-    a cycle it gets, by the number of its steps.
+    a cycle it gets, by the number of its steps. ``meddler`` says what comes between a kill and the command that goes
+    on: "exchange" or "role", as torture_meddlers.py has them.
     """
 
     cases: int
@@ -335,10 +337,13 @@ class Mode:
     ends: str = "other"
     kept: bool = False
     index_may_lack: bool = False
+    meddler: str = ""
 
 
 ONLINE = Verb("reembed", {"online": True})
 KEEP = Verb("reembed", {"keep_old": True})
+CHANGES = Verb("write")
+"""Rows that an application changes, none of the package's own verbs."""
 
 MODES = {
     "online": Mode(8, ONLINE, kept=True),
@@ -353,6 +358,12 @@ MODES = {
     "finalize online": Mode(1, Verb("finalize"), (ONLINE,)),
     "finalize offline": Mode(1, Verb("finalize"), (KEEP,)),
     "abort": Mode(2, Verb("abort"), ends="same"),
+    "rollback online after changes": Mode(1, Verb("rollback"), (ONLINE, CHANGES), "same", kept=True),
+    "rollback offline after changes": Mode(1, Verb("rollback"), (KEEP, CHANGES), "same", kept=True),
+    "exchanged, online": Mode(1, ONLINE, kept=True, meddler="exchange"),
+    "exchanged, offline": Mode(1, KEEP, kept=True, meddler="exchange"),
+    "beside a role that meddles, online": Mode(1, ONLINE, kept=True, meddler="role"),
+    "beside a role that meddles, offline": Mode(1, KEEP, kept=True, meddler="role"),
 }
 
 CYCLE = [
@@ -400,6 +411,7 @@ class Result:
     writes: bool
     kills: Counter[str] = field(default_factory=Counter)
     missed: int = 0
+    meddled: int = 0
     legs: int = 0
     encoded: int = 0
     twice: int = 0
@@ -454,6 +466,8 @@ class Case:
         turn = self.turn + list(MODES).index(mode)
         layout = layout or list(LAYOUTS)[turn % len(LAYOUTS)]
         writes = turn % 2 == 1 if writes is None else writes
+        # A writer would go on in the stranger.
+        writes &= MODES[mode].meddler != "exchange"
         self.mode, self.layout, self.sweeps = MODES[mode], LAYOUTS[layout], sweeps
         self.legs = legs if legs is not None else self._legs()
         self.models = [Model("old", 24), Model("new", self.rng.choice((24, 32)))]
@@ -461,6 +475,8 @@ class Case:
         self.rows = self.page_rows * self.rng.randint(6, 12)
         self.result = Result(number, mode, layout, writes)
         self.policy: dict[str, Any] = {}
+        # How many deeds of the role's have not been undone yet.
+        self.meddled = 0
         self.log: list[str] = []
 
     def _legs(self) -> list[list[str]]:
@@ -480,6 +496,9 @@ class Case:
             texts = [f"memory number {i}, {self.rng.getrandbits(64):x}" for i in range(self.rows)]
             texts += [" ", "\t\n"]
             make(self.db, self.layout, self.models[0], texts)
+            if self.mode.meddler == "role":
+                with psycopg.connect(self.db, autocommit=True) as conn:
+                    grant(conn)
             self.checker = Checker(self.db, self.layout.table, self.models)
             self.writer = Writer(self.db, self.checker, random.Random(f"{self.seed} {self.number} writer"))
             self._carry_out()
@@ -569,11 +588,12 @@ class Case:
             self.writer.start()
         try:
             for verb in mode.before:
-                self._undisturbed(verb, other)
+                if verb == CHANGES:
+                    self._change(self.page_rows, gives_vectors=True)
+                else:
+                    self._undisturbed(verb, other)
             if result.mode == "missing":
-                with psycopg.connect(self.db, autocommit=True, prepare_threshold=None) as conn:
-                    for _ in range(3 * self.page_rows):
-                        self.writer.write(conn, gives_vectors=False)
+                self._change(3 * self.page_rows, gives_vectors=False)
             if mode.verb.name == "rollback":
                 self.policy["lacking"] = "changed"
             begin = self._look("the verb's beginning")
@@ -596,6 +616,11 @@ class Case:
             self._look("what is left once it is finalized", at_rest=True, lacking="none")
         return measured if not kills else left
 
+    def _change(self, transactions: int, *, gives_vectors: bool) -> None:
+        with psycopg.connect(self.db, autocommit=True, prepare_threshold=None) as conn:
+            for _ in range(transactions):
+                self.writer.write(conn, gives_vectors=gives_vectors)
+
     def _begin_what_is_aborted(self, other: Model, *, count: bool) -> None:
         plan, point = self.rng.choice(BEGUN)
         if not self._attempt(Verb("reembed", plan), other, Kill(STEP, point)).landed:
@@ -615,16 +640,17 @@ class Case:
             due += begin.lacking if self.mode.verb.same_model else begin.texts
         # What changes just before the lock is encoded behind it, and again where that lock was in vain.
         allowed = self.page_rows * (landed + (locks if self.result.writes else 0))
+        changes = self.result.writes or CHANGES in self.mode.before
         if self.mode.verb.name == "rollback":
-            due += end.texts if self.result.writes else 0
+            due += end.texts if changes else 0
         if encoded > due + allowed:
             raise Failure(
                 f"{encoded} texts were encoded: {due} were due, and {landed} kills may cost {self.page_rows} each"
             )
-        if not self.result.writes and encoded < due:
+        if not changes and encoded < due:
             raise Failure(f"{encoded} texts were encoded, and {due} were due")
         self.result.encoded += encoded
-        if not self.result.writes:
+        if not changes:
             self.result.twice += encoded - due
             self.result.allowed += allowed
 
@@ -647,12 +673,20 @@ class Case:
                     self.result.reached.add(str(kill.point))
             if kill is not None and not attempt.landed and attempt.outcome.get("error") == "RunInProgress":
                 waiting.insert(0, kill)
+            stopped = (
+                self.meddled and not attempt.landed and attempt.outcome.get("error") not in (None, "RunInProgress")
+            )
+            if stopped:
+                # The meddling was named, and it is undone as a DBA would; a kill comes after that.
+                waiting[:0] = [kill] if kill is not None else []
+                self._undo_meddling()
             seen = self._look(f"{kill}" if kill else "an attempt")
             if verb.name == "reembed" and not self.result.writes and (staged := self._staged()) is not None:
                 before, lost = lost, self._encoded() - staged
                 if lost - before > self.page_rows:
                     raise Failure(f"{lost - before} vectors were lost by {kill}, and a chunk has {self.page_rows}")
             if "done" in attempt.outcome or (verb.name == "rollback" and seen.model == wanted):
+                self._undo_meddling()
                 late = waiting + ([kill] if kill is not None and not attempt.landed else [])
                 self.result.missed += len(late)
                 measured = Measured(
@@ -664,10 +698,42 @@ class Case:
                 )
                 locks = len(self._log_lines("lock", self.verb_began))
                 return measured, late, landed, locks
-            if not (kill is not None and attempt.landed):
+            if kill is not None and attempt.landed:
+                self._meddle(verb, wanted)
+            elif not stopped:
                 self._deal_with(attempt.outcome)
             if time.monotonic() > deadline:
                 raise Failure(f"{verb.name} does not come to its end: {attempt.outcome}")
+
+    def _meddle(self, verb: Verb, wanted: Model) -> None:
+        """Let others do what they do between a kill and the command that goes on."""
+        if self.mode.meddler == "role":
+            self.meddled += meddle(self.db, self.rng)
+        elif self.mode.meddler == "exchange":
+            with (
+                psycopg.connect(self.db, autocommit=True) as conn,
+                exchanged(conn, self.layout.table, self.rng) as wrong,
+            ):
+                outcome = self._attempt(verb, wanted, None).outcome
+                while outcome.get("error") == "RunInProgress":
+                    time.sleep(0.2)
+                    outcome = self._attempt(verb, wanted, None).outcome
+            self.result.meddled += 1
+            if "done" in outcome:
+                wrong.append(f"{verb.name} did its work on a table that was exchanged: {outcome['done']}")
+            if wrong:
+                raise Failure("\n".join(wrong))
+
+    def _undo_meddling(self) -> None:
+        """Undo what a role has done. Fails where it has got another's rights by it."""
+        if self.mode.meddler != "role":
+            return
+        with psycopg.connect(self.db, autocommit=True) as conn:
+            if is_let_in(conn):
+                raise Failure(f"{MALLORY} is a superuser")
+            undo(conn)
+        self.result.meddled += self.meddled
+        self.meddled = 0
 
     def _undisturbed(self, verb: Verb, wanted: Model) -> None:
         deadline = time.monotonic() + PATIENCE_SECS
@@ -790,7 +856,8 @@ class Case:
         with psycopg.connect(self.db) as conn:
             table = conn.execute(
                 "SELECT relname FROM pg_class WHERE relnamespace = 'vestige_sql'::regnamespace"
-                " AND relkind = 'r' AND relname LIKE 'stage\\_%'"
+                " AND relkind = 'r' AND relname LIKE 'stage\\_%%' AND pg_get_userbyid(relowner) <> %s",
+                [MALLORY],
             ).fetchone()
             if table is None:
                 return None
@@ -883,6 +950,9 @@ def summary(results: Sequence[Result]) -> str:
     layouts = Counter(result.layout for result in results)
     lines.append(f"  tables: {', '.join(f'{name} {count}' for name, count in layouts.items())}")
     lines.append(f"  {sum(result.writes for result in results)} of {len(results)} cases beside a writer")
+    lines.append(
+        f"  {sum(result.meddled for result in results)} times the table was exchanged or a role had its way beside it"
+    )
     lines.append(
         f"  {sum(result.encoded for result in results)} texts encoded; without a writer "
         f"{sum(result.twice for result in results)} of them twice, where a chunk a kill were "
