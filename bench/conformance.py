@@ -10,6 +10,7 @@ which nothing else here does, so it runs in an environment of its own:
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import tempfile
@@ -56,18 +57,35 @@ def configurations() -> dict[str, Any]:
             local_attention=8,
         ),
         "qwen3": t.Qwen3Config(**SMALL, **ENDS, num_key_value_heads=1, head_dim=8, max_position_embeddings=64),
+        "nomic-bert": t.NomicBertConfig(**SMALL, head_dim=8, max_position_embeddings=64),
+        "gte": t.GteConfig(**SMALL, max_position_embeddings=64),
+        "eurobert": t.EuroBertConfig(**SMALL, **ENDS, num_key_value_heads=2, head_dim=8, max_position_embeddings=64),
+        # embeddinggemma: every token sees all others, near ones in one layer and all of them in the next
+        "gemma3": t.Gemma3TextConfig(
+            **SMALL, **ENDS, num_key_value_heads=1, head_dim=8, query_pre_attn_scalar=8, max_position_embeddings=64,
+            sliding_window=8, use_bidirectional_attention=True, layer_types=["sliding_attention", "full_attention"],
+        ),
+        "t5": t.T5Config(
+            vocab_size=len(WORDS), d_model=16, d_kv=8, d_ff=24, num_layers=2, num_decoder_layers=1, num_heads=2,
+            pad_token_id=0, eos_token_id=3,
+        ),
     }  # fmt: skip
 
 
-# What comes after the transformer, and the prompts.
-LAYOUTS: dict[str, tuple[str, bool, bool, dict[str, str]]] = {
-    "bert": ("mean", False, True, {}),
-    "roberta": ("cls", False, True, {}),
-    "xlm-roberta": ("mean", False, True, {"query": "query: ", "document": "passage: "}),
-    "mpnet": ("mean", False, False, {}),
-    "distilbert": ("max", True, True, {}),
-    "modernbert": ("mean", False, True, {"query": "q: ", "document": "d: "}),
-    "qwen3": ("lasttoken", False, True, {"query": "Instruct: find\nQuery:"}),
+# What comes after the transformer: pooling, lengths of the Dense layers, whether vectors get length one, prompts.
+LAYOUTS: dict[str, tuple[str, tuple[int, ...], bool, dict[str, str]]] = {
+    "bert": ("mean", (), True, {}),
+    "roberta": ("cls", (), True, {}),
+    "xlm-roberta": ("mean", (), True, {"query": "query: ", "document": "passage: "}),
+    "mpnet": ("mean", (), False, {}),
+    "distilbert": ("max", (12,), True, {}),
+    "modernbert": ("mean", (), True, {"query": "q: ", "document": "d: "}),
+    "qwen3": ("lasttoken", (), True, {"query": "Instruct: find\nQuery:"}),
+    "nomic-bert": ("mean", (), True, {"query": "search_query: ", "document": "search_document: "}),
+    "gte": ("cls", (), True, {}),
+    "eurobert": ("lasttoken", (), True, {"query": "Query: ", "document": "Document: "}),
+    "gemma3": ("mean", (24, 12), True, {"query": "task: search result | query: ", "document": "title: none | text: "}),
+    "t5": ("mean", (12,), True, {}),
 }
 
 
@@ -79,7 +97,18 @@ class Tokens(torch.nn.Module):
         self.model = model
 
     def forward(self, input_ids: Any, attention_mask: Any) -> Any:
-        return self.model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        masks = attention_mask
+        if self.model.config.model_type == "gemma3_text":
+            # Its own masks cannot be traced. Here they are: all tokens of a text, or those nearer than the window.
+            place = torch.arange(input_ids.shape[1])
+            near = (place[:, None] - place[None, :]).abs() < self.model.config.sliding_window
+            all_of_it = attention_mask[:, None, None, :].bool() & torch.ones_like(near)[None, None]
+            lowest = torch.finfo(torch.float32).min
+            masks = {
+                "full_attention": (~all_of_it).float() * lowest,
+                "sliding_attention": (~(all_of_it & near[None, None])).float() * lowest,
+            }
+        return self.model(input_ids=input_ids, attention_mask=masks).last_hidden_state
 
 
 def build(name: str, config: Any, folder: Path) -> dict[str, Any]:
@@ -87,7 +116,8 @@ def build(name: str, config: Any, folder: Path) -> dict[str, Any]:
     torch.manual_seed(len(name))
     config._attn_implementation = "eager"
     plain = folder.parent / f"{name}-plain"
-    network = transformers.AutoModel.from_config(config).eval()
+    kind = transformers.T5EncoderModel._from_config if name == "t5" else transformers.AutoModel.from_config
+    network = kind(config).eval()
     with torch.no_grad():
         for weights in network.parameters():
             if weights.dim() > 1:
@@ -101,8 +131,9 @@ def build(name: str, config: Any, folder: Path) -> dict[str, Any]:
     pooling, dense, normal, prompts = LAYOUTS[name]
     parts: list[Any] = [models.Transformer(str(plain), max_seq_length=MAX_TOKENS)]
     parts.append(models.Pooling(16, pooling))
-    if dense:
-        parts.append(models.Dense(16, 12, activation_function=torch.nn.Tanh()))
+    for given, wanted in itertools.pairwise((16, *dense)):
+        then = torch.nn.Tanh() if len(dense) == 1 else torch.nn.Identity()
+        parts.append(models.Dense(given, wanted, activation_function=then))
     if normal:
         parts.append(models.Normalize())
     whole = SentenceTransformer(modules=parts, prompts=prompts, device="cpu")
@@ -117,6 +148,21 @@ def build(name: str, config: Any, folder: Path) -> dict[str, Any]:
     )  # fmt: skip
     for left in (*folder.glob("*.safetensors"), *folder.glob("README.md")):
         left.unlink()
+    return vectors(whole)
+
+
+def static(folder: Path) -> dict[str, Any]:
+    """Write a model of one vector a token (model2vec, potion) (as build() does)."""
+    torch.manual_seed(7)
+    table = models.StaticEmbedding(_loaded(_tokenizer(WORDS)), embedding_weights=torch.randn(len(WORDS), 16).numpy())
+    whole = SentenceTransformer(modules=[table, models.Normalize()], device="cpu")
+    whole.save(str(folder))
+    (folder / "README.md").unlink(missing_ok=True)
+    return vectors(whole)
+
+
+def vectors(whole: Any) -> dict[str, Any]:
+    """Return what sentence-transformers makes of the texts as documents, as questions and without a prompt."""
     return {
         "documents": np.asarray(whole.encode_document(TEXTS), np.float64).tolist(),
         "queries": np.asarray(whole.encode_query(TEXTS), np.float64).tolist(),
@@ -141,6 +187,7 @@ def main() -> None:
         for name, config in configurations().items():
             found[name] = build(name, config, root / name)
             shutil.rmtree(root / f"{name}-plain")
+        found["static"] = static(root / "static")
         versions = {"torch": torch.__version__, "transformers": transformers.__version__}
         with zipfile.ZipFile(OUT, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
             archive.writestr("expected.json", json.dumps({"texts": TEXTS, "versions": versions, "models": found}))
