@@ -437,6 +437,54 @@ def test_who_set_it_up_may_use_it(bare: Stage) -> None:
     check_space(bare.conn, NEW, DOCS)
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        "",
+        "GRANT pg_read_all_data TO {login}",
+        "GRANT SELECT ON docs.secret TO {login}",
+        "ALTER TABLE docs.secret OWNER TO {login}",
+        "ALTER ROLE {login} CREATEROLE",
+        "ALTER ROLE {login} SUPERUSER",
+    ],
+    ids=["nothing", "a role", "a grant", "a table", "CREATEROLE", "SUPERUSER"],
+)
+def test_a_login_that_is_nothing_but_a_member_of_the_role_that_it_sets(bare: Stage, more: str) -> None:
+    """As Vault's are. Code of that role may RESET ROLE, and so it counts what the login may do besides."""
+    conn, login = bare.conn, f"{bare.name}_login"
+    run_sql(
+        conn,
+        f"GRANT CREATE ON SCHEMA public TO {bare.name}",
+        f"ALTER SCHEMA docs OWNER TO {bare.name}",
+        f"ALTER TABLE docs.documents OWNER TO {bare.name}",
+        "CREATE TABLE docs.secret ()",
+        f"CREATE ROLE {login} LOGIN PASSWORD 'secret' NOINHERIT IN ROLE {bare.name}",
+        f"ALTER ROLE {login} SET role = {bare.name}",
+        f"GRANT CONNECT ON DATABASE {conn.info.dbname} TO {login}",
+    )
+    through = make_conninfo(bare.db, user=login, password="secret")
+    try:
+        migrate_up(bare.as_mallory, vestige=False)
+        run_sql(conn, more.format(login=login) or "SELECT")
+        if more:
+            with pytest.raises(VestigeError, match=f"the schema vestige_sql belongs to role {bare.name}") as refused:
+                run_reembed(through, NEW, target=DOCS)
+            assert f"GRANT {bare.name} TO {bare.name}" not in refused.value.hint
+        else:
+            assert migrate_up(through, vestige=False).applied == []
+            register_model(through, OLD.signature(), target=DOCS)
+            run_reembed(through, NEW, ONLINE, target=DOCS)
+            rollback(through, target=DOCS)
+            finalize(through, target=DOCS)
+            run_reembed(through, NEW, KEEP, target=DOCS)
+            check_space(conn, NEW, DOCS)
+            owners = "SELECT DISTINCT pg_get_userbyid(relowner) FROM pg_class"
+            owners += " WHERE relnamespace = 'vestige_sql'::regnamespace"
+            assert conn.execute(owners).fetchall() == [(bare.name,)]
+    finally:
+        run_sql(conn, "DROP TABLE docs.secret", f"DROP OWNED BY {login} CASCADE", f"DROP ROLE {login}")
+
+
 def test_the_database_s_owner_is_trusted_by_those_who_are_no_superuser(bare: Stage) -> None:
     """As on managed servers, where the administrator is none either."""
     conn, app = bare.conn, f"{bare.name}_app"

@@ -24,6 +24,20 @@ DECLARE
     v_name CONSTANT text := format('%I.%I', v_asked ->> 'schema', v_asked ->> 'table');
     -- It has the target's name, so that an expression may say documents.title.
     v_row CONSTANT text := format('pg_temp.%I', v_asked ->> 'table');
+    -- what vestige_sql.trusts() says of the role that connected
+    v_login CONSTANT name := (
+        SELECT CASE
+            WHEN s.rolsuper OR s.rolcreaterole OR s.rolcreatedb OR s.rolreplication OR s.rolbypassrls
+                OR EXISTS (
+                    SELECT FROM pg_roles r
+                    WHERE r.oid <> s.oid AND pg_has_role(s.oid, r.oid, 'MEMBER') AND NOT pg_has_role(current_user, r.oid, 'MEMBER'))
+                OR EXISTS (
+                    SELECT FROM pg_shdepend d
+                    WHERE d.refclassid = 'pg_authid'::regclass AND d.refobjid = s.oid
+                      AND NOT (d.classid = 'pg_database'::regclass AND d.deptype = 'a'))
+            THEN session_user ELSE current_user END
+        FROM pg_roles s
+        WHERE s.rolname = session_user);
     v_one jsonb;
     v_all jsonb := '[]';
     v_columns text;
@@ -96,7 +110,7 @@ BEGIN
                 ('type ' || format_type(t.oid, NULL), t.typowner)
             ) AS o (name, owner)
             WHERE r.ev_class = 'pg_temp."vestige_sql view"'::regclass
-              AND NOT (pg_has_role(o.owner, session_user, 'MEMBER') AND pg_has_role(o.owner, current_user, 'MEMBER'))
+              AND NOT (pg_has_role(o.owner, v_login, 'MEMBER') AND pg_has_role(o.owner, current_user, 'MEMBER'))
               AND NOT (
                   NOT EXISTS (SELECT FROM pg_roles s WHERE s.rolname IN (session_user, current_user) AND s.rolsuper)
                   AND EXISTS (SELECT FROM pg_database b WHERE b.datname = current_database() AND pg_has_role(o.owner, b.datdba, 'MEMBER')))

@@ -20,13 +20,30 @@ WITH target AS (
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname = :'schema' AND c.relname = :'table' AND c.relkind = 'r'
 ),
+login AS (
+    -- The rights of the role that connected count too, for any code may RESET ROLE. They do not where this role has all of them, as with
+    -- a login of Vault's whose settings SET ROLE to the role that owns the tables.
+    SELECT CASE
+        WHEN s.rolsuper OR s.rolcreaterole OR s.rolcreatedb OR s.rolreplication OR s.rolbypassrls
+            OR EXISTS (
+                SELECT FROM pg_catalog.pg_roles r
+                WHERE r.oid <> s.oid AND pg_has_role(s.oid, r.oid, 'MEMBER') AND NOT pg_has_role(current_user, r.oid, 'MEMBER'))
+            OR EXISTS (
+                SELECT FROM pg_catalog.pg_shdepend d
+                WHERE d.refclassid = 'pg_catalog.pg_authid'::regclass AND d.refobjid = s.oid
+                  AND NOT (d.classid = 'pg_catalog.pg_database'::regclass AND d.deptype = 'a'))
+        THEN session_user ELSE current_user END AS name
+    FROM pg_catalog.pg_roles s
+    WHERE s.rolname = session_user
+),
 trust AS (
     -- The roles that this role trusts with its rights: what vestige_sql.trusts() says, for those who may not call it.
     SELECT r.oid
     FROM pg_catalog.pg_roles r
     CROSS JOIN target t
+    CROSS JOIN login l
     JOIN pg_catalog.pg_database d ON d.datname = current_database()
-    WHERE pg_has_role(r.oid, session_user, 'MEMBER') AND pg_has_role(r.oid, current_user, 'MEMBER')
+    WHERE pg_has_role(r.oid, l.name, 'MEMBER') AND pg_has_role(r.oid, current_user, 'MEMBER')
        OR NOT EXISTS (SELECT FROM pg_catalog.pg_roles s WHERE s.rolname IN (session_user, current_user) AND s.rolsuper)
            AND (r.rolname = 'pg_database_owner' OR pg_has_role(r.oid, d.datdba, 'MEMBER'))
        OR pg_has_role(r.oid, t.relowner, 'MEMBER')
