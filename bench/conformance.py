@@ -152,7 +152,7 @@ def build(name: str, config: Any, folder: Path) -> dict[str, Any]:
 
 
 def static(folder: Path) -> dict[str, Any]:
-    """Write a model of one vector a token (model2vec, potion) (as build() does)."""
+    """Write a model of one vector a token, such as those of model2vec, as build() does."""
     torch.manual_seed(7)
     table = models.StaticEmbedding(_loaded(_tokenizer(WORDS)), embedding_weights=torch.randn(len(WORDS), 16).numpy())
     whole = SentenceTransformer(modules=[table, models.Normalize()], device="cpu")
