@@ -48,6 +48,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Change the model online": ("online",),
     "Go back to the former vectors": ("rollback-column", "rollback-table"),
     "Let go of the former vectors": ("finalize-column", "finalize-table"),
+    "Keep vectors up to date": ("worker",),
     "First registration": ("register",),
     "Undo the run that is under way": ("abort",),
     "Bring a database to this version, after its migrations and sql/functions": ("up",),
@@ -72,6 +73,7 @@ BESIDE: dict[str, str] = {
     "search": "Search",
     "client": "Search",
     "bridge": "Bridge the two spaces",
+    "worker": "Keep vectors up to date",
 }
 """The section of folders whose files run in no order, such as questions; those that a plan names stand there."""
 

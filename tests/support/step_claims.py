@@ -11,7 +11,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -238,6 +238,23 @@ def scenarios() -> list[Scenario]:
             "staged",
             # the second column comes with an online run
             tuple(name for name in _files("judge") if name != "judge/56_rank_online.sql"),
+        ),
+        Scenario(
+            "worker",
+            "online",
+            (
+                *_files("probe/refusals/10_may_keep_triggers_quiet.sql", "worker/ready"),
+                *_part("worker", "open"),
+                *_files("probe/worker.sql"),
+                *_part("worker", "note"),
+                *_part("worker", "sweep"),
+                *_part("worker", "claim"),
+                *_part("worker", "write", "quiet"),
+                *_part("worker", "settle"),
+                *_files("monitor/worker.sql"),
+                *_part("worker", "unnote"),
+            ),
+            (("dimension", OLD.dimension), ("model_name", OLD.model_name), ("model_hash", OLD.signature().hash)),
         ),
         Scenario("upgrade", "registered", _files("upgrade")),
         Scenario("the end of a session", "registered", _AT_THE_END),
@@ -628,6 +645,44 @@ def step_values(conn: Conn) -> dict[str, Value]:
         "bridge": 0,
         "old_vector": literal(OLD.vector("memory")),
         "new_vector": literal(NEW.vector("memory")),
+        **_of_the_worker(conn, probed.values),
+    }
+
+
+def _of_the_worker(conn: Conn, values: Mapping[str, Value]) -> dict[str, Value]:
+    """Values for the worker's steps: some rows, one without a text, that are claimed and have their vectors."""
+    found = conn.execute(
+        "SELECT id::text, content, encode(sha256(convert_to(content, 'UTF8')), 'hex') FROM public.knowledge_nodes"
+        " WHERE content ~ '^(memory number [1-5]| *)$' ORDER BY content"
+    ).fetchall()
+    claimed = [
+        {
+            "key": [key],
+            "content_hash": digest if text.strip() else None,
+            "embedding": literal(OLD.vector(text)) if text.strip() else None,
+            "note": 1_000_000,
+            "error": "what went wrong",
+        }
+        for key, text, digest in found
+    ]
+    return steps.query(conn, "probe/worker.sql", values)[0] | {
+        "rows": json.dumps(claimed),
+        "first_block": 0,
+        "end_block": 100,
+        "since": None,
+        "adopt": False,
+        "after_note": 0,
+        "retry_secs": 10,
+        "epoch": 1,
+        "swept_xid": 1000,
+        "is_whole": True,
+        "guard": "1 2",
+        "process_id": "b0000000-0000-4000-8000-000000000000",
+        "process": "host:1",
+        "state": "waiting",
+        "embedded": 1,
+        "cleared": 0,
+        "failed": 0,
     }
 
 
@@ -904,6 +959,11 @@ class _Walker:
         done = steps.run(self.conn, step, self.values)
         if step.name == "run/open.sql":
             self.values["run_id"] = done.result[0]["id"]
+        if step.name == "worker/open/10_open.sql":
+            self.values["worker"] = done.result[0]["worker"]
+        if step.name == "probe/worker.sql":
+            # The trigger's function has the number of the worker.
+            self.values |= done.result[0]
         if step.name == "bridge/write/30_add_map.sql":
             self.values["bridge"] = done.result[0]["id"]
         if step.name == "judge/10_open.sql":
@@ -1101,6 +1161,15 @@ SELECT jsonb_build_object(
         FROM vestige_sql.bridge b),
     'rows of maps', (SELECT jsonb_agg(to_jsonb(r) - 'bridge' ORDER BY r.bridge, r.nr) FROM vestige_sql.bridge_row r),
     'kept', (SELECT jsonb_agg(to_jsonb(k) - '{{run_id,kept_at}}'::text[]) FROM vestige_sql.kept k),
+    'workers', (
+        SELECT jsonb_agg(to_jsonb(w) - '{{id,swept_at,made_at}}'::text[] ORDER BY w.id) FROM vestige_sql.worker w),
+    'texts of workers', (SELECT jsonb_agg(to_jsonb(x) - 'worker' ORDER BY x.key) FROM vestige_sql.worker_text x),
+    'notes of workers', (
+        SELECT jsonb_agg(to_jsonb(n) - '{{worker,note,noted_at,due_at}}'::text[] ORDER BY n.key)
+        FROM vestige_sql.worker_note n),
+    'processes of workers', (
+        SELECT jsonb_agg(to_jsonb(p) - '{{worker,started_at,passed_at}}'::text[] ORDER BY p.id)
+        FROM vestige_sql.worker_process p),
     'tables and functions', (
         SELECT jsonb_agg(o.name ORDER BY o.name)
         FROM (SELECT relname FROM pg_class WHERE relnamespace = 'vestige_sql'::regnamespace AND relkind = 'r'

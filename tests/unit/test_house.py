@@ -27,10 +27,11 @@ KNOWS = {
     "judge": {"steps", "database", "encode", "reembed", "vestige"},
     "doctor": {"steps", "database", "reembed"},
     "bridge": {"steps", "database", "encode", "reembed"},
+    "worker": {"steps", "database", "encode", "reembed"},
     "html": {"encode"},
     "cli": {
         *("steps", "database", "encode", "reembed", "predict", "vestige", "look", "judge", "doctor", "bridge"),
-        *("cluster", "pipelines", "html"),
+        *("cluster", "pipelines", "html", "worker"),
     },
 }
 """The rooms that each room may import from. What is not named can be replaced without touching that room."""

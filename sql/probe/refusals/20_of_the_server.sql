@@ -18,7 +18,7 @@ WITH grants AS (
         FROM pg_catalog.pg_namespace n
         CROSS JOIN (VALUES
             (1, 'USAGE', true),
-            (2, 'CREATE', :'verb' IN ('stage', 'apply', 'keep', 'online', 'back'))
+            (2, 'CREATE', :'verb' IN ('stage', 'apply', 'keep', 'online', 'back', 'worker_install'))
         ) AS r (place, name, is_needed)
         WHERE n.nspname = 'vestige_sql' AND r.is_needed AND NOT has_schema_privilege(n.oid, r.name)
         HAVING count(*) > 0
@@ -44,8 +44,8 @@ WITH grants AS (
             (54, 'package', 'SELECT', true),
             (56, 'function_file', 'SELECT', true),
             (57, 'home', 'SELECT', true),
-            (58, 'home', 'INSERT', :'verb' IN ('stage', 'apply', 'keep', 'online', 'back', 'copy')),
-            (59, 'home', 'UPDATE', :'verb' IN ('stage', 'apply', 'keep', 'online', 'back', 'copy')),
+            (58, 'home', 'INSERT', :'verb' IN ('stage', 'apply', 'keep', 'online', 'back', 'copy', 'worker', 'worker_install')),
+            (59, 'home', 'UPDATE', :'verb' IN ('stage', 'apply', 'keep', 'online', 'back', 'copy', 'worker', 'worker_install')),
             (70, 'judging', 'SELECT', :'verb' = 'judge'),
             (71, 'judging', 'INSERT', :'verb' = 'judge'),
             (72, 'judging', 'UPDATE', :'verb' = 'judge'),
@@ -70,6 +70,20 @@ WITH grants AS (
             (93, 'bridge_row', 'SELECT', :'verb' IN ('bridge', 'back')),
             (94, 'bridge_row', 'INSERT', :'verb' = 'bridge'),
             (95, 'bridge_row', 'DELETE', :'verb' IN ('bridge', 'back')),
+            (100, 'worker', 'SELECT', :'verb' IN ('worker', 'worker_install')),
+            (101, 'worker', 'INSERT', :'verb' IN ('worker', 'worker_install')),
+            (102, 'worker', 'UPDATE', :'verb' IN ('worker', 'worker_install')),
+            (103, 'worker_text', 'SELECT', :'verb' IN ('worker', 'worker_install')),
+            (104, 'worker_text', 'INSERT', :'verb' IN ('worker', 'worker_install')),
+            (105, 'worker_text', 'UPDATE', :'verb' IN ('worker', 'worker_install')),
+            (106, 'worker_text', 'DELETE', :'verb' IN ('worker', 'worker_install')),
+            (107, 'worker_note', 'SELECT', :'verb' IN ('worker', 'worker_install')),
+            (108, 'worker_note', 'INSERT', :'verb' IN ('worker', 'worker_install')),
+            (109, 'worker_note', 'DELETE', :'verb' IN ('worker', 'worker_install')),
+            (110, 'worker_process', 'SELECT', :'verb' IN ('worker', 'worker_install')),
+            (111, 'worker_process', 'INSERT', :'verb' IN ('worker', 'worker_install')),
+            (112, 'worker_process', 'UPDATE', :'verb' IN ('worker', 'worker_install')),
+            (113, 'worker_process', 'DELETE', :'verb' IN ('worker', 'worker_install')),
             (57, 'encoding', 'SELECT', :'verb' NOT IN ('copy', 'back', 'bridge')),
             (58, 'encoding', 'INSERT', :'verb' IN ('stage', 'apply', 'keep', 'online')),
             (59, 'encoding', 'UPDATE', :'verb' IN ('stage', 'apply', 'keep', 'online'))

@@ -32,6 +32,7 @@ from vestige_sql.cli.verbs import (
     stage,
     status,
     up,
+    worker,
 )
 
 
@@ -69,7 +70,7 @@ MIGRATE: tuple[Verb, ...] = (
 )
 """The verbs under ``vestige-sql migrate``, in the order of its help."""
 
-COMMANDS: tuple[Verb, ...] = (init, search)
+COMMANDS: tuple[Verb, ...] = (init, search, worker)
 """The verbs beside ``vestige-sql migrate``."""
 
 
