@@ -44,6 +44,8 @@ from vestige_sql.look.script import script_staged
 from vestige_sql.look.status import status
 from vestige_sql.look.target import ask_gate, probe_target
 from vestige_sql.vestige.copy import run_copy
+from vestige_sql.worker.plan import WorkerPlan
+from vestige_sql.worker.working import run_worker
 
 ROOT = Path(__file__).parents[2]
 DOCS = Target("docs.documents", "id", "body", "embedding")
@@ -164,6 +166,12 @@ def _back(at: Stand) -> None:
         assert abort_reembed(at.db, target=DOCS)
 
 
+def _work(at: Stand) -> object:
+    found = run_worker(at.db, lambda *_: OLD, WorkerPlan(once=True, fire_triggers=True), targets=[(DOCS, None)])
+    check_space(at.conn, OLD, DOCS)
+    return found
+
+
 def _copy(at: Stand) -> object:
     return run_copy(at.db, build(at.scratch / f"{next(_numbers)}.db", NEWEST, memories(3)))
 
@@ -188,6 +196,7 @@ VERBS: Mapping[str, Verb] = {
     "online": Verb(lambda at: run_reembed(at.db, NEW, ONLINE, target=DOCS), None, _stage),
     "rollback, finalize, abort": Verb(lambda at: rollback(at.db, target=DOCS), _back, _switch),
     "bridge": Verb(_bridge, None, _stage_many),
+    "worker": Verb(_work, None, lambda at: register_model(at.db, OLD.signature(), target=DOCS)),
     "copy": Verb(_copy, None, lambda at: register_model(at.db, SIGNATURE)),
     "search": Verb(lambda at: search(at.db, "memory", OLD), None, lambda at: seed(at.conn, 3, OLD), owner=False),
 }

@@ -130,6 +130,10 @@ class _Loop:
             before = self._kept.embedded, self._kept.cleared, self._kept.failed
             try:
                 keeper.run_pass()
+            except (psycopg.errors.UndefinedColumn, psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+                # Something got another name since the look. Probing finds it, or says what is missing.
+                keeper.open()
+                continue
             except EncoderError as error:
                 keeper.error = str(error)
                 keeper.beat("failing")
