@@ -252,12 +252,14 @@ def test_what_cannot_be_written_is_refused_before_anything_is_looked_at(
 ) -> None:
     mine = tmp_path / "mine.html"
     mine.write_text("<!doctype html><p>My own page.")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
     # Nobody listens there: whoever looks at the database first has exit code 1.
     common = ("migrate", "doctor", "--postgres-url", "postgresql://127.0.0.1:1/nothing")
     for file, why in (
         (tmp_path / "nowhere" / "r.html", "cannot be written: No such file or directory"),
         (mine / "r.html", "cannot be written: Not a directory"),
         ("/proc/r.html", "cannot be written"),
+        (tmp_path / "loop", "cannot be written"),
         (tmp_path, "is no file"),
         ("/dev/null", "is no file"),
         (mine, "is there already, and is no report of vestige-sql"),
@@ -277,10 +279,10 @@ def test_what_cannot_be_written_is_refused_before_anything_is_looked_at(
             said = vestige(*common, "--report", tmp_path / "r.html", "--json")
         assert (said.code, said.answer["kind"]) == (2, "UsageError")
         assert "pip install 'vestige-sql[report]'" in said.answer["hint"]
-    assert [path.name for path in tmp_path.iterdir()] == ["mine.html"]
+    assert {path.name for path in tmp_path.iterdir()} == {"loop", "mine.html"}
 
 
-@pytest.mark.parametrize("what", ["the folder is gone", "the page cannot be made"])
+@pytest.mark.parametrize("what", ["the folder is gone", "another file of that name came", "the page cannot be made"])
 def test_a_report_that_cannot_be_written_takes_nothing_from_the_answer(
     what: str, hostile: str, vestige: Vestige, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -291,6 +293,9 @@ def test_a_report_that_cannot_be_written_takes_nothing_from_the_answer(
         if what == "the folder is gone":
             folder.rmdir()
             return FIRST_LINE
+        if what == "another file of that name came":
+            (folder / "r.html").write_text("mine")
+            return FIRST_LINE
         raise ValueError(what)
 
     monkeypatch.setattr("vestige_sql.html.page.page", fails)
@@ -299,7 +304,8 @@ def test_a_report_that_cannot_be_written_takes_nothing_from_the_answer(
     assert said.code == 1
     assert said.answer["findings"] is not None
     assert "the report could not be written to" in said.err
-    assert not folder.exists() or list(folder.iterdir()) == []
+    left = [path.read_text() for path in folder.iterdir()] if folder.exists() else []
+    assert left == (["mine"] if what == "another file of that name came" else [])
 
 
 # --- However much there is ---
@@ -351,6 +357,26 @@ def test_a_page_stays_below_a_megabyte_and_counts_what_it_leaves_out(tmp_path: P
     found = checked(tmp_path / "r.html")
     assert "not shown" not in found.text
     assert sum(tag == "svg" for tag, _ in found.elements) == 4
+
+
+def test_texts_are_on_the_page_only_where_they_are_wanted(tmp_path: Path) -> None:
+    found = [{"key": f"key {i}", "text": f"zanzibar {i}", "distance": i / 10} for i in range(3)]
+    preview = {
+        "target": "t", "old_model": None, "new_model": {"name": "m", "dimension": 3, "hash": "0" * 64},
+        "rows_with_text": 3, "rows_staged": 3, "rows_in_both": 3, "overlap": None,
+        "question": {"text": "where is zanzibar", "stand_in": "key 1", "old": found[:2], "new": found[1:]},
+    }  # fmt: skip
+    question = {"nr": 1, "question": "where is zanzibar", "slice": None, "old": 0.1, "new": 0.9, "answers": ["key 1"],
+                "old_first": None, "new_first": "key 1"}  # fmt: skip
+    judging = _judging(1, 3) | {"lost": [question], "won": [question]}
+    for kind, answer, times in (("preview", preview, 5), ("judge", judging, 2)):
+        for with_texts in (False, True):
+            (tmp_path / "r.html").write_text(page(kind, answer, with_texts=with_texts), encoding="utf-8")
+            shown = checked(tmp_path / "r.html")
+            # Each in its place, and once more in the JSON.
+            assert shown.text.count("zanzibar") == (2 * times if with_texts else 0)
+            assert kind == "judge" or all(f"key {i}" in shown.text for i in range(3))
+            assert json.loads(shown.json) == (answer if with_texts else without_texts(kind, answer))
 
 
 def test_pictures_are_drawn_for_both_widths_and_say_in_words_what_they_show(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import secrets
 import tempfile
 from collections.abc import Mapping
@@ -34,21 +35,24 @@ def check(path: Path) -> None:
         with tempfile.NamedTemporaryFile(dir=path.resolve().parent, prefix=f".{path.name}."):
             # Whether it could be made is all that was asked.
             pass
-    except OSError as error:
+    # RuntimeError: a link to itself, for Python before 3.13.
+    except (OSError, RuntimeError) as error:
         raise UsageError(
-            f"--report {path} cannot be written: {error.strerror or error}",
+            f"--report {path} cannot be written: {getattr(error, 'strerror', None) or error}",
             "name a file in a folder that is there and that this user may write to; nothing was written",
         ) from error
 
 
 def write(path: Path, kind: str, answer: Mapping[str, Any], *, with_texts: bool = False) -> None:
     """Write the page of ``answer`` to ``path``, whole or not at all. Raises :class:`ReportNotWritten`."""
-    from vestige_sql.html.page import page
+    from vestige_sql.html.page import FIRST_LINE, page
 
     whole = path.resolve()
     beside = whole.with_name(f".{whole.name}.{secrets.token_hex(4)}")
     try:
         html = page(kind, answer, with_texts=with_texts)
+        if whole.exists() and not _begins_with(whole, FIRST_LINE):
+            raise FileExistsError(errno.EEXIST, "another file of that name came meanwhile")
         # A file of that name that is there already is somebody else's.
         with beside.open("x", encoding="utf-8") as file:
             file.write(html)
@@ -58,7 +62,7 @@ def write(path: Path, kind: str, answer: Mapping[str, Any], *, with_texts: bool 
         with suppress(OSError):
             beside.unlink(missing_ok=True)
         raise ReportNotWritten(
-            f"the report could not be written to {path}: {error}",
+            f"the report could not be written to {path}: {getattr(error, 'strerror', None) or error}",
             "what was asked for was done, and the file is as it was; vestige-sql migrate status shows what was done",
         ) from error
 

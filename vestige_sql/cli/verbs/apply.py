@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from vestige_sql.cli import options, output
+from vestige_sql.cli import options, output, reports
 
 NAME = "apply"
 HELP = "put the staged vectors in place"
@@ -18,6 +18,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options.locks(parser)
     options.switches(parser)
     options.resumes(parser)
+    reports.add_options(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -31,4 +32,4 @@ def run(args: argparse.Namespace) -> None:
         progress=output.progress(args),
         before_write=output.banner(args),
     )
-    output.print_report(args, report)
+    output.print_report(args, report, page="reembed")
