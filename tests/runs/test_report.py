@@ -15,7 +15,8 @@ import pytest
 from psycopg import sql
 from support import Conn, FakeEmbedder, Said
 
-from vestige_sql import Target, run_reembed, stage_reembed
+from vestige_sql import ModelSignature, Target, run_reembed, stage_reembed
+from vestige_sql.report import Calibration, DryRunSummary, MeasuredPrecision, Phase, ReembedReport, WorkerReport
 
 pytest.importorskip("jinja2", reason="jinja2 is in the extra report")
 pytest.importorskip("matplotlib", reason="matplotlib is in the extra report")
@@ -377,6 +378,45 @@ def test_texts_are_on_the_page_only_where_they_are_wanted(tmp_path: Path) -> Non
             assert shown.text.count("zanzibar") == (2 * times if with_texts else 0)
             assert kind == "judge" or all(f"key {i}" in shown.text for i in range(3))
             assert json.loads(shown.json) == (answer if with_texts else without_texts(kind, answer))
+
+
+def test_everything_that_a_run_or_a_plan_may_say_has_its_place(tmp_path: Path) -> None:
+    old, new = ModelSignature("old", 3, "0" * 64), ModelSignature("new", 4, "1" * 64)
+    run = ReembedReport(
+        rows_updated=1234, duration_secs=2, index_rebuild_secs=1, way="online", way_reason="as asked for", model=new,
+        previous_model=old, run_id=7, lock_held_secs=0.0123, notes=["a note"], device="cpu", cost=1.25,
+        tokens_spent=9876,
+        recall=[{"name": "an index", "recall": 0.987, "sampled": 30, "search_setting": "hnsw.ef_search = 40"}],
+        workers=[WorkerReport(0, "a node", 1, 2, 345, 6.0, 57.5, 1, "it was lost")], staged_by="encoding",
+        spent={"encoding": 3.0, "waiting": 1.0, "gate": 0.0}, computed=["fp32 by A", "bf16 by B"],
+        encoding={"prompt": "passage: ", "pooling": "mean", "normalize": True},
+    )  # fmt: skip
+    phases = [
+        Phase("stage", "Encode.", "short transactions", "nobody", [], 90.0),
+        Phase("apply", "Apply.", "one transaction", "everybody",
+              [{"file": "sql/apply/x.sql", "what": "Do it.", "waits": "everybody", "touches_target": True}], 0.01),
+        Phase("index", "Build.", "alone", "writers", [], None),
+    ]  # fmt: skip
+    ways = [MeasuredPrecision("fp32", "A", 64, 12.5), MeasuredPrecision("bf16", "B", 64, refused="no bfloat16 here")]
+    plan = DryRunSummary(
+        10, 1, 30.0, None, new, True, way="rewrite", way_reason="the fastest way", notes=["mind this"],
+        calibrated=Calibration(64, 5.0, 90.0, disk_peak_bytes=10**7, wal_bytes=1, notes=["roughly"], precisions=ways),
+        column="a.b.c", phases=phases, undo=["go back"], replicas=["they see it"], estimated_tokens=55,
+        estimated_cost=0.5, encoding={"prompt": "passage: "},
+    )  # fmt: skip
+    for kind, answer, parts in (
+        ("reembed", run, ("1,234 rows updated", "12 ms", "a note", "9,876", "1.25", "an index", "0.987", "a node",
+                          "it was lost", "then in bf16 by B", "prompt 'passage: '", "Run 7", "encoding 3.0 s, 75%")),
+        ("plan", plan, ("none registered", "mind this", "roughly", "12.5 rows/s", "no bfloat16 here", "go back",
+                        "they see it", "10.0 MB more", "sql/apply/x.sql", "writers wait", "not predicted", "0.50",
+                        "stage: 90 s, nobody waits")),
+    ):  # fmt: skip
+        said = json.loads(json.dumps(answer.as_json(), default=str))
+        (tmp_path / "r.html").write_text(page(kind, said), encoding="utf-8")
+        found = checked(tmp_path / "r.html")
+        assert json.loads(found.json) == said
+        before_json = re.sub(r"\s+", " ", found.text.partition("The same as JSON")[0])
+        assert [part for part in parts if part not in before_json] == []
 
 
 def test_pictures_are_drawn_for_both_widths_and_say_in_words_what_they_show(tmp_path: Path) -> None:
