@@ -30,7 +30,8 @@ class Target:
     ``table`` is read as SQL reads a qualified name: ``documents``, ``app.documents``, ``"App"."My Docs"``. The
     columns are plain names, taken literally. What is None is found in the table: the primary key, the column
     ``content`` or the only column of text, and the only column of vectors. A key of several columns is a sequence of
-    names, or a text with commas in between.
+    names, or a text with commas in between. ``where`` is an SQL condition over the table's columns: the target is then
+    those rows alone, and they have a registered model of their own.
 
     Raises :class:`UsageError` for anything but strings, and for characters that PostgreSQL cannot store.
     """
@@ -39,6 +40,7 @@ class Target:
     id_column: str | Sequence[str] | None = None
     content_column: str | None = None
     embedding_column: str | None = None
+    where: str | None = None
 
     def __post_init__(self) -> None:
         check_text("table", self.table)
@@ -49,7 +51,7 @@ class Target:
             object.__setattr__(self, "id_column", tuple(self.id_column))
         elif self.id_column is not None:
             check_text("id_column", self.id_column)
-        for part in ("content_column", "embedding_column"):
+        for part in ("content_column", "embedding_column", "where"):
             if getattr(self, part) is not None:
                 check_text(part, getattr(self, part))
 
@@ -71,6 +73,8 @@ class Target:
         for variable, name in self.names().items():
             if name is not None:
                 named.append((f"--{variable.replace('_', '-')}", name))
+        if self.where is not None:
+            named.append(("--where", self.where))
         return " ".join(map(shlex.join, named))
 
 
@@ -143,6 +147,7 @@ class ReembedPlan:
     - ``create_index``: build an HNSW index where the column has no vector index. Vestige's table gets its own anyway.
     - ``recreate_views``: drop views that use the column, and make them again, in the transaction that puts the vectors
       in place.
+    - ``keep_untyped``: leave the column without a dimension, or take it off, so that rows of several models fit in.
     - ``require_verdict``: put nothing in place unless the last judging of exactly what is staged says GO.
 
     Raises :class:`UsageError` for a value out of range, and for ``online`` together with "rewrite" or "widen".
@@ -166,6 +171,7 @@ class ReembedPlan:
     require_verdict: bool = False
     create_index: bool = False
     recreate_views: bool = False
+    keep_untyped: bool = False
 
     def __post_init__(self) -> None:
         check_number("batch_size", self.batch_size, 1)
@@ -198,6 +204,7 @@ class ReembedPlan:
             "require_verdict",
             "create_index",
             "recreate_views",
+            "keep_untyped",
         ):
             check_flag(flag, getattr(self, flag))
 

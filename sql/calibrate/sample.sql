@@ -13,12 +13,13 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    key_record, key_columns, schema, table, embedding_column, only_missing, resumes, staged, key_is_k, distance, page_rows, content_column, sample_texts, text_characters, page_bytes
+-- Variables:    key_record, key_columns, schema, table, embedding_column, only_missing, is_chosen, resumes, staged, key_is_k, distance, page_rows, content_column, sample_texts, text_characters, page_bytes
 
 WITH pending AS (
     SELECT :key_record AS id, pg_catalog.row_number() OVER (ORDER BY :key_columns) - 1 AS place
     FROM :"schema".:"table" t
     WHERE (t.:"embedding_column" IS NULL OR NOT :only_missing)
+      AND :is_chosen
       AND NOT (:resumes AND EXISTS (
           SELECT FROM :staged k WHERE :key_is_k))
 ),

@@ -4,8 +4,8 @@
 -- Transaction:  required
 -- Run again:    safe, writes the same
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    schema, table, embedding_column, model_name, dimension, model_hash
+-- Variables:    schema, table, embedding_column, model_name, dimension, model_hash, row_filter
 
 SELECT vestige_sql.set_model(
     pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass, :'embedding_column',
-    :'model_name', :dimension, :'model_hash');
+    :'model_name', :dimension, :'model_hash', :'row_filter');

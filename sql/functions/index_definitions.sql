@@ -10,6 +10,9 @@
 -- as halfvec. What other access methods can index is theirs to say. Where no index can be built, definition is NULL. So it is
 -- for what REINDEX CONCURRENTLY left behind INVALID: the index itself is there.
 --
+-- With p_rows, a condition that chooses rows of the table, these are only the indexes that have such rows and no others, or
+-- whose predicate is that condition. What the other indexes have stays as it is, or the server keeps it up.
+--
 -- With p_new_column, the statement is about that column, and it builds the index under the name in built_as.
 --
 -- Locks:        none on the target
@@ -18,11 +21,15 @@
 -- Undo:         this file of the former version
 -- Variables:    none
 
+-- squawk-ignore-file ban-drop-function -- its arguments are others than those of version 0.1.0
+DROP FUNCTION IF EXISTS vestige_sql.index_definitions(regclass, name, integer, name);
+
 CREATE OR REPLACE FUNCTION vestige_sql.index_definitions(
     p_table regclass,
     p_column name,
     p_dimension integer,
-    p_new_column name DEFAULT NULL
+    p_new_column name DEFAULT NULL,
+    p_rows text DEFAULT ''
 )
 RETURNS TABLE (index_name text, definition text, index_comment text, built_as text)
 LANGUAGE plpgsql
@@ -42,14 +49,15 @@ DECLARE
     v_type text;
     v_more text;
     v_included text;
+    v_is_of_rows boolean;
 BEGIN
     -- a column without a typmod says its dimension only through its vectors
     SELECT a.attnum, nullif(a.atttypmod, -1) INTO STRICT v_attnum, v_old FROM pg_attribute a
     WHERE a.attrelid = p_table AND a.attname = p_column;
     IF v_old IS NULL THEN
         EXECUTE format(
-            'SELECT array_length(string_to_array(%1$I::text, '',''), 1) FROM %2$s WHERE %1$I IS NOT NULL LIMIT 1',
-            p_column, p_table)
+            'SELECT array_length(string_to_array(%1$I::text, '',''), 1) FROM %2$s WHERE %1$I IS NOT NULL AND (%3$s) LIMIT 1',
+            p_column, p_table, coalesce(nullif(p_rows, ''), 'true'))
         INTO v_old;
     END IF;
 
@@ -99,6 +107,13 @@ BEGIN
           )
         ORDER BY c.relname
     LOOP
+        IF p_rows <> '' AND pg_get_expr(v_index.indpred, v_index.indrelid) IS DISTINCT FROM p_rows THEN
+            EXECUTE format(
+                'SELECT coalesce(bool_and(t.is_chosen), false) FROM (SELECT (%1$s) IS TRUE AS is_chosen FROM %2$s WHERE (%3$s)) AS t',
+                p_rows, p_table, coalesce(pg_get_expr(v_index.indpred, v_index.indrelid), 'true'))
+            INTO v_is_of_rows;
+            CONTINUE WHEN NOT v_is_of_rows;
+        END IF;
         index_name := v_index.relname;
         built_as := CASE WHEN p_new_column IS NULL THEN index_name ELSE vestige_sql.other_index_name(index_name) END;
         index_comment := obj_description(v_index.indexrelid, 'pg_class');

@@ -33,6 +33,7 @@ DECLARE
     v_questions text[];
     v_exact double precision[];
     v_found integer;
+    v_of_its_rows text;
     v_sum double precision := 0;
 BEGIN
     SELECT
@@ -52,6 +53,9 @@ BEGIN
     ORDER BY p.amopstrategy
     LIMIT 1;
 
+    -- A server may look at the key before the predicate, and other rows may have vectors that do not fit the key's cast.
+    v_key := format('CASE WHEN %s THEN %s END', v_predicate, v_key);
+    v_of_its_rows := format('CASE WHEN %s THEN %s END', v_predicate, v_distance);
     -- the sample is drawn before its vectors are read
     EXECUTE format(
         'SELECT array_agg(%1$s::text), array_agg((%2$s)::text) FROM %3$s WHERE ctid = ANY (ARRAY('
@@ -68,7 +72,7 @@ BEGIN
             'SELECT array_agg(n.distance ORDER BY n.distance) FROM ('
             '  SELECT %1$s AS distance FROM %2$s WHERE (%4$s) AND (%3$s) IS NOT NULL AND %5$s::text <> $2'
             '  ORDER BY (%1$s) + 0 LIMIT $3) n',
-            v_distance, v_table, v_key, v_predicate, v_id)
+            v_of_its_rows, v_table, v_key, v_predicate, v_id)
         INTO v_exact USING v_questions[i], v_ids[i], p_k;
         CONTINUE WHEN v_exact IS NULL;
 

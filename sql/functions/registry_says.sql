@@ -10,7 +10,10 @@
 -- Undo:         this file of the former version
 -- Variables:    none
 
-CREATE OR REPLACE FUNCTION vestige_sql.registry_says(p_table regclass, p_column name)
+-- squawk-ignore-file ban-drop-function -- its arguments are others than those of version 0.1.0
+DROP FUNCTION IF EXISTS vestige_sql.registry_says(regclass, name);
+
+CREATE OR REPLACE FUNCTION vestige_sql.registry_says(p_table regclass, p_column name, p_rows text DEFAULT '')
 RETURNS TABLE (model_name text, dimension integer, model_hash text, is_known boolean)
 LANGUAGE plpgsql
 STABLE
@@ -26,13 +29,13 @@ BEGIN
     FROM vestige_sql.model m
     JOIN vestige_sql.home h ON h.id = m.home AND h.place = h.tableoid AND h.written_by = h.xmin
     JOIN pg_attribute a ON a.attrelid = m.table_oid AND a.attnum = m.column_number
-    WHERE m.table_oid = p_table AND a.attname = p_column;
+    WHERE m.table_oid = p_table AND a.attname = p_column AND m.row_filter = p_rows;
 
     SELECT m.model_name, m.dimension, m.model_hash INTO v_named
     FROM vestige_sql.model m
     JOIN pg_namespace n ON n.nspname = m.table_schema
     JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = m.table_name
-    WHERE c.oid = p_table AND m.column_name = p_column
+    WHERE c.oid = p_table AND m.column_name = p_column AND m.row_filter = p_rows
     ORDER BY m.id DESC
     LIMIT 1;
 

@@ -1,4 +1,6 @@
--- Write which model a column's vectors are of.
+-- Write which model a column's vectors are of, or those of some of its rows.
+--
+-- p_rows is the condition that chooses these rows, and empty for all. The condition is not carried out here.
 --
 -- For Vestige's own table, the model stands in the table embedding_model beside it. Its columns are called model_name and
 -- model_hash. In databases made by Vestige itself they are called name and hash, and there is no updated_at. Any column has its row
@@ -11,12 +13,16 @@
 -- Undo:         this file of the former version
 -- Variables:    none
 
+-- squawk-ignore-file ban-drop-function -- its arguments are others than those of version 0.1.0
+DROP FUNCTION IF EXISTS vestige_sql.set_model(regclass, name, text, integer, text);
+
 CREATE OR REPLACE FUNCTION vestige_sql.set_model(
     p_table regclass,
     p_column name,
     p_model_name text,
     p_dimension integer,
-    p_model_hash text
+    p_model_hash text,
+    p_rows text DEFAULT ''
 )
 RETURNS void
 LANGUAGE plpgsql
@@ -41,6 +47,22 @@ BEGIN
     JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = p_column AND NOT a.attisdropped
     WHERE c.oid = p_table;
 
+    IF p_rows = '' AND EXISTS (
+        SELECT FROM vestige_sql.model m
+        WHERE m.home = ANY (v_homes) AND m.table_oid = p_table AND m.column_number = v_number AND m.row_filter <> '')
+    THEN
+        RAISE EXCEPTION '% has a registered model for some of its rows, and so none for all of them', format('%I.%I.%I', v_schema, v_table, p_column)
+            USING ERRCODE = 'VS001', HINT = 'nothing was changed; vestige_sql.registered() lists the models, and '
+                'SELECT vestige_sql.forget_model(table, column, row_filter) has one forgotten';
+    END IF;
+    IF p_rows <> '' AND EXISTS (
+        SELECT FROM vestige_sql.model m
+        WHERE m.home = ANY (v_homes) AND m.table_oid = p_table AND m.column_number = v_number AND m.row_filter = '')
+    THEN
+        RAISE EXCEPTION '% has one registered model for all of its rows, and so none for some of them', format('%I.%I.%I', v_schema, v_table, p_column)
+            USING ERRCODE = 'VS001', HINT = 'nothing was changed; SELECT vestige_sql.forget_model(table, column) has it forgotten';
+    END IF;
+
     -- The row of this very column, whatever it was called then. Or a row of this name whose column is gone, is in another database, or is
     -- a run's own second column by now.
     UPDATE vestige_sql.model m
@@ -52,15 +74,17 @@ BEGIN
         SELECT x.id
         FROM vestige_sql.model x
         LEFT JOIN pg_attribute a ON x.home = ANY (v_homes) AND a.attrelid = x.table_oid AND a.attnum = x.column_number AND NOT a.attisdropped
-        WHERE a.attrelid = p_table AND a.attnum = v_number
+        WHERE x.row_filter = p_rows
+          AND (a.attrelid = p_table AND a.attnum = v_number
            OR x.table_schema = v_schema AND x.table_name = v_table AND x.column_name = p_column
-               AND (a.attnum IS NULL OR a.attname ~ '^(former_)?embedding_[0-9a-f]{16}$')
+               AND (a.attnum IS NULL OR a.attname ~ '^(former_)?embedding_[0-9a-f]{16}$'))
         ORDER BY (a.attrelid = p_table AND a.attnum = v_number) IS TRUE DESC, x.id DESC
         LIMIT 1);
     IF NOT FOUND THEN
         INSERT INTO vestige_sql.model (
-            table_schema, table_name, column_name, home, table_oid, column_number, model_name, dimension, model_hash)
-        VALUES (v_schema, v_table, p_column, v_home, p_table, v_number, p_model_name, p_dimension, p_model_hash);
+            table_schema, table_name, column_name, home, table_oid, column_number, model_name, dimension, model_hash,
+            row_filter)
+        VALUES (v_schema, v_table, p_column, v_home, p_table, v_number, p_model_name, p_dimension, p_model_hash, p_rows);
     END IF;
     IF v_registry IS NULL THEN
         RETURN;

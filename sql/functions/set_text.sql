@@ -8,7 +8,10 @@
 -- Undo:         this file of the former version
 -- Variables:    none
 
-CREATE OR REPLACE FUNCTION vestige_sql.set_text(p_table regclass, p_column name, p_content text)
+-- squawk-ignore-file ban-drop-function -- its arguments are others than those of version 0.1.0
+DROP FUNCTION IF EXISTS vestige_sql.set_text(regclass, name, text);
+
+CREATE OR REPLACE FUNCTION vestige_sql.set_text(p_table regclass, p_column name, p_content text, p_rows text DEFAULT '')
 RETURNS void
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
@@ -21,7 +24,7 @@ AS $function$
     FROM vestige_sql.home h, pg_attribute a
     WHERE h.id = m.home AND h.place = h.tableoid AND h.written_by = h.xmin
       AND a.attrelid = p_table AND a.attname = p_column
-      AND m.table_oid = a.attrelid AND m.column_number = a.attnum
+      AND m.table_oid = a.attrelid AND m.column_number = a.attnum AND m.row_filter = p_rows
 $function$;
 
 REVOKE ALL ON FUNCTION vestige_sql.set_text FROM PUBLIC;

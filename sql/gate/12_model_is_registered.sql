@@ -15,6 +15,6 @@ SELECT vestige_sql.require(
 )
 FROM vestige_sql.run r
 LEFT JOIN LATERAL vestige_sql.registered_model(
-    pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass, :'embedding_column') AS m ON true
+    pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass, :'embedding_column', r.row_filter) AS m ON true
 WHERE r.table_schema = :'schema' AND r.table_name = :'table' AND r.column_name = :'embedding_column'
   AND r.state = 'staging';

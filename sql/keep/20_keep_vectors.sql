@@ -6,12 +6,13 @@
 -- Transaction:  required
 -- Run again:    safe, what is kept stays
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    kept_table, key, content_column, embedding_column, schema, table, outdated_table, id_schema
+-- Variables:    kept_table, key, content_column, embedding_column, schema, table, is_chosen, outdated_table, id_schema
 
 INSERT INTO vestige_sql.:"kept_table" (id, content_hash, embedding)
 SELECT :key, vestige_sql.content_hash(t.:"content_column"::text), t.:"embedding_column"
 FROM :"schema".:"table" t
 WHERE t.:"embedding_column" IS NOT NULL
+  AND :is_chosen
   AND vestige_sql.has_text(t.:"content_column"::text)
   AND NOT EXISTS (SELECT FROM vestige_sql.:"outdated_table" o WHERE o.id OPERATOR(:"id_schema".=) :key)
   -- made from another column, they are of texts that are not known

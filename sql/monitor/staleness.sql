@@ -9,7 +9,7 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    content_column, key, only_missing, embedding_column, schema, table, staging_table, id_schema
+-- Variables:    is_chosen, content_column, key, only_missing, embedding_column, schema, table, staging_table, id_schema
 
 SELECT
     count(*) FILTER (WHERE r.staged AND r.has_text AND r.same_text) AS staged,
@@ -19,7 +19,7 @@ SELECT
 FROM (
     SELECT
         s.id IS NOT NULL AS staged,
-        vestige_sql.has_text(t.:"content_column"::text) AS has_text,
+        :is_chosen AND vestige_sql.has_text(t.:"content_column"::text) AS has_text,
         vestige_sql.content_hash(t.:"content_column"::text) = s.content_hash AS same_text,
         :key IS NOT NULL AND (NOT :only_missing OR t.:"embedding_column" IS NULL) AS wanted
     FROM :"schema".:"table" t

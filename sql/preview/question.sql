@@ -8,7 +8,7 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    old_vector, vector_type, old_dimension, new_vector, dimension, key, embedding_column, schema, table, staging_table, id_schema, vector_schema, operator, key_columns, key_is_k, limit, content_column
+-- Variables:    old_vector, vector_type, old_dimension, new_vector, dimension, key, embedding_column, schema, table, staging_table, id_schema, vector_schema, operator, key_columns, is_chosen, key_is_k, limit, content_column
 
 WITH question AS MATERIALIZED (
     SELECT
@@ -35,7 +35,7 @@ old_distances AS NOT MATERIALIZED (
         :key AS id,
         t.:"embedding_column" OPERATOR(:"vector_schema".:operator) (SELECT a.old_vector FROM asked a) AS distance
     FROM :"schema".:"table" t
-    WHERE t.:"embedding_column" IS NOT NULL AND (SELECT a.old_vector IS NOT NULL FROM asked a)
+    WHERE t.:"embedding_column" IS NOT NULL AND :is_chosen AND (SELECT a.old_vector IS NOT NULL FROM asked a)
 ),
 new_distances AS NOT MATERIALIZED (
     SELECT

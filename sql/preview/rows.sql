@@ -6,7 +6,7 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    content_column, embedding_column, schema, table, staging_table, id_schema, key
+-- Variables:    content_column, embedding_column, schema, table, staging_table, id_schema, key, is_chosen
 
 SELECT
     count(*) AS rows_with_text,
@@ -18,5 +18,5 @@ FROM (
         t.:"embedding_column" IS NOT NULL AS embedded
     FROM :"schema".:"table" t
     LEFT JOIN vestige_sql.:"staging_table" s ON s.id OPERATOR(:"id_schema".=) :key
-    WHERE vestige_sql.has_text(t.:"content_column"::text)
+    WHERE :is_chosen AND vestige_sql.has_text(t.:"content_column"::text)
 ) AS r;

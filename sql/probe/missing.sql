@@ -6,12 +6,13 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    schema, table, embedding_column, content_column
+-- Variables:    schema, table, embedding_column, is_chosen, content_column
 
 SELECT EXISTS (
     SELECT
     FROM :"schema".:"table" t
     WHERE t.:"embedding_column" IS NULL
+      AND :is_chosen
       -- This is what vestige_sql.has_text() says; that function may not be there yet.
       AND octet_length(pg_catalog.btrim(
           t.:"content_column"::text,

@@ -12,7 +12,7 @@ SELECT
     -- A table that was written anew since is not verified any more.
     coalesce(r.verified_file = pg_catalog.pg_relation_filenode(
         pg_catalog.to_regclass(pg_catalog.format('%I.%I', r.table_schema, r.table_name))), false) AS verified,
-    r.started_at, r.applied_at, r.last_error, r.package_version,
+    r.started_at, r.applied_at, r.last_error, r.package_version, r.row_filter,
     -- NULL where a plain script began the run
     r.variables ->> 'id_column' AS id_column, r.variables ->> 'content_column' AS content_column,
     pg_catalog.to_regclass(pg_catalog.format('vestige_sql.%I', :'staging_table'::text)) IS NOT NULL AS staging_exists,

@@ -6,7 +6,7 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    content_column, embedding_column, schema, table
+-- Variables:    content_column, embedding_column, schema, table, is_chosen
 
 SELECT
     count(*) AS rows_total,
@@ -25,4 +25,5 @@ FROM (
         ) AS has_text,
         t.:"embedding_column" IS NULL AS embedding_is_null
     FROM :"schema".:"table" t
+    WHERE :is_chosen
 ) AS r;

@@ -7,7 +7,7 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    text_characters, content_column, schema, table, sample_blocks, embedding_column, sample_texts
+-- Variables:    text_characters, content_column, schema, table, sample_blocks, is_chosen, embedding_column, sample_texts
 
 SELECT left(s.content, :text_characters) AS content
 FROM (
@@ -18,6 +18,7 @@ FROM (
             / greatest(1, pg_catalog.pg_relation_size(pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass))))
             REPEATABLE (0)
         WHERE octet_length(t.:"content_column"::text) > 0
+          AND :is_chosen
         -- Those that lack a vector are to be encoded in any case.
         ORDER BY t.:"embedding_column" IS NULL DESC, pg_catalog.hashtext(t.ctid::text)
         LIMIT :sample_texts
@@ -27,6 +28,7 @@ FROM (
         SELECT t.:"content_column"::text
         FROM :"schema".:"table" t
         WHERE octet_length(t.:"content_column"::text) > 0
+          AND :is_chosen
         LIMIT :sample_texts
     )
 ) AS s

@@ -6,7 +6,7 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    embedding_column, content_column, schema, table
+-- Variables:    embedding_column, content_column, schema, table, is_chosen
 
 SELECT
     count(*) AS rows_with_text,
@@ -20,4 +20,5 @@ FROM (
         octet_length(t.:"content_column"::text) AS size
     FROM :"schema".:"table" t
     WHERE t.:"content_column"::text ~ '\S'
+      AND :is_chosen
 ) AS r;

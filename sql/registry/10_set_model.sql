@@ -8,7 +8,7 @@
 
 SELECT vestige_sql.set_model(
     pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass, :'embedding_column',
-    r.to_name, r.to_dimension, r.to_hash)
+    r.to_name, r.to_dimension, r.to_hash, r.row_filter)
 FROM vestige_sql.run r
 WHERE r.table_schema = :'schema' AND r.table_name = :'table' AND r.column_name = :'embedding_column'
   AND r.state IN ('staging', 'filling');

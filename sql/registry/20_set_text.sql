@@ -6,7 +6,7 @@
 -- Transaction:  required
 -- Run again:    safe, writes the same
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    schema, table, embedding_column, content_column
+-- Variables:    schema, table, embedding_column, content_column, row_filter
 
 SELECT vestige_sql.set_text(
-    pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass, :'embedding_column', :'content_column');
+    pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass, :'embedding_column', :'content_column', :'row_filter');

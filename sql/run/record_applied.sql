@@ -8,7 +8,7 @@
 -- Transaction:  required
 -- Run again:    safe, a closed run stays as it is
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    run_state, embedding_column, only_missing, staging_table, schema, table, key_is_k, content_column
+-- Variables:    run_state, embedding_column, only_missing, staging_table, schema, table, key_is_k, content_column, is_chosen
 
 UPDATE vestige_sql.run r
 SET state = :'run_state',
@@ -31,6 +31,7 @@ FROM (
         count(*) FILTER (WHERE NOT vestige_sql.has_text(t.:"content_column"::text)) AS rows_blank,
         count(t.:"embedding_column") AS rows_embedded
     FROM :"schema".:"table" t
+    WHERE :is_chosen
 ) AS c
 WHERE r.table_schema = :'schema' AND r.table_name = :'table' AND r.column_name = :'embedding_column'
   AND r.state = 'staging'

@@ -96,7 +96,8 @@ REFUSED = {
 
 def read(conn: Conn, expression: str) -> dict[str, Any]:
     """What the step remembers of an expression."""
-    values = {"schema": "app", "table": "documents", "embedding_column": "embedding", "content_expression": expression}
+    values = {"schema": "app", "table": "documents", "embedding_column": "embedding"}
+    values |= {"content_expression": expression, "row_condition": ""}
     with conn.transaction():
         conn.execute("SET LOCAL search_path = pg_catalog, pg_temp")
         steps.run(conn, steps.load(TRY_EXPRESSIONS), values)

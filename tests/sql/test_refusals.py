@@ -34,7 +34,7 @@ from vestige_sql.steps import plans
 SQL = resource_dir("sql")
 DOCUMENTS = Target("documents", content_column="body")
 OLD = FakeEmbedder("old", 8)
-WAYS = ("rewrite", "swap", "widen", "fill", "online", "back")
+WAYS = ("rewrite", "swap", "widen", "fill", "online", "back", "rows")
 ALTER = "ALTER TABLE documents ALTER embedding"
 
 _numbers = itertools.count(1)
@@ -347,6 +347,12 @@ CASES = [
          once=True),
     Case("another_text", "UPDATE vestige_sql.model SET content_column = 'title', content_number = NULL", "fill",
          "UPDATE vestige_sql.model SET content_column = 'body', content_number = 2", dimension=8),
+    # of some rows
+    Case("several_models", "UPDATE vestige_sql.model SET row_filter = '(id < 2)'", "rewrite",
+         "UPDATE vestige_sql.model SET row_filter = ''"),
+    Case("several_dimensions",
+         f"{ALTER} TYPE vector# UPDATE documents SET embedding = '[1,2]' WHERE id = 1",
+         "rewrite", f"UPDATE documents SET embedding = NULL WHERE id = 1# {ALTER} TYPE vector(8)"),
     # of the verdict
     Case(
         "no_verdict",
@@ -359,8 +365,11 @@ CASES = [
 
 EARLY = {"no_pgvector", "encoding", "standby", "read_only", "no_package", "no_table", "package_table", "temporary",
          "one_column_twice", "several_columns", "row_security_of_others",
-         "run_under_another_name", "kept_under_another_name"}  # fmt: skip
-"""Codes of what psql comes to before the gate, or which no run can have been begun with: tests of their own."""
+         "run_under_another_name", "kept_under_another_name",
+         "of_some_rows", "stays_untyped", "of_all_rows", "rows_of_vestige", "has_a_dimension", "run_of_other_rows",
+         "kept_of_other_rows", "one_model", "loses_its_dimension", "expression"}  # fmt: skip
+"""Codes of what psql comes to before the gate, or which no run can have been begun with: tests of their own. So have
+those of some rows."""
 
 
 def codes() -> set[str]:

@@ -23,6 +23,7 @@ from vestige_sql.plan import VESTIGE, Target
 from vestige_sql.reembed.audit import literal, record_step
 from vestige_sql.reembed.open_run import OpenRun
 from vestige_sql.reembed.pgcopy import integer_field, rows, vector_field
+from vestige_sql.reembed.rows import check_all_rows
 from vestige_sql.reembed.target import VECTOR_TYPES, Probed, probe
 from vestige_sql.resources import package_version
 from vestige_sql.steps import plans
@@ -99,6 +100,7 @@ def bridge(conninfo: str, plan: BridgePlan = BridgePlan(), *, target: Target = V
     """
     with steps.translated(_STATE), connect(conninfo) as conn:
         probed = probe(conn, target, verb="bridge")
+        check_all_rows(probed, "a map")
         run, live = _spaces(probed)
         values = _values(conn, probed, run, live, plan)
         counted = steps.query(conn, "bridge/10_count.sql", values)[0]

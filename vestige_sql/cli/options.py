@@ -54,6 +54,11 @@ def target(parser: argparse.ArgumentParser) -> None:
         ("--embedding-column", "column with the vectors (default: the only one)"),
     ):
         group.add_argument(option, metavar="COLUMN", help=what)
+    group.add_argument(
+        "--where",
+        metavar="SQL",
+        help="condition over the table's columns; only these rows are meant, and have a model of their own",
+    )
 
 
 def model(parser: argparse.ArgumentParser) -> None:
@@ -244,6 +249,11 @@ def applies(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="rows to measure the new index's recall@10 with, 0 for no measurement (%(default)s)",
     )
+    group.add_argument(
+        "--keep-untyped",
+        action="store_true",
+        help="leave the column without a dimension, or take it off: rows of several models fit in",
+    )
     views(group)
     verdict(group)
 
@@ -352,7 +362,7 @@ def target_of(args: argparse.Namespace) -> Target:
             "name one of them with --table; nothing was written",
         )
     key = args.id_column[0] if args.id_column and len(args.id_column) == 1 else args.id_column
-    return Target(args.table, key, args.content_column, args.embedding_column)
+    return Target(args.table, key, args.content_column, args.embedding_column, args.where)
 
 
 def plan_of(args: argparse.Namespace) -> ReembedPlan:

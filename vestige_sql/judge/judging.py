@@ -19,6 +19,7 @@ from vestige_sql.judge.questions import Question, question_of
 from vestige_sql.judge.rules import DEFAULT, Rule
 from vestige_sql.plan import VESTIGE, Target
 from vestige_sql.reembed.open_run import OpenRun
+from vestige_sql.reembed.rows import check_all_rows
 from vestige_sql.reembed.target import VECTOR_TYPES, Probed, probe
 from vestige_sql.resources import package_version
 from vestige_sql.steps.files import Value
@@ -124,6 +125,7 @@ def judge(
     """
     with steps.translated(_STATE), connect(conninfo) as conn:
         probed = probe(conn, target, verb="judge")
+        check_all_rows(probed, "judging")
         run = _staged(probed)
         steps.run(conn, steps.load("judge/05_see_by_policies.sql"), {})
         asks = old is not None

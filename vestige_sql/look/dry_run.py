@@ -13,6 +13,7 @@ from vestige_sql.reembed.decide import check_embedder, count_rows, find_work, no
 from vestige_sql.reembed.encoder import estimated_spending
 from vestige_sql.reembed.encoding import encodes_with
 from vestige_sql.reembed.indexes import gets_index, index_possible
+from vestige_sql.reembed.rows import alters_column
 from vestige_sql.reembed.run import Run
 from vestige_sql.reembed.shorten import find_shortening
 from vestige_sql.reembed.target import probe
@@ -70,7 +71,7 @@ def dry_run_reembed(
             estimated_walltime_secs=fixed_estimate(work.rows, builds_index=builds_index),
             current_signature=probed.model,
             target_signature=signature,
-            would_alter_typmod=probed.typmod != signature.dimension,
+            would_alter_typmod=alters_column(run),
             rows_staged=staged,
             rows_blank=blank,
             would_build_index=builds_index,

@@ -17,7 +17,8 @@ from vestige_sql.reembed.functions import left_behind
 from vestige_sql.reembed.indexes import index_notes, lacks_index
 from vestige_sql.reembed.names import check_not_renamed
 from vestige_sql.reembed.refusals import ask
-from vestige_sql.reembed.run import Run, Work
+from vestige_sql.reembed.rows import IN_PLACE, check_rows_named, check_same_rows, fits_column
+from vestige_sql.reembed.run import Run, Work, written_in_place
 from vestige_sql.reembed.target import MAX_DIMENSION, Probed
 from vestige_sql.steps.releases import is_unedited
 from vestige_sql.terminal import some_of
@@ -49,11 +50,11 @@ def check_dimension(signature: ModelSignature) -> None:
 def warning(run: Run) -> str:
     """Return the text that tells people what readers and writers of the table will notice."""
     probed, signature, work, plan, way = run.probed, run.model, run.work, run.plan, run.way
-    lines = [f"About to re-embed {work.rows:,} rows of {probed.column} with {signature}."]
+    lines = [f"About to re-embed {work.rows:,} rows of {probed.rows_meant} with {signature}."]
     if work.scope == "index":
         lines = [f"About to build the missing index of {probed.column}."]
     elif work.scope == "missing":
-        lines = [f"About to embed the {work.rows:,} rows of {probed.column} that lack a vector."]
+        lines = [f"About to embed the {work.rows:,} rows of {probed.rows_meant} that lack a vector."]
     if run.encoding and work.scope != "index":
         lines.append(f"The model: {told(run.encoding)}.")
     if work.scope != "index":
@@ -162,14 +163,17 @@ def staged_for(probed: Probed) -> ModelSignature | None:
 
 def in_space_of(probed: Probed, expect: ModelSignature) -> bool:
     """Whether the column is in the space of ``expect`` and nothing is staged for it."""
-    return probed.model == expect and probed.typmod == expect.dimension and staged_for(probed) is None
+    return probed.model == expect and probed.typmod in (expect.dimension, None) and staged_for(probed) is None
 
 
 def find_work(conn: psycopg.Connection[Any], probed: Probed, signature: ModelSignature, plan: ReembedPlan) -> Work:
     """Return what there is to do. If a first look finds nothing to do, rows are not counted."""
     check_not_renamed(conn, probed)
     probed.check_known()
-    in_space = probed.model == signature and probed.typmod == signature.dimension
+    check_rows_named(probed)
+    check_same_rows(probed)
+    fits = fits_column(probed, signature.dimension, in_place=written_in_place(probed, plan))
+    in_space = probed.model == signature and fits
     index_missing = lacks_index(probed, signature.dimension, plan)
     if in_space and not index_missing and staged_for(probed) != signature and not _any_missing(conn, probed):
         probed.check_known("another_text")
@@ -346,6 +350,9 @@ def _way(run: Run) -> tuple[str, str]:
     if run.plan.online:
         refusals.check("online")
         return "online", "as asked for"
+    if run.plan.apply == "auto" and run.in_place:
+        refusals.check("rows")
+        return "rows", IN_PLACE
     return refusals.choose(run.plan.apply)
 
 
@@ -356,6 +363,7 @@ def find_staged(
 
     Raises :class:`CheckFailed` if nothing is staged, and :class:`StagedForAnother` if it is not for ``expect``.
     """
+    check_same_rows(probed)
     if expect is not None:
         check_staged_for(probed, expect)
     check_not_renamed(conn, probed)

@@ -90,6 +90,11 @@ def apply_reembed(
         run = Run(connection, probed, signature, plan, work, clock=clock, id=probed.open_run.id)
         run.encoding = recorded_encoding(connection, run.values, signature)
         settle_way(run)
+        if run.in_place:
+            raise UsageError(
+                f"the indexes of {probed.rows_meant} are built concurrently, which no transaction allows",
+                "everything done here was undone; put these rows in place with vestige-sql migrate apply",
+            )
         applier = Applier(run)
         return Job(run).report(applier.retrying(applier.apply))
 

@@ -21,7 +21,8 @@ class OpenRun:
 
     ``state`` is "staging" (nothing live was touched), "filling" (a second column is filled) or "applied" (vectors and
     registry are in place, and something is left to build or to drop). ``scope`` is "all", "missing", "index" or
-    "back". ``id_column`` and ``content_column`` are None if a plain script began the run.
+    "back". ``row_filter`` is the condition that chooses its rows, empty for all. ``id_column`` and ``content_column``
+    are None if a plain script began the run.
 
     ``gone`` names what an online run has made and somebody dropped by hand, or is empty.
     """
@@ -44,6 +45,7 @@ class OpenRun:
     applied_at: datetime | None
     last_error: str | None
     package_version: str
+    row_filter: str
     id_column: str | None
     content_column: str | None
     staging_exists: bool

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+from psycopg.pq import TransactionStatus
 
 from vestige_sql import steps
 from vestige_sql.errors import TargetError
@@ -91,9 +93,28 @@ def check_any_way(conn: psycopg.Connection[Any], name: str, values: Mapping[str,
             raise TargetError(said["message"], said["hint"])
 
 
+@contextmanager
+def read_expressions(conn: psycopg.Connection[Any], values: Mapping[str, Value]) -> Iterator[None]:
+    """Begin a transaction in which PostgreSQL has read the expressions that ``values`` name.
+
+    It makes something for that, and undoes it at once, so a session that only reads may write here.
+    """
+    named = any(values[name] for name in ("content_expression", "row_condition"))
+    only_reads = conn.read_only if named and conn.info.transaction_status == TransactionStatus.IDLE else None
+    if only_reads is not None:
+        conn.read_only = None
+    try:
+        with conn.transaction():
+            steps.run(conn, steps.load(TRY_EXPRESSIONS), values)
+            yield
+    finally:
+        if only_reads is not None:
+            conn.read_only = only_reads
+
+
 def _ask(conn: psycopg.Connection[Any], names: list[str], values: Mapping[str, Value]) -> Refusals:
     # The answers are remembered only until the transaction ends.
-    with conn.transaction():
-        *found, by_way = (steps.query(conn, name, values) for name in names)
+    with read_expressions(conn, values) if TRY_EXPRESSIONS in names else conn.transaction():
+        *found, by_way = (steps.query(conn, name, values) for name in names if name != TRY_EXPRESSIONS)
     rows = [row for rows in found for row in rows if row["what"] != "asked"]
     return Refusals(rows, {row["way"]: row for row in by_way})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import psycopg
@@ -72,6 +72,10 @@ class Run:
     values: dict[str, Value] = field(init=False)
 
     def __post_init__(self) -> None:
+        if self.in_place:
+            # A build in the transaction of an UPDATE, or beside an older snapshot, meets former versions of its rows.
+            # Their vectors do not fit a cast to the new dimension. CREATE INDEX CONCURRENTLY does not look at those.
+            self.plan = replace(self.plan, concurrent_index=True)
         self.values = self.probed.values | {
             "lock_timeout": f"{round(self.plan.lock_wait_secs * 1000)}ms",
             "run_state": "applied" if self.plan.concurrent_index else "done",
@@ -88,10 +92,20 @@ class Run:
             }
 
     @property
+    def in_place(self) -> bool:
+        """Whether rows get their vectors in a column that stays as it is, or loses its dimension."""
+        return written_in_place(self.probed, self.plan)
+
+    @property
     def model(self) -> ModelSignature:
         """The model that the run changes to, of a run that has one."""
         assert self.signature is not None
         return self.signature
+
+
+def written_in_place(probed: Probed, plan: ReembedPlan) -> bool:
+    """Whether a run of ``plan`` writes rows in place: some of them, or all in a column without a dimension."""
+    return bool(probed.row_filter) or plan.keep_untyped
 
 
 def refusal_values(probed: Probed, dimension: int, plan: ReembedPlan) -> dict[str, Value]:
@@ -102,4 +116,5 @@ def refusal_values(probed: Probed, dimension: int, plan: ReembedPlan) -> dict[st
         "fire_triggers": plan.fire_triggers,
         "require_verdict": plan.require_verdict,
         "recreate_views": plan.recreate_views,
+        "keep_untyped": plan.keep_untyped,
     }

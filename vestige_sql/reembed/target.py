@@ -19,8 +19,8 @@ from vestige_sql.reembed.refusals import (
     OF_THE_PACKAGE,
     OF_THE_SERVER,
     OF_THE_TABLE,
-    TRY_EXPRESSIONS,
     check_any_way,
+    read_expressions,
     registry_refusals,
 )
 from vestige_sql.steps.files import Value
@@ -61,7 +61,8 @@ class Probed:
 
     ``server`` and ``table`` are the rows of ``sql/probe/server.sql`` and ``sql/probe/target.sql``; ``model`` is
     the registered signature, or None. ``refused`` are the rows of ``sql/probe/refusals/65_of_the_registry.sql``: what
-    the registry no longer knows of the target.
+    the registry no longer knows of the target. ``rows_of_run`` is the run that says which rows are meant, where the
+    caller does not.
     """
 
     target: Target
@@ -74,6 +75,7 @@ class Probed:
     kept: Kept | None
     refused: list[dict[str, Any]]
     values: dict[str, Value] = field(repr=False)
+    rows_of_run: int | None = None
 
     @property
     def name(self) -> str:
@@ -86,6 +88,16 @@ class Probed:
         """The embedding column as SQL writes it, schema and table first."""
         column: str = self.table["column"]
         return column
+
+    @property
+    def row_filter(self) -> str:
+        """The condition that chooses the rows that are meant, empty for all rows."""
+        return str(self.values["row_filter"])
+
+    @property
+    def rows_meant(self) -> str:
+        """The rows of the column that are meant, for people."""
+        return f"{self.column} WHERE {self.row_filter}" if self.row_filter else self.column
 
     def check_known(self, *whats: str) -> None:
         """Raise :class:`TargetError` for what the registry no longer knows: what rules out every way, and ``whats``."""
@@ -170,6 +182,20 @@ def find_columns(
     return named | {"content_expression": ""}
 
 
+def find_rows(
+    conn: psycopg.Connection[Any], target: Target, named: dict[str, Value], *, begun: bool
+) -> tuple[str, int | None]:
+    """Return the condition that chooses the target's rows, empty for all, and the run that says so, if one does.
+
+    Where none is given, an open run or kept vectors say it. ``begun`` says whether there may be such a run.
+    """
+    if target.where is not None:
+        return target.where, None
+    # An open run or former vectors that are kept say which rows they are of.
+    of_run = steps.query_one(conn, "probe/begun_with.sql", named) if begun else None
+    return (of_run["row_filter"], of_run["run_id"]) if of_run and of_run["row_filter"] else ("", None)
+
+
 def probe(conn: psycopg.Connection[Any], target: Target, *, needs_package: bool = True, verb: str = "apply") -> Probed:
     """Ask the read-only questions about ``target``.
 
@@ -192,15 +218,19 @@ def probe(conn: psycopg.Connection[Any], target: Target, *, needs_package: bool 
     check_any_way(conn, OF_THE_SERVER, named | none)
     place = find_table(conn, target, server["role"])
     named |= place | find_columns(conn, target, place, begun=server["package_functions_exist"])
-    with conn.transaction():
-        steps.run(conn, steps.load(TRY_EXPRESSIONS), named)
+    named["row_condition"], rows_of_run = find_rows(conn, target, named, begun=server["package_functions_exist"])
+    with read_expressions(conn, named):
         check_any_way(conn, OF_THE_TABLE, named)
+        named |= steps.query_one(conn, "probe/row_filter.sql", {}) or {}
     check_any_way(conn, OF_THE_PACKAGE, named)
+    named |= steps.query_one(conn, "probe/chosen.sql", named) or {}
+    named["keep_untyped"] = False
     table = steps.query_one(conn, "probe/target.sql", named)
     key = steps.query_one(conn, "probe/key.sql", named)
     assert table is not None and key is not None
     table |= {name: value for name, value in key.items() if name.startswith("id_")}
-    target = Target(target.table, *(str(named[f"{part}_column"]) for part in ("id", "content", "embedding")))
+    key_column, content, vectors = (str(named[f"{part}_column"]) for part in ("id", "content", "embedding"))
+    target = Target(target.table, key_column, content, vectors, str(named["row_filter"]) or None)
 
     values: dict[str, Value] = named | key | {name: table[name] for name in _OF_THE_TABLE}
     values["vector_schema"] = table["embedding_type_schema"]
@@ -226,4 +256,5 @@ def probe(conn: psycopg.Connection[Any], target: Target, *, needs_package: bool 
         kept=Kept(**kept) if kept else None,
         refused=registry_refusals(conn, values) if installed else [],
         values=values,
+        rows_of_run=rows_of_run,
     )

@@ -39,6 +39,7 @@ from vestige_sql.reembed.job import Job, build_pending_indexes, nothing_to_do
 from vestige_sql.reembed.names import check_not_renamed, renamed_run
 from vestige_sql.reembed.precision import check_precision, record_computed, told
 from vestige_sql.reembed.progress import Progress
+from vestige_sql.reembed.rows import fits_column
 from vestige_sql.reembed.run import Run
 from vestige_sql.reembed.session import check_connections, claimed_session
 from vestige_sql.reembed.shorten import find_shortening, staged_by
@@ -265,7 +266,8 @@ def register_model(
                 + difference(probed.model, signature),
                 "nothing was written; only vestige-sql migrate reembed changes the registered model",
             )
-        if probed.model == signature and probed.typmod == signature.dimension:
+        fits = fits_column(probed, signature.dimension, in_place=bool(probed.row_filter))
+        if probed.model == signature and fits:
             record_encoding(conn, probed.values, signature, encoding)
             return False
         check_dimension(signature)
@@ -287,7 +289,7 @@ def register_first(conn: psycopg.Connection[Any], probed: Probed, signature: Mod
         "lock_timeout": "10s",
     }
     with conn.transaction():
-        for step in plans.load("register").steps():
+        for step in plans.load("register").steps(when={"some_rows"} if probed.row_filter else ()):
             steps.run(conn, step, values)
 
 

@@ -27,8 +27,10 @@ CONDITIONS = {
     "filling": "an online run has added its second column",
     "swap": "by swap",
     "widen": "by widen",
+    "rows": "by an UPDATE of some rows",
     "only_missing": "only rows that lack a vector are to get one",
     "only_index": "only the index is to be built",
+    "some_rows": "the target is some rows of the column",
     "dry_run": "nothing is to be inserted",
 }
 """The conditions that a plan may have, and what each says."""

@@ -88,7 +88,8 @@ def without_comments(text: str) -> str:
 def condensed(text: str, between: str = "\n", *, formats: bool = False) -> str:
     """Return ``text`` without comments, each statement on one line; it means the same.
 
-    ``between`` goes between two statements. A DO block is condensed too, and with ``formats`` what ``format`` makes a
+    ``between`` goes between two statements. A DO block is condensed too, and with ``formats`` what ``format`` or
+    ``replace`` makes a
     statement of. Other texts between dollar quotes stay as they are: a function is stored as it is written.
     """
     parts: list[str] = []
@@ -104,7 +105,7 @@ def condensed(text: str, between: str = "\n", *, formats: bool = False) -> str:
         else:
             if parts:
                 parts.append(between if before == "end" else " " if gap else "")
-            is_code = last.upper() == "DO" or (formats and words == ["format", "("])
+            is_code = last.upper() == "DO" or (formats and words in (["format", "("], ["replace", "("]))
             parts.append(_condensed_block(piece, formats) if kind == "dollar" and is_code else piece)
         before, last, gap = kind, piece, ""
         words = [words[1], piece]

@@ -10,13 +10,13 @@
 -- Transaction:  required
 -- Run again:    safe, a definition that is kept already stays
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    schema, table, embedding_column, dimension, index_column
+-- Variables:    schema, table, embedding_column, dimension, index_column, row_filter
 
 INSERT INTO vestige_sql.saved_index (table_schema, table_name, column_name, index_name, built_as, definition, index_comment)
 SELECT :'schema', :'table', :'embedding_column', d.index_name, d.built_as, d.definition, d.index_comment
 FROM vestige_sql.index_definitions(
     pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass, :'embedding_column', :dimension,
-    nullif(:'index_column', :'embedding_column')::name
+    nullif(:'index_column', :'embedding_column')::name, :'row_filter'
 ) AS d
 WHERE d.definition IS NOT NULL
 ON CONFLICT (table_schema, table_name, index_name) DO UPDATE

@@ -13,7 +13,7 @@
 -- Transaction:  required
 -- Run again:    safe, it sets the same value
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    schema, table, embedding_column, content_expression
+-- Variables:    schema, table, embedding_column, content_expression, row_condition
 
 SELECT 'DO ' || quote_literal(replace($try$
 DECLARE
@@ -224,6 +224,9 @@ FROM (
     FROM (
         SELECT jsonb_build_object('of', 'content', 'option', '--content-expression', 'gives', 'text', 'given', :'content_expression'::text) AS asked
         WHERE :'content_expression' <> ''
+        UNION ALL
+        SELECT jsonb_build_object('of', 'rows', 'option', '--where', 'gives', 'boolean', 'given', :'row_condition'::text)
+        WHERE :'row_condition' <> ''
     ) AS e
 ) AS x
 WHERE x.asked IS NOT NULL \gexec

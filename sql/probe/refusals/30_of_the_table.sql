@@ -10,7 +10,7 @@
 -- Transaction:  required
 -- Run again:    safe, it sets the same value
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    schema, table, embedding_column, verb, id_column, content_column, target, content_expression, id_columns
+-- Variables:    schema, table, embedding_column, verb, id_column, content_column, target, content_expression, id_columns, row_condition
 
 WITH target AS (
     SELECT c.*, n.nspname, format('%I.%I', n.nspname, c.relname) AS name
@@ -252,7 +252,9 @@ refusals (place, what, object, message, hint, remove, restore) AS (
         coalesce(x.hint, 'run sql/probe/refusals/13_try_expressions.sql before this, in the same transaction (psql -1); nothing was written'),
         '{}', '{}'
     FROM plain p
-    CROSS JOIN (VALUES ('content', '--content-expression', :'content_expression'::text)) AS e (of, option, given)
+    CROSS JOIN (VALUES
+        ('content', '--content-expression', :'content_expression'::text),
+        ('rows', '--where', :'row_condition')) AS e (of, option, given)
     LEFT JOIN jsonb_to_recordset(coalesce(nullif(current_setting('vestige_sql.expressions', true), ''), '[]')::jsonb) AS x (
         of text, target oid, given text, reason text, hint text, of_t text)
         ON x.of = e.of AND x.given = e.given AND x.target = p.oid

@@ -15,16 +15,31 @@ WITH asked AS MATERIALIZED (
         coalesce(nullif(current_setting('vestige_sql.refusals', true), ''), '{}')::jsonb AS parts,
         format('%I.%I.%I', :'schema'::text, :'table'::text, :'embedding_column'::text) AS "column"
 ),
-refusals AS (
+found AS (
     SELECT r.*, row_number() OVER (ORDER BY r.place, p.part, r.nr) AS nr_of_all
     FROM asked a
     CROSS JOIN LATERAL jsonb_each(a.parts) AS p (part, rows)
     CROSS JOIN LATERAL ROWS FROM (jsonb_to_recordset(p.rows) AS (
         place integer, what text, object text, message text, hint text, remove text[], restore text[], rules_out text[]
-    )) WITH ORDINALITY AS r (place, what, object, message, hint, remove, restore, rules_out, nr)
+    )) WITH ORDINALITY AS r (place, what, object, message, hint, remove, restore, ways, nr)
+),
+refusals AS (
+    SELECT
+        f.*,
+        -- What rules out that missing vectors are written in place, or any vectors, rules out the vectors of some rows too.
+        f.ways || CASE
+            WHEN 'fill' = ANY (f.ways) AND f.what <> 'another_text' THEN '{rows}'
+            WHEN 'widen' = ANY (f.ways) AND f.what IN (
+                'still_kept', 'kept_of_another', 'kept_under_another_name', 'no_verdict', 'rows_without_text', 'rows_not_kept',
+                'old_dimension', 'index_too_large', 'storage_plain') THEN '{rows}'
+            -- so does what hangs on the column, where it changes its type
+            WHEN 'widen' = ANY (f.ways) AND f.place = 300
+                AND EXISTS (SELECT FROM found x WHERE x.what = 'loses_its_dimension') THEN '{rows}'
+            ELSE '{}' END::text[] AS rules_out
+    FROM found f
 ),
 ways (nr, way) AS (
-    VALUES (1, 'rewrite'), (2, 'swap'), (3, 'widen'), (4, 'fill'), (5, 'online'), (6, 'back')
+    VALUES (1, 'rewrite'), (2, 'swap'), (3, 'widen'), (4, 'fill'), (5, 'online'), (6, 'back'), (7, 'rows')
 ),
 first AS (
     SELECT w.nr, w.way, min(r.place) AS place
@@ -41,7 +56,7 @@ said AS (
             ELSE string_agg(r.message, '; ' ORDER BY r.nr_of_all)
         END AS message,
         min(r.hint) AS hint,
-        bool_and(cardinality(r.rules_out) = 6) AS not_at_all,
+        bool_and(r.ways @> '{rewrite,widen,swap,fill,online,back}') AS not_at_all,
         -- what was made last goes first
         string_agg(array_to_string(r.remove, E'\n'), E'\n' ORDER BY r.nr_of_all DESC) FILTER (WHERE r.remove <> '{}') AS remove,
         string_agg(array_to_string(r.restore, E'\n'), E'\n' ORDER BY r.nr_of_all) FILTER (WHERE r.restore <> '{}') AS restore
@@ -62,7 +77,7 @@ told AS (
 ),
 remembered AS MATERIALIZED (
     SELECT set_config('vestige_sql.refused', CASE
-        WHEN a.parts ?& '{server,table,package,column,views,second_column,registry,rows,verdict}' AND NOT EXISTS (
+        WHEN a.parts ?& '{server,table,package,column,views,second_column,registry,some_rows,rows,verdict}' AND NOT EXISTS (
             SELECT FROM refusals r WHERE r.what = 'asked' AND r.object NOT IN (a."column", format('database %I', current_database())))
         THEN jsonb_build_object('of', a."column", 'ways', coalesce((
             SELECT jsonb_object_agg(t.way, jsonb_build_object('message', t.message, 'hint', t.hint)) FROM told t), '{}'))::text
