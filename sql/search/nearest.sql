@@ -9,7 +9,7 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    vector, search_type, dimension, model_name, model_hash, schema, table, embedding_column, vector_schema, operator, limit, key_columns, key_record, content_column
+-- Variables:    vector, search_type, dimension, model_name, model_hash, schema, table, embedding_column, row_filter, vector_schema, operator, chosen_here, limit, key_columns, key_record, content_column
 
 WITH question AS MATERIALIZED (
     SELECT CAST(nullif(:'vector', '') AS :search_type(:dimension)) AS vector
@@ -28,7 +28,7 @@ checked AS MATERIALIZED (
     ) IS NOT NULL AS holds
     FROM question q
     LEFT JOIN vestige_sql.registered_model(
-        pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass, :'embedding_column'::name) AS r ON true
+        pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass, :'embedding_column'::name, :'row_filter') AS r ON true
     WHERE q.vector IS NOT NULL
 ),
 -- The planner treats this as if its text stood where it is used.
@@ -38,7 +38,7 @@ compared AS NOT MATERIALIZED (
         CAST(t.:"embedding_column" AS :search_type(:dimension))
             OPERATOR(:"vector_schema".:operator) (SELECT q.vector FROM question q) AS distance
     FROM :"schema".:"table" t
-    WHERE (SELECT c.holds FROM checked c) AND t.:"embedding_column" IS NOT NULL
+    WHERE (SELECT c.holds FROM checked c) AND t.:"embedding_column" IS NOT NULL AND (:chosen_here)
 ),
 by_index AS MATERIALIZED (
     SELECT c.* FROM compared c ORDER BY c.distance LIMIT :limit

@@ -22,6 +22,7 @@ from vestige_sql import (
     stage_reembed,
 )
 from vestige_sql.errors import CheckFailed, StagedForAnother, TargetError
+from vestige_sql.look.nearest import nearest
 from vestige_sql.look.script import script_staged
 from vestige_sql.look.status import status
 from vestige_sql.resources import resource_dir
@@ -116,6 +117,8 @@ def test_one_collection_changes_its_model(conn: Conn) -> None:
     assert now["docs_english"][0] == indexed["docs_english"][0].replace("(16)", "(24)")
     assert now["docs_english"][1] != indexed["docs_english"][1]
     assert run_reembed(db, NEW, target=EN).nothing_to_do
+    found = nearest(db, "document 5 in english", NEW, target=EN, limit=3)["results"]
+    assert (found[0]["key"], {row["key"][0] for row in found}) == ("e5", {"e"})
     conn.execute("INSERT INTO docs (id, collection, document) VALUES ('e99', 'english', 'one more')")
     more = run_reembed(db, NEW, target=EN)
     assert (more.rows_updated, more.way) == (1, "fill")

@@ -22,7 +22,7 @@ from vestige_sql.reembed.apply import folders_of
 from vestige_sql.reembed.decide import find_staged, notes, settle_way, verb_of
 from vestige_sql.reembed.encoding import recorded_encoding
 from vestige_sql.reembed.precision import recorded_computed
-from vestige_sql.reembed.rows import alters_column
+from vestige_sql.reembed.rows import column_becomes
 from vestige_sql.reembed.run import Run
 from vestige_sql.reembed.target import probe
 from vestige_sql.resources import package_version
@@ -60,7 +60,8 @@ def script_staged(
         run, facts = staged_run(conn, plan, target)
         if plain and run.in_place:
             raise UsageError(
-                f"--plain is one transaction, and the indexes of {run.probed.rows_meant} are built after it, concurrently",
+                f"--plain is one transaction, and the indexes of {run.probed.rows_meant} are built after it, "
+                "concurrently",
                 "leave out --plain: psql runs the script as it is; nothing was written",
             )
         return script(run, facts, target, plain=plain, brief=brief)
@@ -84,7 +85,7 @@ def staged_run(conn: psycopg.Connection[Any], plan: ReembedPlan, target: Target)
         ),
         ("Rows", f"{work.rows_total:,}, {work.rows_blank:,} of them without text; {staged:,} vectors are staged"),
         ("Size", f"table {table['table_bytes']:,} bytes, indexes {table['index_bytes']:,} bytes"),
-        ("Column", _becomes(run)),
+        ("Column", column_becomes(run)),
         ("Model", f"{probed.model or 'none registered'}\nbecomes {signature}"),
         *([("Encoding", told(run.encoding))] if run.encoding else []),
         *([("Computed", f"in {', then in '.join(computed)}")] if computed else []),
@@ -93,16 +94,6 @@ def staged_run(conn: psycopg.Connection[Any], plan: ReembedPlan, target: Target)
     ]
     run.values |= {"scope": work.scope, "way": run.way, "package_version": package_version()}
     return run, facts
-
-
-def _becomes(run: Run) -> str:
-    """Return what the column is and becomes, for people."""
-    table = run.probed.table
-    if not run.in_place:
-        return f"{table['embedding_full_type']} becomes {table['vector_type']}({run.model.dimension})"
-    stays = f"becomes {table['vector_type']}" if alters_column(run) else "as it is"
-    rows = f", its rows WHERE {run.probed.row_filter} alone" if run.probed.row_filter else ""
-    return f"{table['embedding_full_type']}, {stays}{rows}"
 
 
 RULE = "-- " + "=" * 100

@@ -57,5 +57,15 @@ def alters_column(run: Run) -> bool:
     return run.probed.typmod != run.model.dimension
 
 
+def column_becomes(run: Run) -> str:
+    """Return what the column is and becomes, for people."""
+    table = run.probed.table
+    if not run.in_place:
+        return f"{table['embedding_full_type']} becomes {table['vector_type']}({run.model.dimension})"
+    stays = f"becomes {table['vector_type']}" if alters_column(run) else "as it is"
+    rows = f", its rows WHERE {run.probed.row_filter} alone" if run.probed.row_filter else ""
+    return f"{table['embedding_full_type']}, {stays}{rows}"
+
+
 def _said(row_filter: str) -> str:
     return f"the rows WHERE {row_filter}" if row_filter else "all rows"

@@ -24,6 +24,7 @@ from vestige_sql.plan import ReembedPlan, Target
 from vestige_sql.reembed.decide import may_suppress_triggers
 from vestige_sql.reembed.encoder import check_remembered
 from vestige_sql.reembed.encoding import recorded_encoding
+from vestige_sql.reembed.rows import check_all_rows
 from vestige_sql.reembed.run import refusal_values
 from vestige_sql.reembed.target import Probed, probe
 from vestige_sql.steps import plans
@@ -103,6 +104,7 @@ class Keeper:
         self._order = plans.load("worker")
         self.do("worker/session.sql")
         self.probed = probe(self.conn, self.target, verb=verb)
+        check_all_rows(self.probed, "a worker")
         self.values = dict(self.probed.values)
 
     def _registered(self, probed: Probed) -> ModelSignature:
