@@ -8,6 +8,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from vestige_sql.html.drawing import BAD, GOOD, GRID, MUTED, NEUTRAL, NEW, OLD, Picture, draw, label
 from vestige_sql.report import span
@@ -128,7 +129,7 @@ def of_overlap(overlap: Mapping[str, Any]) -> Picture | None:
         shown = range(0, bins, step)
         axes.set_xticks(list(shown), [f"{100 * place / (bins - 1):.0f}%" for place in shown])
         axes.axvline(overlap["mean"] * (bins - 1), color=MUTED, linestyle="--", linewidth=1.5)
-        axes.yaxis.get_major_locator().set_params(integer=True)
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel(f"shared of the {limit} nearest neighbours")
         axes.set_ylabel("rows")
         axes.grid(axis="y")
