@@ -40,8 +40,11 @@ judged AS MATERIALIZED (
         END AS what
     FROM page p
     CROSS JOIN worker w
-    LEFT JOIN vestige_sql.worker_text x ON x.worker = w.id AND x.key = p.key
-    WHERE NOT EXISTS (SELECT FROM vestige_sql.worker_note n WHERE n.worker = w.id AND n.key = p.key)
+    -- Both are looked up by their indexes, row by row: a join would read all of them for each page. OFFSET keeps it from being one.
+    LEFT JOIN LATERAL (
+        SELECT x.key, x.content_hash, x.epoch FROM vestige_sql.worker_text x WHERE x.worker = w.id AND x.key = p.key OFFSET 0
+    ) AS x ON true
+    WHERE NOT EXISTS (SELECT FROM vestige_sql.worker_note n WHERE n.worker = w.id AND n.key = p.key OFFSET 0)
 ),
 noted AS (
     INSERT INTO vestige_sql.worker_note (worker, key)

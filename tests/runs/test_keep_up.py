@@ -301,8 +301,10 @@ HOSTILE = "we\"ird (k.key)[1] '; DROP TABLE x; --"
 
 def test_keys_of_any_type_and_columns_of_any_name(db: str, conn: Conn) -> None:
     quoted = '"' + HOSTILE.replace('"', '""') + '"'
+    row = conn.execute("SELECT coalesce(to_regtype('halfvec'), 'vector')::text").fetchone()
+    assert row is not None
     conn.execute(
-        f'CREATE TABLE docs ({quoted} timestamptz, day date, code char(5), {quoted[:-1]} 2" text, v halfvec(16),'  # type: ignore[arg-type]
+        f'CREATE TABLE docs ({quoted} timestamptz, day date, code char(5), {quoted[:-1]} 2" text, v {row[0]}(16),'  # type: ignore[arg-type]
         f" PRIMARY KEY ({quoted}, day, code)); SET timezone = 'Asia/Tokyo'; SET datestyle = 'German'"
     )
     target = Target("docs", None, f"{HOSTILE} 2", "v")
@@ -499,6 +501,19 @@ def test_triggers_that_would_fire_are_named(docs: str, conn: Conn) -> None:
     assert conn.execute("SELECT error FROM vestige_sql.pending('docs')").fetchone() == (
         "a trigger of the table's own kept the row from being written",
     )
+
+
+def test_it_takes_plain_tables_and_whole_texts(docs: str, conn: Conn) -> None:
+    conn.execute("CREATE TABLE parted (LIKE docs) PARTITION BY LIST (id); CREATE TABLE child () INHERITS (docs)")
+    for table in ("parted", "docs"):
+        with pytest.raises(psycopg.DatabaseError, match=f"and public.{table} is partitioned or inherits"):
+            steps.query(conn, "worker/ready/20_check_table.sql", {"schema": "public", "table": table})
+
+    class Narrow(Target):
+        where = "id > 3"
+
+    with pytest.raises(UsageError, match="the worker does not take --where"):
+        once(docs, target=Narrow("docs"))
 
 
 # --- Who may what ---

@@ -19,7 +19,7 @@ import psycopg
 
 from vestige_sql import steps
 from vestige_sql.encode.embedder import Embedder, ModelSignature, Vectors
-from vestige_sql.errors import LockNotAvailable, ModelMismatch, TargetError
+from vestige_sql.errors import LockNotAvailable, ModelMismatch, TargetError, UsageError
 from vestige_sql.plan import ReembedPlan, Target
 from vestige_sql.reembed.decide import may_suppress_triggers
 from vestige_sql.reembed.encoder import check_remembered
@@ -101,6 +101,14 @@ class Keeper:
         self.beat("starting")
 
     def _begin(self, verb: str) -> None:
+        for option in ("content_expression", "where"):
+            if getattr(self.target, option, None):
+                named = option.replace("_", "-")
+                raise UsageError(
+                    f"the worker does not take --{named}: it embeds the text of one column, of every row",
+                    "nothing was written; vestige-sql migrate reembed with the registered model embeds the rows that "
+                    "lack a vector",
+                )
         self._order = plans.load("worker")
         self.do("worker/session.sql")
         self.probed = probe(self.conn, self.target, verb=verb)

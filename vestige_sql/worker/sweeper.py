@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("vestige_sql")
 
 _BLOCKS = 512
-"""How many blocks of the table one statement looks at: a statement of some milliseconds, which is in nobody's way."""
+"""How many blocks of the table one statement looks at: a statement of about a tenth of a second."""
 
 # Of the time, at most a tenth goes into looking for changes where no trigger notes them.
 _LOOKING_SHARE = 10
