@@ -74,7 +74,7 @@ SELECT
         ' IF current_setting(''max_prepared_transactions'') = ''0'' THEN PERFORM pg_notify(''vestige_sql_worker'', ''%4$s''); END IF;'
         ' END IF; RETURN NULL; END',
         c.of_new, c.of_old, :'content_column'::text, t.worker) AS note_body,
-    NOT t.attnotnull AS may_be_null
+    CASE WHEN t.attnotnull THEN 'false' ELSE 'true' END AS may_be_null
 FROM target t
 CROSS JOIN compared c
 CROSS JOIN LATERAL (

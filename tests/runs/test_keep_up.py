@@ -18,9 +18,12 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 from support import Conn, FakeEmbedder, check_space, literal, rows, vectors
+from support.embedding_server import Stub, serving
 
 from vestige_sql import ModelSignature, ReembedPlan, Target, finalize, register_model, rollback, run_reembed, steps
 from vestige_sql.encode.embedder import Vectors
+from vestige_sql.encode.endpoint import Endpoint
+from vestige_sql.encode.remote import EndpointEmbedder
 from vestige_sql.errors import CheckFailed, EncoderError, LimitReached, ModelMismatch, TargetError, UsageError
 from vestige_sql.worker.plan import Kept, WorkerPlan
 from vestige_sql.worker.working import drop_trigger, run_worker
@@ -601,3 +604,65 @@ def test_sigterm_ends_it_with_what_it_began_committed(docs: str, conn: Conn, tmp
     assert process.returncode == 0, said
     assert "told to stop" in said
     assert has(conn, 100, OLD, "a text")
+
+
+@pytest.mark.usefixtures("_nowhere")
+def test_a_model_behind_an_endpoint_within_its_limits(db: str, conn: Conn, vestige: Any) -> None:
+    conn.execute("CREATE TABLE docs (id bigint PRIMARY KEY, content text, embedding vector(32))")
+    with serving(Stub(NEW.vector)) as stub:
+        model = EndpointEmbedder(Endpoint(stub.url, "new", 32))
+        register_model(db, model.signature(), target=DOCS, embedder=model)
+        command = ("worker", "--table", "docs", "--endpoint", stub.url, "--postgres-url", db, "--once", "--install")
+        conn.execute("INSERT INTO docs VALUES (1, 'one'), (2, 'two')")
+        said = vestige(*command)
+        assert said.code == 0, said.err
+        check_space(conn, NEW, DOCS)
+        conn.execute("INSERT INTO docs SELECT 100 + i, 'text ' || i FROM generate_series(1, 200) i")
+        said = vestige(*command, "--token-limit", "60")
+        assert said.code == 1
+        assert "60" in said.err
+        assert 0 < waiting(conn) <= 200
+        # another model under the same name
+        stub.vector = FakeEmbedder("other", 32).vector
+        said = vestige(*command)
+        assert said.code == 1
+        assert "is another than on" in said.err
+        assert waiting(conn) > 0
+
+
+def test_by_hand(docs: str, conn: Conn, psql: str) -> None:
+    """A DBA makes the trigger, looks for changes, reads what waits and drops the trigger, with psql alone."""
+    once(docs)
+    root = Path(__file__).parents[2]
+
+    def run(*command: object) -> str:
+        done = subprocess.run(
+            list(map(str, command)), capture_output=True, text=True, check=False, timeout=60, cwd=root
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def hand(part: str, *options: str, **given: object) -> str:
+        variables = [word for name, value in given.items() for word in ("-v", f"{name}={value}")]
+        before = ("-f", "sql/worker/session.sql", "-f", "sql/target.psql", "-f", "sql/probe/worker.sql")
+        order = run("sql/plan", "worker", part).splitlines()
+        return run(
+            psql, "-X", "-v", "ON_ERROR_STOP=1", "-v", "target=docs", *options, *variables, *before, *order, docs
+        )
+
+    hand("check", "-1")
+    hand("note", "-1", lock_timeout="2s")
+    conn.execute("UPDATE docs SET content = 'noted' WHERE id = 3")
+    assert conn.execute("SELECT key FROM vestige_sql.worker_note").fetchall() == [(["3"],)]
+    conn.execute("DELETE FROM vestige_sql.worker_note")
+    model: dict[str, object] = {"model_name": "old", "model_hash": OLD.signature().hash}
+    blocks: dict[str, object] = {"first_block": 0, "end_block": 1000, "since": "NULL", "adopt": "false"}
+    said = hand("sweep", **model, **blocks, swept_xid=0, is_whole="false", epoch=1, guard="")
+    assert "rows_noted" in said
+    assert conn.execute("SELECT key FROM vestige_sql.worker_note").fetchall() == [(["3"],)]
+    said = hand("claim", after_note=0, batch_rows=5, rows='[{"key": ["3"]}]', page_bytes=1000)
+    assert '["3"]' in said
+    assert "noted" in said
+    hand("unnote", "-1", lock_timeout="2s")
+    assert once(docs).embedded == 1
+    check_space(conn, OLD, DOCS)
