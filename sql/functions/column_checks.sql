@@ -1,7 +1,7 @@
 -- Return the CHECK constraints that are about one column alone, and what each says of another column.
 --
 -- p_dimension is the other column's. Where a constraint says vector_dims(..) = N, it says that dimension there. is_kept is false if it
--- also says the column's own dimension elsewhere. made_as is what the other column's constraint is called until it takes the name.
+-- also says the column's own dimension elsewhere. changes is true if it says another one than before. made_as is what the other column's constraint is called until it takes the name.
 --
 -- A second column is NULL at first, or has the placeholder. denies_null and denies_placeholder say whether the
 -- constraint keeps these out. fails says that it cannot be asked of a vector of that dimension.
@@ -15,7 +15,7 @@
 CREATE OR REPLACE FUNCTION vestige_sql.column_checks(p_table regclass, p_from name, p_to name, p_dimension integer)
 RETURNS TABLE (
     check_name text, definition text, is_kept boolean, is_valid boolean, said text, made_as text, is_made boolean,
-    denies_null boolean, denies_placeholder boolean, fails boolean
+    denies_null boolean, denies_placeholder boolean, fails boolean, changes boolean
 )
 LANGUAGE plpgsql
 STABLE
@@ -41,6 +41,7 @@ BEGIN
             '\1' || coalesce(p_dimension, v.dimension), 'g');
         check_name := v.conname;
         is_kept := coalesce(v.dimension = p_dimension OR v_says !~ format('\m%s\M', v.dimension), true);
+        changes := is_kept AND v_says <> v.says;
         v_says := vestige_sql.rename_column(v_says, p_from, p_to);
         definition := format('CHECK (%s)%s', v_says, CASE WHEN v.connoinherit THEN ' NO INHERIT' ELSE '' END);
         is_valid := v.convalidated;

@@ -44,8 +44,8 @@ BEGIN
         RETURN NEXT v_alter_to || 'DROP DEFAULT';
     END IF;
     RETURN QUERY
-        SELECT unnest(ARRAY[v_alter_to || 'SET DEFAULT ' || pg_get_expr(adbin, adrelid), v_alter_from || 'DROP DEFAULT'])
-        FROM pg_attrdef WHERE adrelid = p_table AND adnum = v_from.attnum;
+        SELECT unnest(ARRAY[v_alter_to || 'SET DEFAULT ' || d.definition, v_alter_from || 'DROP DEFAULT'])
+        FROM vestige_sql.column_default(p_table, p_from, nullif(v_to.atttypmod, -1)) AS d;
 
     -- From PostgreSQL 18 on NOT NULL is a constraint with a name, which the other column takes over. Before it none is found.
     SELECT c.conname, substring(pg_get_constraintdef(c.oid) FROM '(?: NO INHERIT)?(?: NOT VALID)?$'), obj_description(c.oid, 'pg_constraint')

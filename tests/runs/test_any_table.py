@@ -85,8 +85,9 @@ def make(
 
 
 def moved(found: Any, old: int, new: int) -> Any:
-    """``found`` with every type of dimension ``old`` at dimension ``new``."""
+    """``found`` with every type of dimension ``old`` at dimension ``new``, and with what only says that number."""
     if isinstance(found, str):
+        found = re.sub(rf"(vector_dims\(embedding\) = |ARRAY\[){old}\b", rf"\g<1>{new}", found)
         return re.sub(rf"\b(vector|halfvec|bit)\({old}\)", rf"\1({new})", found)
     if isinstance(found, dict):
         return {key: moved(value, old, new) for key, value in found.items()}
@@ -969,7 +970,10 @@ HANGING = {
         ("widen", "swap"),
     ),
     "check about the dimension": Hanging(
-        "ALTER TABLE documents ADD CONSTRAINT eight CHECK (vector_dims(embedding) = 8)", "constraint eight"
+        "ALTER TABLE documents ADD CONSTRAINT eight CHECK (vector_dims(embedding) = 8)", "constraint eight", ("swap",)
+    ),
+    "check about the dimension in another way": Hanging(
+        "ALTER TABLE documents ADD CONSTRAINT eight CHECK (array_length(embedding::real[], 1) = 8)", "constraint eight"
     ),
     "harmless check": Hanging(
         "ALTER TABLE documents ADD CONSTRAINT sound CHECK (vector_norm(embedding) > 0)", "constraint sound", ("swap",)
@@ -982,6 +986,10 @@ HANGING = {
     "default of the old dimension": Hanging(
         "ALTER TABLE documents ALTER embedding SET DEFAULT '[1,2,3,4,5,6,7,8]'", "default"
     ),
+    "default that says the number": Hanging(
+        "ALTER TABLE documents ALTER embedding SET DEFAULT array_fill(0.5, ARRAY[8])::vector(8)", "default", ("swap",)
+    ),
+    "no default": Hanging("ALTER TABLE documents ALTER embedding SET DEFAULT NULL", "default", ("swap",)),
     "default of the same dimension": Hanging(
         "ALTER TABLE documents ALTER embedding SET DEFAULT '[1,2,3,4,5,6,7,8]'", "", (), 8
     ),

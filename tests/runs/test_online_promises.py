@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from dataclasses import replace
 from typing import Any
 
@@ -21,8 +22,10 @@ from vestige_sql import (
     register_model,
     rollback,
     run_reembed,
+    stage_reembed,
 )
 from vestige_sql.errors import CheckFailed, TargetError
+from vestige_sql.look.script import script_staged
 from vestige_sql.reembed.back import finalize
 
 OLD = FakeEmbedder("old", 8)
@@ -273,12 +276,7 @@ def test_checks_about_the_column_alone(
         "ALTER TABLE documents ADD CONSTRAINT late CHECK (vector_dims(embedding) < 99) NOT VALID",
         "COMMENT ON CONSTRAINT late ON documents IS 'of old'",
     )
-
-    def described(dimension: int) -> Any:
-        found = catalog(conn, dimension)
-        return {k: str(v).replace(f"(embedding) = {dimension}", "(embedding) = N") for k, v in found.items()}
-
-    before = described(8)
+    before = catalog(conn, 8)
     register_model(db, OLD.signature(), target=DOCUMENTS)
     points = Points(monkeypatch)
     application = Application(db, conn, promised="NOT NULL" in checks[0])
@@ -307,7 +305,7 @@ def test_checks_about_the_column_alone(
                 checks
             ) else conn.execute("UPDATE documents SET embedding = NULL WHERE id = 39")
     finalize(db, target=DOCUMENTS)
-    assert described(12) == before
+    assert catalog(conn) == before
 
 
 def test_checks_that_come_go_or_stop_the_run(db: str, conn: Conn, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -431,3 +429,41 @@ def test_a_row_with_one_vector_for_each_dimension(db: str, conn: Conn) -> None:
     run_sql(conn, "ALTER TABLE documents DROP CONSTRAINT width")
     run_reembed(db, model, target=target)
     check_space(conn, model, target)
+
+
+SAYS = (
+    "ALTER TABLE documents ADD CONSTRAINT dims CHECK (embedding IS NULL OR vector_dims(embedding) = 8) NOT VALID",
+    "COMMENT ON CONSTRAINT dims ON documents IS 'as wide as the model'",
+    "ALTER TABLE documents ALTER embedding SET DEFAULT array_fill(0.5, ARRAY[8])::vector(8)",
+)
+
+
+@pytest.mark.parametrize("way", ["rewrite", "widen", "online", "script", "plain"])
+def test_what_only_says_the_dimension_says_the_new_one(db: str, conn: Conn, way: str, psql: str) -> None:
+    make(conn)
+    run_sql(conn, INDEX, *SAYS)
+    before = catalog(conn, 8)
+    register_model(db, OLD.signature(), target=DOCUMENTS)
+    if way in ("script", "plain"):
+        stage_reembed(db, NEW, target=DOCUMENTS)
+        script = script_staged(db, target=DOCUMENTS, plain=way == "plain")
+        if way == "plain":
+            with conn.transaction():
+                conn.execute(script.encode())
+        else:
+            done = subprocess.run(
+                [psql, "-X", db], input=script, capture_output=True, text=True, timeout=60, check=False
+            )
+            assert done.returncode == 0, done.stderr
+    else:
+        plan = ReembedPlan(online=True) if way == "online" else ReembedPlan(apply=way, keep_old=True)
+        run_reembed(db, NEW, plan, target=DOCUMENTS)
+        for model in (OLD, NEW):
+            rollback(db, ReembedPlan() if way == "online" else ReembedPlan(apply=way), target=DOCUMENTS)
+            check_space(conn, model, DOCUMENTS)
+            width = one(conn, "INSERT INTO documents (id) VALUES (-1) RETURNING vector_dims(embedding)")
+            assert width == model.dimension
+            run_sql(conn, "DELETE FROM documents WHERE id = -1")
+        finalize(db, target=DOCUMENTS)
+    check_space(conn, NEW, DOCUMENTS)
+    assert catalog(conn) == before

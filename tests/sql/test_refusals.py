@@ -208,7 +208,11 @@ CASES = [
         "CREATE INDEX shorts ON documents (dims)# COMMENT ON COLUMN documents.dims IS 'what for'",
         "rewrite",
     ),
-    Case("old_dimension", "ALTER TABLE documents ADD CONSTRAINT eight CHECK (vector_dims(embedding) = 8)", "rewrite"),
+    Case(
+        "old_dimension",
+        "ALTER TABLE documents ADD CONSTRAINT eight CHECK (array_length(embedding::real[], 1) = 8)",
+        "rewrite",
+    ),
     Case(
         "index_too_long",
         "CREATE INDEX part ON documents USING hnsw ((subvector(embedding, 1, 6)::vector(6)) vector_cosine_ops)",

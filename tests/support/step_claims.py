@@ -385,6 +385,19 @@ def scenarios() -> list[Scenario]:
                 ),
             ),
         ),
+        Scenario(
+            "rewrite, where a constraint and a default say the dimension",
+            "staged",
+            _part("rewrite"),
+            (),
+            (
+                (
+                    "dimension/save/10_save.sql",
+                    f"ALTER TABLE knowledge_nodes ADD CONSTRAINT dims CHECK (vector_dims(embedding) = {OLD.dimension}),"
+                    f" ALTER embedding SET DEFAULT array_fill(1, ARRAY[{OLD.dimension}])::vector",
+                ),
+            ),
+        ),
         Scenario("register", "plain", _part("register")),
         Scenario("register some rows", "plain", _files("first_model/05_check_dimension.sql")),
         Scenario("first", "first", _part("rewrite")),
@@ -1193,7 +1206,7 @@ _LIVE = (
 _FOR_THE_TRANSACTION = (
     *("vestige_sql.triggers", "vestige_sql.triggers_quiet", "vestige_sql.run_id"),
     *("vestige_sql.refusals", "vestige_sql.refused", "vestige_sql.gated", "session_replication_role"),
-    *("vestige_sql.views", "vestige_sql.expressions"),
+    *("vestige_sql.views", "vestige_sql.expressions", "vestige_sql.set_aside"),
 )
 """What steps remember for the steps after them."""
 

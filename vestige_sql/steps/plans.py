@@ -56,7 +56,7 @@ ROLES = {
 "remember" writes down what later steps make statements of, and touches nothing else.
 """
 
-REMEMBERS = re.compile(r"(index/save|triggers/disable|views/save|probe/refusals/50_of_the_views\.sql)$")
+REMEMBERS = re.compile(r"(index/save|triggers/disable|views/save|dimension/save|probe/refusals/50_of_the_views\.sql)$")
 """What writes down what later steps make statements of, and touches nothing else, by the names of the folders."""
 
 _HEADING = re.compile(r"\[([a-z][a-z_-]*)\] (.+)")

@@ -295,7 +295,7 @@ refusals (place, what, object, message, hint, remove, restore, rules_out) AS (
         CASE WHEN k.what IN ('index_not_made', 'old_dimension', 'another_dimension', 'index_too_long', 'index_too_large')
             THEN ARRAY[format('-- %s dimensions do not fit: %s', :dimension, regexp_replace(w.restore, '\s+', ' ', 'g'))]
             ELSE array_remove(ARRAY[w.restore, w.more, 'COMMENT ON ' || w.said_of || ' IS ' || quote_literal(o.said) || ';'], NULL) END,
-        CASE WHEN k.is_not_made OR k.wrong_dimension OR k.too_large OR k.classid NOT IN (
+        CASE WHEN k.is_not_made OR k.wrong_dimension AND k.says_only_the_number IS NOT TRUE OR k.too_large OR k.classid NOT IN (
                 'pg_catalog.pg_class'::regclass, 'pg_catalog.pg_statistic_ext'::regclass, 'pg_catalog.pg_constraint'::regclass)
             THEN '{rewrite,widen}'::text[] ELSE '{}' END
             || CASE WHEN k.is_own_check AND (NOT k.wrong_dimension OR k.says_only_the_number) THEN '{swap}'::text[]
@@ -347,10 +347,14 @@ refusals (place, what, object, message, hint, remove, restore, rules_out) AS (
         ARRAY[format('ALTER TABLE %s ALTER COLUMN %I DROP DEFAULT;', e.name, e.attname)],
         ARRAY[format('-- %s dimensions do not fit: ALTER TABLE %s ALTER COLUMN %I SET DEFAULT %s;', :dimension, e.name, e.attname,
             regexp_replace(pg_get_expr(d.adbin, d.adrelid), '\s+', ' ', 'g'))],
-        '{rewrite,widen,swap,online,back}'
+        CASE WHEN regexp_replace(x.says, format('(ARRAY\[|\m(?:vector|halfvec)"?\()%s(?=[\])])', e.old_dimension), '\1', 'g')
+                !~ format('\m%s\M', e.old_dimension)
+            -- vestige_sql.column_default() says the same
+            THEN '{swap}'::text[] ELSE '{rewrite,widen,swap,online,back}' END
     FROM embedding e
     JOIN pg_catalog.pg_attribute a ON a.attrelid = e.target AND a.attnum = e.attnum AND a.attgenerated = ''
     JOIN pg_catalog.pg_attrdef d ON d.adrelid = e.target AND d.adnum = e.attnum
+    CROSS JOIN LATERAL (SELECT pg_get_expr(d.adbin, d.adrelid)) AS x (says)
     WHERE e.dimension_changes
     UNION ALL
     SELECT
