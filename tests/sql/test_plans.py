@@ -41,8 +41,9 @@ def every_case(plan: Plan) -> Iterator[tuple[str, tuple[str, ...]]]:
 def test_psql_gets_what_the_runner_runs(name: str) -> None:
     plan = plans.load(name)
     for part, when in every_case(plan):
-        if {"swap", "widen"} <= {*when}:
-            with pytest.raises(ValueError, match="only one way at a time, not apply/swap and apply/widen"):
+        if len(ways := sorted({"rows", "swap", "widen"} & {*when}, key=["swap", "widen", "rows"].index)) > 1:
+            said = f"only one way at a time, not {' and '.join(f'apply/{way}' for way in ways)}"
+            with pytest.raises(ValueError, match=said):
                 plan.folders(part, when)
             continue
         folders = plan.folders(part, when)
