@@ -519,6 +519,34 @@ def test_it_takes_plain_tables_and_whole_texts(docs: str, conn: Conn) -> None:
         once(docs, target=Narrow("docs"))
 
 
+def test_of_a_long_text_only_what_the_model_uses_is_read(
+    docs: str, conn: Conn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vestige_sql.worker.keeper._TEXT_CHARACTERS", 10)
+    once(docs, NOTED)
+    long = ["short", "twenty characters ..", "a" * 5_000, "b" * 100]
+    for key, text in enumerate(long):
+        conn.execute("UPDATE docs SET content = %s WHERE id = %s", [text, key])
+    model = FakeEmbedder("old", 16)
+    once(docs, load=Loads(model))
+    assert sorted(model.texts) == sorted(long)
+    check_space(conn, OLD, DOCS)
+
+    class Truncates(FakeEmbedder):
+        def is_enough(self, beginning: str) -> bool:
+            return len(beginning) >= 80
+
+        def vector(self, text: str) -> Vectors:
+            return super().vector(text[:80])
+
+    for key, text in enumerate(long):
+        conn.execute("UPDATE docs SET content = %s WHERE id = %s", [text + "!", key])
+    truncates = Truncates("old", 16)
+    once(docs, load=Loads(truncates))
+    assert sorted(map(len, truncates.texts)) == [6, 21, 80, 80]
+    assert waiting(conn) == 0
+
+
 # --- Who may what ---
 
 
@@ -660,7 +688,7 @@ def test_by_hand(docs: str, conn: Conn, psql: str) -> None:
     said = hand("sweep", **model, **blocks, swept_xid=0, is_whole="false", epoch=1, guard="")
     assert "rows_noted" in said
     assert conn.execute("SELECT key FROM vestige_sql.worker_note").fetchall() == [(["3"],)]
-    said = hand("claim", after_note=0, batch_rows=5, rows='[{"key": ["3"]}]', page_bytes=1000)
+    said = hand("claim", after_note=0, batch_rows=5, rows='[{"key": ["3"]}]', page_bytes=1000, text_characters=9)
     assert '["3"]' in said
     assert "noted" in said
     hand("unnote", "-1", lock_timeout="2s")

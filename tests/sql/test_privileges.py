@@ -45,7 +45,7 @@ from vestige_sql.look.status import status
 from vestige_sql.look.target import ask_gate, probe_target
 from vestige_sql.vestige.copy import run_copy
 from vestige_sql.worker.plan import WorkerPlan
-from vestige_sql.worker.working import run_worker
+from vestige_sql.worker.working import drop_trigger, run_worker
 
 ROOT = Path(__file__).parents[2]
 DOCS = Target("docs.documents", "id", "body", "embedding")
@@ -172,6 +172,35 @@ def _work(at: Stand) -> object:
     return found
 
 
+def _install(at: Stand) -> None:
+    """Whoever writes to the table needs no right to the notes."""
+    _work(at)
+    run_sql(at.conn, f"GRANT CREATE ON SCHEMA vestige_sql TO {at.role}")
+    plan = WorkerPlan(once=True, fire_triggers=True, install=True)
+    run_worker(at.db, lambda *_: OLD, plan, targets=[(DOCS, None)])
+    run_sql(at.conn, f"REVOKE CREATE ON SCHEMA vestige_sql FROM {at.role}")
+    with at.conn.transaction(force_rollback=True):
+        writer = f"{at.role}_writer"
+        run_sql(
+            at.conn,
+            f"CREATE ROLE {writer}",
+            f"GRANT USAGE ON SCHEMA docs TO {writer}",
+            f"GRANT SELECT, INSERT ON docs.documents TO {writer}",
+            f"SET LOCAL ROLE {writer}",
+            "INSERT INTO docs.documents (id, body) VALUES (10000, 'written')",
+            "RESET ROLE",
+        )
+        assert one(at.conn, "SELECT key FROM vestige_sql.worker_note") == ["10000"]
+    drop_trigger_of(at)
+
+
+def drop_trigger_of(at: Stand) -> None:
+    with pytest.raises(TargetError, match="lacks rights"):
+        drop_trigger(at.db, DOCS)
+    with at.trusted():
+        drop_trigger(at.db, DOCS)
+
+
 def _copy(at: Stand) -> object:
     return run_copy(at.db, build(at.scratch / f"{next(_numbers)}.db", NEWEST, memories(3)))
 
@@ -196,7 +225,7 @@ VERBS: Mapping[str, Verb] = {
     "online": Verb(lambda at: run_reembed(at.db, NEW, ONLINE, target=DOCS), None, _stage),
     "rollback, finalize, abort": Verb(lambda at: rollback(at.db, target=DOCS), _back, _switch),
     "bridge": Verb(_bridge, None, _stage_many),
-    "worker": Verb(_work, None, lambda at: register_model(at.db, OLD.signature(), target=DOCS)),
+    "worker": Verb(_work, _install, lambda at: register_model(at.db, OLD.signature(), target=DOCS)),
     "copy": Verb(_copy, None, lambda at: register_model(at.db, SIGNATURE)),
     "search": Verb(lambda at: search(at.db, "memory", OLD), None, lambda at: seed(at.conn, 3, OLD), owner=False),
 }

@@ -37,6 +37,9 @@ log = logging.getLogger("vestige_sql")
 
 _PAGE_BYTES = 8 << 20
 
+_TEXT_CHARACTERS = 1 << 18
+"""How much of a text is read at first. Few models use more; for one that does, the text is read again, longer."""
+
 _LOCK_TIMEOUT = "5s"
 _LOCK_ATTEMPTS = 12
 _TRIGGER_LOCK_TIMEOUT = "2s"
@@ -244,9 +247,7 @@ class Keeper:
             return False
         try:
             notes = {row["key"]: row["note"] for row in claimed}
-            rows = self._query(
-                "worker/read.sql", {"rows": _as_json({"key": key} for key in notes), "page_bytes": _PAGE_BYTES}
-            )
+            rows = [self._whole(row) for row in self._read(list(notes), _TEXT_CHARACTERS)]
             due = [row for row in rows if row["content"] is not None]
             self.beat("working")
             vectors, errors = self.encoder.encode([row["content"] for row in due])
@@ -258,6 +259,25 @@ class Keeper:
         finally:
             self.release()
         return True
+
+    def _read(self, keys: list[str], characters: int) -> list[dict[str, Any]]:
+        return self._query(
+            "worker/read.sql",
+            {
+                "rows": _as_json({"key": key} for key in keys),
+                "page_bytes": _PAGE_BYTES,
+                "text_characters": characters,
+            },
+        )
+
+    def _whole(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Return ``row`` with as much of its text as the model uses."""
+        characters = _TEXT_CHARACTERS
+        is_enough = getattr(self.encoder.embedder, "is_enough", lambda _: False)
+        while row["is_cut"] and row["content"] is not None and not is_enough(row["content"]):
+            characters *= 8
+            row = self._read([row["key"]], characters)[0]
+        return row
 
     def _claim(self) -> list[dict[str, Any]]:
         if self._after is None:
