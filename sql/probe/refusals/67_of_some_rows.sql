@@ -153,10 +153,12 @@ SELECT r.* FROM refusals r CROSS JOIN remembered ORDER BY r.place, r.object$ask$
                       AND NOT EXISTS (
                           SELECT FROM pg_catalog.pg_index i
                           WHERE i.indrelid = e.target AND i.indisunique AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum)
-                      -- statistics say that it has many values
+                      -- Statistics say that it has many values. The view shows everybody those of the tables that they may read.
                       AND NOT EXISTS (
-                          SELECT FROM pg_catalog.pg_statistic s
-                          WHERE s.starelid = a.attrelid AND s.staattnum = a.attnum AND (s.stadistinct < 0 OR s.stadistinct > 100))
+                          SELECT FROM pg_catalog.pg_stats s
+                          JOIN pg_catalog.pg_namespace n ON n.nspname = s.schemaname
+                          JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = s.tablename
+                          WHERE c.oid = a.attrelid AND s.attname = a.attname AND (s.n_distinct < 0 OR s.n_distinct > 100))
                     ORDER BY a.attname ~ '(coll|model|dim)' DESC, a.attnum
                     LIMIT 3
                 ) AS pick),
