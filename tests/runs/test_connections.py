@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from psycopg.conninfo import make_conninfo
 from support import Conn, FakeEmbedder, Said, check_space, granted, seed
 
 from vestige_sql import Target, run_reembed, stage_reembed
-from vestige_sql.database.connection import connect
+from vestige_sql.database.connection import connect, kept_open
 from vestige_sql.database.migrations import migrate_up
 from vestige_sql.database.unreachable import what_to_do
 from vestige_sql.errors import ServerError, TargetError
@@ -162,3 +163,42 @@ def test_a_schema_that_an_administrator_made_is_enough(empty_db: str, path: str)
         finally:
             for statement in (f"DROP OWNED BY {name} CASCADE", f"DROP ROLE {name}"):
                 admin.execute(statement)  # type: ignore[call-overload]
+
+
+def test_connections_that_are_kept_open_are_as_new(db: str, conn: Conn) -> None:
+    seed(conn, 3, FakeEmbedder("old", 8))
+    own = "SELECT current_setting('search_path'), current_setting('lock_timeout'), current_setting('work_mem')"
+    with connect(db) as fresh:
+        as_new = fresh.execute(own).fetchone()
+    with kept_open():
+        with connect(db) as first:
+            pid = first.info.backend_pid
+            first.execute("SET lock_timeout = '7s'; SET work_mem = '77MB'; SET search_path = public")
+            first.execute("SELECT pg_advisory_lock(77)")
+        with connect(db) as second, connect(db) as third, connect(db, read_only=True) as reader:
+            # It is the same session, without the claims and the settings of its former user.
+            assert second.info.backend_pid == pid
+            assert len({pid, third.info.backend_pid, reader.info.backend_pid}) == 3
+            assert second.execute(own).fetchone() == as_new
+            assert conn.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").fetchone() == (0,)
+        # One that was ended meanwhile, or that somebody left inside a transaction or with an error, is not given on.
+        conn.execute("SELECT pg_terminate_backend(%s)", [pid])
+        with connect(db) as fourth:
+            assert fourth.info.backend_pid != pid
+            fourth.execute("BEGIN")
+            left = fourth.info.backend_pid
+        with pytest.raises(ZeroDivisionError), connect(db) as fifth:
+            assert fifth.info.backend_pid != left
+            failed = fifth.info.backend_pid
+            raise ZeroDivisionError
+        with connect(db) as sixth:
+            assert sixth.info.backend_pid not in (left, failed)
+        assert run_reembed(db, NEW).rows_updated == run_reembed(db, FakeEmbedder("next", 20)).rows_updated == 3
+    # Nothing is left open.
+    for _ in range(100):
+        if conn.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'vestige-sql'"
+                        " AND datname = current_database()").fetchone() == (0,):  # fmt: skip
+            break
+        time.sleep(0.05)
+    else:
+        raise AssertionError("a connection stays open")

@@ -223,6 +223,27 @@ def test_what_several_targets_cannot_be_is_said(
     assert message in said.err
 
 
+def test_check_answers_for_several_lock_files(vestige: Any, conn: Conn, tenants: list[Target], folder: Path) -> None:
+    files = []
+    for number, table in enumerate(("tenant_10.documents", "tenant_2.documents")):
+        files.append(f"{number}.lock")
+        model = ("--embedder", "many_factory:make", "--dimension", 24)
+        assert vestige("migrate", "stage", "--table", table, *model, "--lock", files[-1]).code == 0
+    check = ("migrate", "check", "--expect", files[0], "--expect", files[1])
+    assert vestige(*check).code == 3
+    assert vestige("migrate", "apply", "--table", "tenant_2.documents", "--no-confirm").code == 0
+    said = vestige(*check, "--json")
+    assert [(one["table"], one["file"], one["state"]) for one in said.answer] == [
+        ("tenant_10.documents", "0.lock", "staged"), ("tenant_2.documents", "1.lock", "applied"),
+    ]  # fmt: skip
+    assert said.code == 3
+    conn.execute("INSERT INTO tenant_10.documents (content) VALUES ('not staged')")
+    said = vestige(*check)
+    assert said.code == 4
+    assert "vestige-sql migrate stage --table tenant_10.documents" in said.err and "--lock 0.lock" in said.err
+    assert vestige(*check, "--expect", "no.lock").code == 2
+
+
 # --- What a pattern names ---
 
 
