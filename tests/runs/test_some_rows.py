@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from support import Conn, FakeEmbedder, dsn, literal
+from test_any_table import has_halfvec
 from test_by_hand import files, run_psql
 
 from vestige_sql import (
@@ -32,11 +33,11 @@ EN = Target("docs", content_column="document", where="collection = 'english'")
 DE = Target("docs", content_column="document", where="collection = 'german'")
 
 
-def make(conn: Conn, *, kind: str = "vector", indexed: bool = True) -> None:
+def make(conn: Conn, *, indexed: bool = True) -> None:
     """Two collections of two models in a column without a dimension, as LangChain has them; one row has no text."""
     conn.execute(
-        f"CREATE TABLE docs (id text PRIMARY KEY, collection text NOT NULL, embedding {kind}, document text,"
-        " touched int NOT NULL DEFAULT 0)".encode()
+        "CREATE TABLE docs (id text PRIMARY KEY, collection text NOT NULL, embedding vector, document text,"
+        " touched int NOT NULL DEFAULT 0)"
     )
     conn.execute(
         "CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS"
@@ -52,8 +53,8 @@ def make(conn: Conn, *, kind: str = "vector", indexed: bool = True) -> None:
             )
         if indexed:
             conn.execute(
-                f"CREATE INDEX docs_{collection} ON docs USING hnsw ((embedding::{kind}({embedder.dimension}))"
-                f" {kind}_cosine_ops) WHERE collection = '{collection}'".encode()
+                f"CREATE INDEX docs_{collection} ON docs USING hnsw ((embedding::vector({embedder.dimension}))"
+                f" vector_cosine_ops) WHERE collection = '{collection}'".encode()
             )
     conn.execute("CREATE TRIGGER touch BEFORE UPDATE ON docs FOR EACH ROW EXECUTE FUNCTION touch()")
 
@@ -287,7 +288,10 @@ def test_a_column_that_has_a_dimension(conn: Conn) -> None:
 
 def test_indexes_of_rows_and_of_others(conn: Conn, psql: Path) -> None:
     """An index that says the dimension by a column, as WeKnora's, and one of all rows: refused, with what to type."""
-    conn.execute("CREATE TABLE docs (id serial PRIMARY KEY, content text, dimension int NOT NULL, embedding halfvec)")
+    kind = "halfvec" if has_halfvec(conn) else "vector"
+    conn.execute(
+        f"CREATE TABLE docs (id serial PRIMARY KEY, content text, dimension int NOT NULL, embedding {kind})".encode()
+    )
     for embedder in (ENGLISH, GERMAN):
         for i in range(12):
             conn.execute(
@@ -299,8 +303,8 @@ def test_indexes_of_rows_and_of_others(conn: Conn, psql: Path) -> None:
                 ),
             )
         conn.execute(
-            f"CREATE INDEX docs_{embedder.dimension} ON docs USING hnsw ((embedding::halfvec({embedder.dimension}))"
-            f" halfvec_cosine_ops) WHERE (dimension = {embedder.dimension})".encode()
+            f"CREATE INDEX docs_{embedder.dimension} ON docs USING hnsw ((embedding::{kind}({embedder.dimension}))"
+            f" {kind}_cosine_ops) WHERE (dimension = {embedder.dimension})".encode()
         )
     db = dsn(conn)
     target = Target("docs", where="dimension = 16")
@@ -312,11 +316,13 @@ def test_indexes_of_rows_and_of_others(conn: Conn, psql: Path) -> None:
     conn.execute(drop.encode())
     run_reembed(db, NEW, target=target)
     conn.execute(again.encode())
-    assert "halfvec(24)" in indexes(conn)["docs_16"][0] and "dimension = 24" in indexes(conn)["docs_16"][0]
+    assert f"{kind}(24)" in indexes(conn)["docs_16"][0] and "dimension = 24" in indexes(conn)["docs_16"][0]
     assert conn.execute("SELECT dimension, count(*) FROM docs GROUP BY 1 ORDER BY 1").fetchall() == [(24, 12), (40, 12)]
     # one index of rows of two targets, which have one dimension by now
     conn.execute("DROP INDEX docs_16")
-    half = "CREATE INDEX half ON docs USING hnsw ((embedding::halfvec(24)) halfvec_cosine_ops) WHERE (dimension = 24)"
+    half = (
+        f"CREATE INDEX half ON docs USING hnsw ((embedding::{kind}(24)) {kind}_cosine_ops) WHERE (dimension = 24)"
+    ).encode()
     conn.execute(half)
     of_some = Target("docs", where="id < 6")
     with pytest.raises(TargetError, match=r"index public.half .*of other rows too"):
@@ -336,3 +342,25 @@ def test_indexes_of_rows_and_of_others(conn: Conn, psql: Path) -> None:
     another = FakeEmbedder("another", 24)
     run_reembed(db, another, target=of_some)
     assert indexes(conn)["half"] == before
+
+
+def test_a_column_that_is_not_null(conn: Conn) -> None:
+    """A row without text stands in the way of a target that has it, and of no other; so it does on the way back."""
+    make(conn, indexed=False)
+    zero = literal([1.0] * 16)
+    conn.execute("UPDATE docs SET embedding = %s WHERE embedding IS NULL", (zero,))
+    conn.execute("ALTER TABLE docs ALTER embedding SET NOT NULL")
+    conn.execute("UPDATE docs SET touched = 0")
+    conn.execute("ALTER TABLE docs DISABLE TRIGGER touch")
+    conn.execute("UPDATE docs SET touched = 0")
+    db = dsn(conn)
+    with pytest.raises(TargetError, match=r"is NOT NULL, and 1 rows have no text to embed.* e7"):
+        run_reembed(db, NEW, target=EN)
+    some = Target("docs", content_column="document", where="collection = 'english' AND id <> 'e7'")
+    register_model(db, ENGLISH.signature(), target=some)
+    before = others(conn)
+    run_reembed(db, NEW, ReembedPlan(keep_old=True), target=some)
+    check(conn, NEW, but="e7")
+    rollback(db, target=some)
+    assert conn.execute("SELECT embedding = %s FROM docs WHERE id IN ('e7', 'e8')", (zero,)).fetchall() == [(True,)] * 2
+    assert others(conn) == before

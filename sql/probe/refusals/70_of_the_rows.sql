@@ -15,7 +15,7 @@
 -- Transaction:  required
 -- Run again:    safe, it sets the same value
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    schema, table, embedding_column, verb, content_column, dimension, id_schema, key, id_columns
+-- Variables:    schema, table, embedding_column, verb, content_column, dimension, id_schema, key, is_chosen, row_filter, id_columns
 
 SELECT format($ask$WITH refusals (place, what, object, message, hint, remove, restore, rules_out) AS (
     SELECT 0, 'asked', %1$L, 'its rows, and its former vectors', '', '{}'::text[], '{}'::text[], '{}'::text[]%2$s%3$s%4$s%5$s%6$s%7$s%8$s
@@ -59,7 +59,7 @@ SELECT r.* FROM refusals r CROSS JOIN remembered ORDER BY r.place$ask$,
             )) > 0))
     ) AS b
     WHERE b.rows > 0$blank$,
-        e."column", e.name, :'content_column'::text, coalesce(e.key_columns, 'NULL'),
+        e."column", e.rows_meant, :'content_column'::text, coalesce(e.key_columns, 'NULL'),
         e.let_null, format('-- its rows without text have no vector: %s', e.deny_null), rtrim(e.let_null, ';')) END,
     CASE WHEN e.not_valid IS NOT NULL AND :'verb' <> 'back' AND NOT (:'verb' = 'online' AND e.is_locked) THEN format($null$
     UNION ALL
@@ -118,8 +118,9 @@ SELECT r.* FROM refusals r CROSS JOIN remembered ORDER BY r.place$ask$,
                 '%s t WHERE t.%I IS NULL', e.name, e.kept_column)
             WHEN e.is_kept_apart THEN format(
                 '%1$s t LEFT JOIN vestige_sql.%2$I k ON k.id OPERATOR(%3$I.=) %4$s'
-                ' AND k.content_hash = vestige_sql.content_hash(t.%5$I::text) WHERE k.id IS NULL AND vestige_sql.has_text(t.%5$I::text)',
-                e.name, e.kept_table, :'id_schema'::text, :'key'::text, :'content_column'::text)
+                ' AND k.content_hash = vestige_sql.content_hash(t.%5$I::text) WHERE k.id IS NULL AND vestige_sql.has_text(t.%5$I::text)'
+                ' AND %6$s',
+                e.name, e.kept_table, :'id_schema'::text, :'key'::text, :'content_column'::text, :'is_chosen'::text)
             ELSE '(SELECT WHERE false) AS none' END,
         e.let_null, e.deny_null) END,
     CASE WHEN w.most_bytes > 8160 AND :'verb' <> 'back' THEN format($wide$
@@ -141,6 +142,7 @@ FROM (SELECT to_regclass('vestige_sql.kept') IS NOT NULL AS is_there) AS k
 LEFT JOIN LATERAL (
     SELECT
         x.*,
+        CASE :'row_filter' WHEN '' THEN x.name ELSE format('(SELECT * FROM %s WHERE %s)', x.name, :'row_filter'::text) END AS rows_meant,
         x.attnotnull OR n.conname IS NOT NULL AS is_not_null,
         CASE WHEN x.attnotnull THEN format('ALTER TABLE %s ALTER COLUMN %I DROP NOT NULL;', x.name, x.attname)
             WHEN n.conname IS NOT NULL THEN format('ALTER TABLE %s DROP CONSTRAINT %I;', x.name, n.conname) END AS let_null,

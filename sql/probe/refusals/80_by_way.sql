@@ -31,6 +31,7 @@ refusals AS (
             WHEN 'fill' = ANY (f.ways) AND f.what <> 'another_text' THEN '{rows}'
             WHEN 'widen' = ANY (f.ways) AND f.what IN (
                 'still_kept', 'kept_of_another', 'kept_under_another_name', 'no_verdict', 'rows_without_text', 'rows_not_kept',
+                'check_violated',
                 'old_dimension', 'index_too_large', 'storage_plain') THEN '{rows}'
             -- so does what hangs on the column, where it changes its type
             WHEN 'widen' = ANY (f.ways) AND f.place = 300
