@@ -43,12 +43,14 @@ ALTER TABLE vestige_sql.run DROP CONSTRAINT IF EXISTS run_way_check;
 ALTER TABLE vestige_sql.run ADD CONSTRAINT run_way_check CHECK (way IN ('rewrite', 'widen', 'swap', 'fill', 'online', 'back'));
 
 -- The functions that knew of it: those of the former version are applied by its migrate up.
-DROP FUNCTION IF EXISTS vestige_sql.set_model(regclass, name, text, integer, text, text);
+DROP FUNCTION IF EXISTS vestige_sql.set_rows_model(regclass, name, text, integer, text, text);
 DROP FUNCTION IF EXISTS vestige_sql.set_text(regclass, name, text, text);
 DROP FUNCTION IF EXISTS vestige_sql.forget_model(regclass, name, text);
 DROP FUNCTION IF EXISTS vestige_sql.registry_says(regclass, name, text);
-DROP FUNCTION IF EXISTS vestige_sql.registered_model(regclass, name, text);
-DROP FUNCTION IF EXISTS vestige_sql.index_definitions(regclass, name, integer, name, text);
+DROP FUNCTION IF EXISTS vestige_sql.rows_model(regclass, name, text);
+DROP FUNCTION IF EXISTS vestige_sql.rows_index_definitions(regclass, name, integer, name, text);
 DROP FUNCTION IF EXISTS vestige_sql.registered(regclass);
 DELETE FROM vestige_sql.function_file
-WHERE name IN ('set_model', 'set_text', 'forget_model', 'registry_says', 'registered_model', 'index_definitions', 'registered');
+WHERE name IN (
+    'set_model', 'set_rows_model', 'set_text', 'forget_model', 'registry_says', 'registered_model', 'rows_model',
+    'index_definitions', 'rows_index_definitions', 'registered');

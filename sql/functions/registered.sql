@@ -10,9 +10,6 @@
 -- Undo:         this file of the former version
 -- Variables:    none
 
--- squawk-ignore-file ban-drop-function -- its columns are others than they were
-DROP FUNCTION IF EXISTS vestige_sql.registered(regclass);
-
 CREATE OR REPLACE FUNCTION vestige_sql.registered(p_table regclass)
 RETURNS TABLE (column_name name, model_name text, dimension integer, model_hash text, encoding jsonb, row_filter text)
 LANGUAGE plpgsql
@@ -36,7 +33,7 @@ BEGIN
         UNION
         SELECT x.row_filter FROM vestige_sql.model x WHERE x.table_oid = a.attrelid AND x.column_number = a.attnum
     ) AS f
-    CROSS JOIN LATERAL vestige_sql.registered_model(p_table, a.attname, f.row_filter) m
+    CROSS JOIN LATERAL vestige_sql.rows_model(p_table, a.attname, f.row_filter) m
     WHERE a.attrelid = p_table AND a.attnum > 0 AND NOT a.attisdropped
     ORDER BY a.attnum, f.row_filter;
 END

@@ -10,9 +10,6 @@
 -- Undo:         this file of the former version
 -- Variables:    none
 
--- squawk-ignore-file ban-drop-function -- its arguments are others than those of version 0.1.0
-DROP FUNCTION IF EXISTS vestige_sql.registry_says(regclass, name);
-
 CREATE OR REPLACE FUNCTION vestige_sql.registry_says(p_table regclass, p_column name, p_rows text DEFAULT '')
 RETURNS TABLE (model_name text, dimension integer, model_hash text, is_known boolean)
 LANGUAGE plpgsql

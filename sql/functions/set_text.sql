@@ -8,9 +8,6 @@
 -- Undo:         this file of the former version
 -- Variables:    none
 
--- squawk-ignore-file ban-drop-function -- its arguments are others than those of version 0.1.0
-DROP FUNCTION IF EXISTS vestige_sql.set_text(regclass, name, text);
-
 CREATE OR REPLACE FUNCTION vestige_sql.set_text(p_table regclass, p_column name, p_content text, p_rows text DEFAULT '')
 RETURNS void
 LANGUAGE sql

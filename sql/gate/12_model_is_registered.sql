@@ -14,7 +14,7 @@ SELECT vestige_sql.require(
     'they would be mixed with vectors of another model; run vestige-sql migrate abort, and begin again'
 )
 FROM vestige_sql.run r
-LEFT JOIN LATERAL vestige_sql.registered_model(
+LEFT JOIN LATERAL vestige_sql.rows_model(
     pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass, :'embedding_column', r.row_filter) AS m ON true
 WHERE r.table_schema = :'schema' AND r.table_name = :'table' AND r.column_name = :'embedding_column'
   AND r.state = 'staging';

@@ -13,7 +13,7 @@ SELECT r.table_schema, r.table_name, r.column_name, 'table', m.model_name, m.dim
     r.home, r.table_oid
 FROM vestige_sql.run r
 -- it is known of which model they are, or it is not
-LEFT JOIN LATERAL vestige_sql.registered_model(
+LEFT JOIN LATERAL vestige_sql.rows_model(
     pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass, :'embedding_column', r.row_filter) AS m ON true
 WHERE r.table_schema = :'schema' AND r.table_name = :'table' AND r.column_name = :'embedding_column'
   AND r.state = 'staging'

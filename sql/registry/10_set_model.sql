@@ -6,7 +6,7 @@
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    schema, table, embedding_column
 
-SELECT vestige_sql.set_model(
+SELECT vestige_sql.set_rows_model(
     pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass, :'embedding_column',
     r.to_name, r.to_dimension, r.to_hash, r.row_filter)
 FROM vestige_sql.run r

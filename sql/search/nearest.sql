@@ -27,7 +27,7 @@ checked AS MATERIALIZED (
         'encode it with the registered model; nothing was searched for'
     ) IS NOT NULL AS holds
     FROM question q
-    LEFT JOIN vestige_sql.registered_model(
+    LEFT JOIN vestige_sql.rows_model(
         pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass, :'embedding_column'::name, :'row_filter') AS r ON true
     WHERE q.vector IS NOT NULL
 ),

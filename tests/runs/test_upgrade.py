@@ -147,6 +147,8 @@ def test_no_migration_is_out_of_the_list_but_the_newest() -> None:
         "reembed/reembed_0008_encoder.rollback.sql",
         "reembed/reembed_0011_bridge.sql",
         "reembed/reembed_0011_bridge.rollback.sql",
+        "reembed/reembed_0012_worker.sql",
+        "reembed/reembed_0012_worker.rollback.sql",
         "reembed/reembed_0013_judge.sql",
         "reembed/reembed_0013_judge.rollback.sql",
         "reembed/reembed_0015_rows.sql",

@@ -11,10 +11,10 @@
 
 -- squawk-ignore-file require-concurrent-index-deletion -- the transaction holds ACCESS EXCLUSIVE already, and may yet be undone
 SELECT pg_catalog.format('DROP INDEX %I.%I', :'schema'::text, d.index_name)
-FROM vestige_sql.index_definitions(
+FROM vestige_sql.rows_index_definitions(
     pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass, :'embedding_column', :dimension, NULL, :'row_filter'
 ) AS d
-JOIN vestige_sql.index_definitions(
+JOIN vestige_sql.rows_index_definitions(
     pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass, :'embedding_column', NULL, NULL, :'row_filter'
 ) AS o ON o.index_name = d.index_name AND (d.definition IS NULL OR o.definition IS DISTINCT FROM d.definition)
 ORDER BY d.index_name \gexec

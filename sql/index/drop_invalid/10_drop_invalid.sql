@@ -10,7 +10,7 @@
 
 -- squawk-ignore-file require-concurrent-index-deletion -- the transaction holds ACCESS EXCLUSIVE already, and may yet be undone
 SELECT pg_catalog.format('DROP INDEX %I.%I', :'schema'::text, d.index_name)
-FROM vestige_sql.index_definitions(
+FROM vestige_sql.rows_index_definitions(
     pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass, :'embedding_column', :dimension, NULL, :'row_filter'
 ) AS d
 JOIN pg_catalog.pg_index i

@@ -14,7 +14,7 @@
 
 INSERT INTO vestige_sql.saved_index (table_schema, table_name, column_name, index_name, built_as, definition, index_comment)
 SELECT :'schema', :'table', :'embedding_column', d.index_name, d.built_as, d.definition, d.index_comment
-FROM vestige_sql.index_definitions(
+FROM vestige_sql.rows_index_definitions(
     pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass, :'embedding_column', :dimension,
     nullif(:'index_column', :'embedding_column')::name, :'row_filter'
 ) AS d

@@ -53,7 +53,7 @@ WHERE (:create_index
           AND pg_catalog.to_regclass(pg_catalog.format('%I.embedding_model', :'schema'::text)) IS NOT NULL)
   AND (:dimension <= 2000 OR x.halfvec_exists AND :dimension <= 4000)
   AND NOT EXISTS (
-      SELECT FROM vestige_sql.index_definitions(
+      SELECT FROM vestige_sql.rows_index_definitions(
           pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass, :'embedding_column', :dimension, NULL, :'row_filter'))
   AND NOT EXISTS (
       SELECT FROM vestige_sql.saved_index s
