@@ -512,11 +512,15 @@ def test_it_takes_plain_tables_and_whole_texts(docs: str, conn: Conn) -> None:
         with pytest.raises(psycopg.DatabaseError, match=f"and public.{table} is partitioned or inherits"):
             steps.query(conn, "worker/ready/20_check_table.sql", {"schema": "public", "table": table})
 
-    class Narrow(Target):
-        where = "id > 3"
+    conn.execute("DROP TABLE child")
+    with pytest.raises(TargetError, match="a worker is for all rows of"):
+        once(docs, target=Target("docs", where="id > 3"))
 
-    with pytest.raises(UsageError, match="the worker does not take --where"):
-        once(docs, target=Narrow("docs"))
+    class Composed(Target):
+        content_expression = "content || id"
+
+    with pytest.raises(UsageError, match="the worker does not take --content-expression"):
+        once(docs, target=Composed("docs"))
 
 
 def test_of_a_long_text_only_what_the_model_uses_is_read(

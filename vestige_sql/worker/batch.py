@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -85,3 +87,13 @@ class Encoder:
         if self.reference is not None and time.monotonic() - self.checked_at > _CHECK_SECS:
             self.reference.check(self.embedder)
             self.checked_at = time.monotonic()
+
+
+def as_json(rows: Iterable[dict[str, Any]]) -> str:
+    """Return ``rows`` as the steps read them. A key is JSON already."""
+    return json.dumps([row | {"key": json.loads(row["key"])} for row in rows], ensure_ascii=False)
+
+
+def literal(vector: Vectors) -> str:
+    """Return ``vector`` as pgvector reads it, to the last bit."""
+    return f"[{','.join(vector.astype(str))}]"

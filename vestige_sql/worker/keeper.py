@@ -6,7 +6,6 @@ does. A vector is written by a statement that checks model and text under a lock
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 import time
@@ -29,7 +28,7 @@ from vestige_sql.reembed.run import refusal_values
 from vestige_sql.reembed.target import Probed, probe
 from vestige_sql.steps import plans
 from vestige_sql.steps.files import Value
-from vestige_sql.worker.batch import Encoder
+from vestige_sql.worker.batch import Encoder, as_json, literal
 from vestige_sql.worker.plan import Kept, Load, WorkerPlan
 from vestige_sql.worker.sweeper import Sweeper
 
@@ -94,8 +93,9 @@ class Keeper:
         self.quiet = may_suppress_triggers(self.conn)
         self.encoder = self._loaded()
         self._probe_worker()
-        for step in steps.folder("worker/open"):
-            steps.run(self.conn, step, self.values)
+        if not self._registers():
+            self.open()
+            return
         self._probe_worker()
         if self.plan.install:
             self.install()
@@ -103,15 +103,24 @@ class Keeper:
         self.kept.target, self.kept.model = self.probed.column, self.model
         self.beat("starting")
 
+    def _registers(self) -> bool:
+        """Make or renew the worker's row. Returns False if the model was switched since the target was probed."""
+        try:
+            for step in steps.folder("worker/open"):
+                steps.run(self.conn, step, self.values)
+        except psycopg.Error as error:
+            if error.sqlstate != steps.CHECK_FAILED or probe(self.conn, self.target, verb="worker").model == self.model:
+                raise
+            return False
+        return True
+
     def _begin(self, verb: str) -> None:
-        for option in ("content_expression", "where"):
-            if getattr(self.target, option, None):
-                named = option.replace("_", "-")
-                raise UsageError(
-                    f"the worker does not take --{named}: it embeds the text of one column, of every row",
-                    "nothing was written; vestige-sql migrate reembed with the registered model embeds the rows that "
-                    "lack a vector",
-                )
+        if getattr(self.target, "content_expression", None):
+            raise UsageError(
+                "the worker does not take --content-expression: it embeds the text of one column",
+                "nothing was written; vestige-sql migrate reembed with the registered model embeds the rows that lack "
+                "a vector",
+            )
         self._order = plans.load("worker")
         self.do("worker/session.sql")
         self.probed = probe(self.conn, self.target, verb=verb)
@@ -264,7 +273,7 @@ class Keeper:
         return self._query(
             "worker/read.sql",
             {
-                "rows": _as_json({"key": key} for key in keys),
+                "rows": as_json({"key": key} for key in keys),
                 "page_bytes": _PAGE_BYTES,
                 "text_characters": characters,
             },
@@ -293,7 +302,7 @@ class Keeper:
             {
                 "key": row["key"],
                 "content_hash": row["content_hash"],
-                "embedding": _literal(vectors[row["key"]]) if row["key"] in vectors else None,
+                "embedding": literal(vectors[row["key"]]) if row["key"] in vectors else None,
             }
             for row in rows
         ]
@@ -321,7 +330,7 @@ class Keeper:
         return dict.fromkeys(done["kept_off"], "a trigger of the table's own kept the row from being written")
 
     def _written(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        values = self.values | {"rows": _as_json(rows), "lock_timeout": _LOCK_TIMEOUT}
+        values = self.values | {"rows": as_json(rows), "lock_timeout": _LOCK_TIMEOUT}
         for attempt in range(1, _LOCK_ATTEMPTS + 1):
             try:
                 with self.conn.transaction():
@@ -336,7 +345,7 @@ class Keeper:
 
     def _fail(self, bad: Mapping[str, str], notes: Mapping[str, int]) -> None:
         rows = [{"key": key, "note": notes[key], "error": error} for key, error in bad.items()]
-        self.do("worker/fail.sql", {"rows": _as_json(rows), "retry_secs": self.plan.retry_secs})
+        self.do("worker/fail.sql", {"rows": as_json(rows), "retry_secs": self.plan.retry_secs})
         self.kept.failed += len(bad)
         key, self.error = next(iter(bad.items()))
         self.error = f"row {key}: {self.error}"
@@ -382,13 +391,3 @@ class Keeper:
 
     def _query(self, name: str, more: Mapping[str, Value] | None = None) -> list[dict[str, Any]]:
         return steps.query(self.conn, name, {**self.values, **(more or {})})
-
-
-def _as_json(rows: Any) -> str:
-    """Return ``rows`` as the steps read them. A key is JSON already."""
-    return json.dumps([row | {"key": json.loads(row["key"])} for row in rows], ensure_ascii=False)
-
-
-def _literal(vector: Vectors) -> str:
-    """Return ``vector`` as pgvector reads it, to the last bit."""
-    return f"[{','.join(vector.astype(str))}]"
