@@ -115,6 +115,8 @@ bench: $(STAMP) ## measure the ways of putting vectors in place, the index build
 	PYTHONPATH=examples $(BIN)/python bench/encode.py $(PEERS)
 	PYTHONPATH=examples $(BIN)/python bench/precision.py $(if $(ST),--sentence-transformers $(ST))
 	PYTHONPATH=examples $(BIN)/python bench/whole.py
+	PYTHONPATH=examples $(BIN)/python bench/many.py --confirm
+	PYTHONPATH=examples $(BIN)/python bench/many.py
 	PYTHONPATH=examples $(BIN)/python bench/search.py
 	PYTHONPATH=examples $(BIN)/python bench/from_sqlite.py
 	PYTHONPATH=examples $(BIN)/python bench/scale_out.py

@@ -210,6 +210,8 @@ def test_every_verb_takes_several(vestige: Any, conn: Conn, tenants: list[Target
         (("doctor", "tenants", "--report", "x.html"), "--report writes the page of one target"),
         (("status", "--table", "tenant_9*.documents, tenant_2.documents"), "is named like tenant_9*.documents"),
         (("status", "tenants", "twice"), "tenant_2.documents and twice are the same vectors"),
+        (("stage", "one", "two"), "one and two are rows of one column of tenant_2.documents"),
+        (("reembed", "one", "two", "--together"), "one and two are rows of one column of tenant_2.documents"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
@@ -218,6 +220,9 @@ def test_what_several_targets_cannot_be_is_said(
 ) -> None:
     with (folder / "vestige.toml").open("a") as file:
         file.write("\n[targets.twice]\ntable = 'TENANT_2.\"documents\"'\nembedding_column = 'embedding'\n")
+        for name in ("one", "two"):
+            file.write(f"\n[targets.{name}]\ntable = 'tenant_2.documents'\nwhere = \"content <> '{name}'\"\n")
+            file.write("embedder = 'many_factory:make'\ndimension = 24\n")
     said = vestige("migrate", *argv)
     assert said.code in (1, 2)
     assert message in said.err

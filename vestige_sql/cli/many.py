@@ -12,6 +12,7 @@ import shlex
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any
 
 from vestige_sql.cli import models, options, output, shared
@@ -61,9 +62,10 @@ def of(each: Sequence[argparse.Namespace], given: Sequence[str]) -> argparse.Nam
 
 @dataclass
 class _One:
-    """One target: its options, what it is called, and what became of it."""
+    """One target: its options, its table as SQL writes it, and what became of it."""
 
     args: argparse.Namespace
+    place: str
     warning: str = ""
     error: VestigeError | None = None
     code: int | None = None
@@ -148,13 +150,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _expanded(each: Iterable[argparse.Namespace]) -> Iterable[_One]:
-    """Return the targets, with the tables that a pattern names in its place.
-
-    Raises :class:`UsageError` where two of them are the same column of vectors.
-    """
+    """Return the targets, with the tables that a pattern names in its place."""
     from vestige_sql.look.candidates import matching_tables
 
-    places: dict[tuple[str, Any], list[_One]] = {}
     for args in each:
         tables = [args.table]
         if pattern := names_several(args.table):
@@ -162,18 +160,27 @@ def _expanded(each: Iterable[argparse.Namespace]) -> Iterable[_One]:
         for table in tables:
             one = copy.copy(args)
             one.table, one.of_pattern, one.one_of_many = table, pattern, ""
-            found = _One(one)
             # One that is not there is an error of that target, and said as such.
-            place = table if pattern else next(iter(_looked_up(one)), table)
-            for other in places.setdefault((place, getattr(one, "where", None)), []):
-                columns = {one.embedding_column, other.args.embedding_column}
-                if len(columns) == 1 or None in columns:
-                    raise UsageError(
-                        f"{other.label} and {found.label} are the same vectors, those of {place}",
-                        "leave one of them out; nothing was written",
-                    )
-            places[place, getattr(one, "where", None)].append(found)
-            yield found
+            yield _One(one, table if pattern else next(iter(_looked_up(one)), table))
+
+
+def _check_columns(ones: Sequence[_One], *, one_run_each: bool) -> None:
+    """Raise :class:`UsageError` where two targets are the same vectors, or rows of a column that are staged at once."""
+    for first, second in combinations(ones, 2):
+        columns = {first.args.embedding_column, second.args.embedding_column}
+        if first.place != second.place or (len(columns) == 2 and None not in columns):
+            continue
+        if getattr(first.args, "where", None) == getattr(second.args, "where", None):
+            raise UsageError(
+                f"{first.label} and {second.label} are the same vectors, those of {first.place}",
+                "leave one of them out; nothing was written",
+            )
+        if one_run_each:
+            raise UsageError(
+                f"{first.label} and {second.label} are rows of one column of {first.place}, which has one run at "
+                "a time",
+                "re-embed one after the other: vestige-sql migrate reembed without --together; nothing was written",
+            )
 
 
 def _looked_up(args: argparse.Namespace) -> list[str]:
@@ -188,7 +195,9 @@ def _looked_up(args: argparse.Namespace) -> list[str]:
 
 def _check(args: argparse.Namespace, ones: Sequence[_One]) -> None:
     """Raise :class:`UsageError` for what cannot be said of several targets."""
-    if getattr(args, "together", False):
+    together = getattr(args, "together", False)
+    _check_columns(ones, one_run_each=together or args.verb == "stage")
+    if together:
         from vestige_sql.reembed.together import check_together
 
         check_together([options.plan_of(one.args) for one in ones])
