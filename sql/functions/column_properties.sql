@@ -2,7 +2,8 @@
 --
 -- The properties are default, NOT NULL, CHECK constraints about the column alone, storage, statistics target, options, comment and labels. The first column is left
 -- without them. A kept column with a default would get vectors that are not of its rows' texts, and one with NOT NULL would
--- refuse rows. Both columns get the grants, since a role with no more than these needs them on both for SELECT *.
+-- refuse rows. A partition has properties of its own: those of the partitioned table go to no partition, but for NOT NULL. Both
+-- columns get the grants, since a role with no more than these needs them on both for SELECT *.
 --
 -- Locks:        none on the target
 -- Transaction:  either
@@ -26,14 +27,19 @@ DECLARE
     v_said text;
     v_other text;
     v_is_held boolean;
+    v_only text := (SELECT CASE c.relkind WHEN 'p' THEN 'ONLY ' ELSE '' END FROM pg_class c WHERE c.oid = p_table);
+    v_is_inherited boolean := EXISTS (
+        SELECT FROM pg_inherits i
+        JOIN pg_attribute a ON a.attrelid = i.inhparent AND a.attname = p_from AND a.attnotnull
+        WHERE i.inhrelid = p_table);
 BEGIN
     SELECT * INTO STRICT v_from FROM pg_attribute
     WHERE attrelid = p_table AND attname = p_from AND NOT attisdropped;
     -- not there yet where the statements are only to be shown; it is added with the same storage
     SELECT * INTO v_to FROM pg_attribute
     WHERE attrelid = p_table AND attname = p_to AND NOT attisdropped;
-    v_alter_from := format('ALTER TABLE %s ALTER COLUMN %I ', p_table, p_from);
-    v_alter_to := format('ALTER TABLE %s ALTER COLUMN %I ', p_table, p_to);
+    v_alter_from := format('ALTER TABLE %s%s ALTER COLUMN %I ', v_only, p_table, p_from);
+    v_alter_to := format('ALTER TABLE %s%s ALTER COLUMN %I ', v_only, p_table, p_to);
 
     -- Whoever has the placeholder for a default is a second column that is NOT NULL from its beginning.
     v_is_held := EXISTS (
@@ -54,13 +60,13 @@ BEGIN
     WHERE c.conrelid = p_table AND c.contype = 'n' AND c.conkey = ARRAY[v_from.attnum];
     SELECT conname INTO v_other FROM pg_constraint
     WHERE conrelid = p_table AND contype = 'n' AND conkey = ARRAY[v_to.attnum];
-    IF v_from.attnotnull THEN
+    IF v_from.attnotnull AND NOT v_is_inherited THEN
         IF v_name IS NULL THEN
             -- No row is looked at where the column is NOT NULL already.
             IF v_to.attnotnull IS NOT TRUE THEN
-                RETURN NEXT v_alter_to || 'SET NOT NULL';
+                RETURN NEXT format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL', p_table, p_to);
             END IF;
-            RETURN NEXT v_alter_from || 'DROP NOT NULL';
+            RETURN NEXT format('ALTER TABLE %s ALTER COLUMN %I DROP NOT NULL', p_table, p_from);
         ELSE
             RETURN NEXT format('ALTER TABLE %s DROP CONSTRAINT %I', p_table, v_name);
             IF v_other IS NULL THEN
@@ -72,7 +78,7 @@ BEGIN
                 RETURN NEXT format('COMMENT ON CONSTRAINT %I ON %s IS %L', v_name, p_table, v_said);
             END IF;
         END IF;
-    ELSIF v_is_held THEN
+    ELSIF v_is_held AND NOT v_from.attnotnull THEN
         RETURN NEXT v_alter_to || 'DROP NOT NULL';
     END IF;
 

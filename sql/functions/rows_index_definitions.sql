@@ -61,7 +61,7 @@ BEGIN
     FOR v_index IN
         SELECT
             i.indexrelid, i.indrelid, i.indkey[0] AS keyattnum, i.indexprs, i.indpred, nullif(k.atttypmod, -1) AS key_dimension,
-            c.relname, c.reloptions, c.reltablespace,
+            c.relname, c.relkind, c.reloptions, c.reltablespace,
             -- What REINDEX CONCURRENTLY left when it failed has the name of its index, cut to make room, and this ending.
             NOT i.indisvalid AND c.relname ~ '_cc(new|old)\d*$' AND EXISTS (
                 SELECT FROM pg_index o
@@ -176,8 +176,9 @@ BEGIN
                 v_included := vestige_sql.rename_column(v_included, p_column, p_new_column);
             END IF;
             definition := format(
-                'CREATE INDEX %I ON %s USING %I (%s %I.%I%s)%s%s%s%s',
-                built_as, p_table, v_index.amname, v_key, v_index.opcschema, v_opclass, v_more, v_included,
+                'CREATE INDEX %I ON %s%s USING %I (%s %I.%I%s)%s%s%s%s',
+                -- Those of the partitions have definitions of their own, and are attached once they are there.
+                built_as, CASE v_index.relkind WHEN 'I' THEN 'ONLY ' ELSE '' END, p_table, v_index.amname, v_key, v_index.opcschema, v_opclass, v_more, v_included,
                 ' WITH (' || (
                     -- the parameters of vchordrq are a text of several lines
                     SELECT string_agg(split_part(o.said, '=', 1) || '=' || CASE

@@ -37,7 +37,7 @@ targets AS (
             THEN 4000 ELSE 2000 END AS longest_indexed
     FROM known k
     JOIN pg_catalog.pg_namespace n ON n.nspname = k.table_schema
-    JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = k.table_name AND c.relkind = 'r'
+    JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = k.table_name AND c.relkind IN ('r', 'p')
     JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname = k.column_name AND NOT a.attisdropped
     JOIN pg_catalog.pg_type t ON t.oid = a.atttypid AND t.typname IN ('vector', 'halfvec')
 )
@@ -64,12 +64,18 @@ LEFT JOIN LATERAL vestige_sql.registry_says(t.oid::regclass, t.column_name::name
 LEFT JOIN LATERAL (
     SELECT
         pg_catalog.string_agg(pg_catalog.format('%s (%s)', d.index_name,
-            pg_catalog.pg_size_pretty(pg_catalog.pg_relation_size(x.indexrelid))), ', ' ORDER BY d.index_name) AS indexes,
+            pg_catalog.pg_size_pretty(x.bytes)), ', ' ORDER BY d.index_name) AS indexes,
         pg_catalog.string_agg(pg_catalog.format('index %s is INVALID', d.index_name), '; ' ORDER BY d.index_name)
-            FILTER (WHERE NOT (x.indisvalid AND x.indisready)) AS invalid
-    FROM vestige_sql.index_definitions(t.oid::regclass, t.column_name::name, NULL) d
-    JOIN pg_catalog.pg_index x ON x.indrelid = t.oid
-    JOIN pg_catalog.pg_class c ON c.oid = x.indexrelid AND c.relname = d.index_name
+            FILTER (WHERE NOT x.is_valid) AS invalid
+    FROM vestige_sql.all_indexes(t.oid::regclass, t.column_name::name, NULL) d
+    CROSS JOIN LATERAL (
+        -- a partitioned index is as valid as its parts
+        SELECT pg_catalog.sum(pg_catalog.pg_relation_size(p.relation))::bigint AS bytes,
+            coalesce(bool_and(i.indisvalid AND i.indisready) FILTER (WHERE p.is_leaf), true) AS is_valid
+        FROM vestige_sql.with_partitions(d.index_oid::regclass) p
+        JOIN pg_catalog.pg_index i ON i.indexrelid = p.relation
+    ) x
+    WHERE d.attached_to IS NULL
 ) i ON true
 LEFT JOIN LATERAL (
     SELECT pg_catalog.string_agg(pg_catalog.format('index %s is still to be built', s.index_name), '; ' ORDER BY s.index_name)

@@ -2,6 +2,9 @@
 --
 -- Those are HNSW and IVFFlat indexes, and those of any access method that orders by a distance of vectors.
 --
+-- An index of a partition that is a part of a partitioned one is not listed, but counts in that one's bytes. A partitioned index
+-- is valid where each of its parts is. A partition that has none may be so on purpose.
+--
 -- left_over says that REINDEX CONCURRENTLY left the index behind when it failed. Nothing uses it, and nothing builds it again.
 --
 -- Locks:        none on the target
@@ -10,12 +13,26 @@
 -- Undo:         nothing to undo
 -- Variables:    oid, embedding_column
 
+WITH RECURSIVE tables (oid) AS (
+    SELECT :oid::oid
+    UNION
+    SELECT i.inhrelid FROM tables t JOIN pg_catalog.pg_inherits i ON i.inhparent = t.oid
+),
+parts (of, oid) AS (
+    SELECT i.indexrelid, i.indexrelid FROM tables t JOIN pg_catalog.pg_index i ON i.indrelid = t.oid
+    UNION
+    SELECT p.of, i.inhrelid FROM parts p JOIN pg_catalog.pg_inherits i ON i.inhparent = p.oid
+)
 SELECT
     c.relname AS name,
     am.amname AS method,
     -- pgvector's own, under whatever name, have pgvector's limits
     h.proname IN ('hnswhandler', 'ivfflathandler') AS is_pgvectors,
-    i.indisvalid AND i.indisready AS valid,
+    NOT EXISTS (
+        SELECT FROM parts p
+        JOIN pg_catalog.pg_class pc ON pc.oid = p.oid AND pc.relkind = 'i'
+        JOIN pg_catalog.pg_index pi ON pi.indexrelid = p.oid
+        WHERE p.of = c.oid AND NOT (pi.indisvalid AND pi.indisready)) AS valid,
     -- vestige_sql.index_definitions() builds such a one no more, and that function may not be there yet
     NOT i.indisvalid AND c.relname ~ '_cc(new|old)\d*$' AND EXISTS (
         SELECT FROM pg_catalog.pg_index o
@@ -23,7 +40,7 @@ SELECT
         WHERE o.indrelid = i.indrelid AND o.indexrelid <> i.indexrelid
           AND starts_with(oc.relname, pg_catalog.regexp_replace(c.relname, '_cc(new|old)\d*$', ''))
     ) AS left_over,
-    pg_catalog.pg_relation_size(c.oid) AS bytes,
+    (SELECT pg_catalog.sum(pg_catalog.pg_relation_size(p.oid))::bigint FROM parts p WHERE p.of = c.oid) AS bytes,
     kt.typname AS key_type,
     k.atttypmod AS key_dimension,
     (SELECT o.oprname
@@ -40,7 +57,8 @@ JOIN pg_catalog.pg_am am ON am.oid = c.relam
 JOIN pg_catalog.pg_proc h ON h.oid = am.amhandler
 JOIN pg_catalog.pg_attribute k ON k.attrelid = c.oid AND k.attnum = 1
 JOIN pg_catalog.pg_type kt ON kt.oid = k.atttypid
-WHERE i.indrelid = :oid::oid
+WHERE i.indrelid IN (SELECT t.oid FROM tables t)
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits h WHERE h.inhrelid = c.oid)
   AND (
       am.amname IN ('hnsw', 'ivfflat')
       -- vestige_sql.is_vector_index() says the same, and that function may not be there yet

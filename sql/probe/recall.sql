@@ -29,9 +29,12 @@ CROSS JOIN LATERAL (
     LIMIT 1
 ) AS m
 LEFT JOIN vestige_sql.saved_index s ON s.table_schema = :'schema' AND s.table_name = :'table' AND s.built_as = c.relname
+    AND s.index_schema = (SELECT n.nspname FROM pg_catalog.pg_namespace n WHERE n.oid = c.relnamespace)
 CROSS JOIN LATERAL vestige_sql.index_recall(
     i.indexrelid, CASE cardinality(:'id_columns'::text[]) WHEN 1 THEN :'id_column' END, :recall_sample) AS r
-WHERE i.indrelid = :oid::oid
+WHERE i.indrelid IN (SELECT p.relation FROM vestige_sql.with_partitions(:oid::oid::regclass) p)
+  -- a partitioned index is searched as one
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits h WHERE h.inhrelid = c.oid)
   AND i.indisvalid
   AND vestige_sql.is_vector_index(i.indexrelid)
   AND EXISTS (

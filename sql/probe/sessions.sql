@@ -1,7 +1,7 @@
 -- List the sessions that hold or await a lock on the target, the oldest transaction first.
 --
 -- This package ends none of them. A prepared transaction holds its locks without a session, until somebody says COMMIT PREPARED
--- or ROLLBACK PREPARED. It has no pid, and its name stands in the place of a query.
+-- or ROLLBACK PREPARED. It has no pid, and its name stands in the place of a query. A lock on a partition of the target counts.
 --
 -- Locks:        none on the target
 -- Transaction:  either
@@ -9,6 +9,11 @@
 -- Undo:         nothing to undo
 -- Variables:    oid
 
+WITH RECURSIVE tables (oid) AS (
+    SELECT :oid::oid
+    UNION
+    SELECT i.inhrelid FROM tables t JOIN pg_catalog.pg_inherits i ON i.inhparent = t.oid
+)
 SELECT
     a.pid,
     coalesce(a.usename, a.backend_type, x.owner) AS role,
@@ -34,7 +39,7 @@ LEFT JOIN (
     JOIN pg_catalog.pg_locks n ON n.locktype = 'transactionid' AND n.transactionid = p.transaction AND n.pid IS NULL
 ) AS x ON l.pid IS NULL AND x.virtualtransaction = l.virtualtransaction
 WHERE l.locktype = 'relation'
-  AND l.relation = :oid::oid
+  AND l.relation IN (SELECT t.oid FROM tables t)
   AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
   AND (a.pid <> pg_catalog.pg_backend_pid() OR x.gid IS NOT NULL)
 GROUP BY a.pid, a.usename, a.backend_type, a.application_name, a.state, a.query, x.gid, x.owner

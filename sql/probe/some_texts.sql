@@ -7,15 +7,20 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    text_characters, content_column, schema, table, sample_blocks, is_chosen, embedding_column, sample_texts
+-- Variables:    schema, table, text_characters, content_column, sample_blocks, is_chosen, embedding_column, sample_texts
 
+WITH RECURSIVE tables (oid) AS (
+    SELECT pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass::oid
+    UNION
+    SELECT i.inhrelid FROM tables t JOIN pg_catalog.pg_inherits i ON i.inhparent = t.oid
+)
 SELECT left(s.content, :text_characters) AS content
 FROM (
     (
         SELECT t.:"content_column"::text AS content
         FROM :"schema".:"table" t TABLESAMPLE SYSTEM (least(100, 100.0 * :sample_blocks
             * current_setting('block_size')::integer
-            / greatest(1, pg_catalog.pg_relation_size(pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass))))
+            / greatest(1, (SELECT pg_catalog.sum(pg_catalog.pg_relation_size(x.oid)) FROM tables x))))
             REPEATABLE (0)
         WHERE octet_length(t.:"content_column"::text) > 0
           AND :is_chosen

@@ -2,7 +2,8 @@
 --
 -- There is one row, or none where there is no such table. The name is read as SQL reads a qualified name. Without quotes it is
 -- folded to lower case. Without a schema it is looked for along the search_path. The columns' names are taken literally, and
--- one that is too long is not cut: it names no column. A column that does not exist leaves NULL in its type.
+-- one that is too long is not cut: it names no column. A column that does not exist leaves NULL in its type. The rows and bytes of
+-- a partitioned table are those of its partitions, of which partitions is the number; it is NULL for other tables.
 --
 -- Locks:        none on the target
 -- Transaction:  either
@@ -10,7 +11,7 @@
 -- Undo:         nothing to undo
 -- Variables:    target, embedding_column, content_column
 
-WITH role AS MATERIALIZED (
+WITH RECURSIVE role AS MATERIALIZED (
     SELECT
         pg_catalog.current_setting('search_path') AS was,
         pg_catalog.set_config('search_path', coalesce(
@@ -29,6 +30,24 @@ target AS (
     FROM found f
     JOIN pg_catalog.pg_class c ON c.oid = f.oid
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+),
+-- the table, or its partitions
+tables AS (
+    SELECT t.oid, t.relkind, t.reltuples, 0 AS level FROM target t
+    UNION ALL
+    SELECT c.oid, c.relkind, c.reltuples, t.level + 1
+    FROM tables t
+    JOIN pg_catalog.pg_inherits i ON i.inhparent = t.oid
+    JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
+    WHERE t.relkind = 'p'
+),
+measured AS (
+    SELECT
+        pg_catalog.sum(greatest(t.reltuples, 0)) FILTER (WHERE t.relkind <> 'p')::bigint AS estimated_rows,
+        pg_catalog.sum(pg_catalog.pg_table_size(t.oid))::bigint AS table_bytes,
+        pg_catalog.sum(pg_catalog.pg_indexes_size(t.oid))::bigint AS index_bytes,
+        nullif(count(*) FILTER (WHERE t.level > 0 AND t.relkind <> 'p'), 0) AS partitions
+    FROM tables t
 ),
 columns AS (
     SELECT
@@ -64,9 +83,10 @@ SELECT
     EXISTS (
         SELECT FROM pg_catalog.pg_rewrite r
         WHERE r.ev_class = target.oid AND r.ev_type = '2') AS has_update_rule,
-    greatest(target.reltuples, 0)::bigint AS estimated_rows,
-    pg_catalog.pg_table_size(target.oid) AS table_bytes,
-    pg_catalog.pg_indexes_size(target.oid) AS index_bytes,
+    coalesce(measured.estimated_rows, 0) AS estimated_rows,
+    measured.table_bytes,
+    measured.index_bytes,
+    measured.partitions,
     (SELECT pg_catalog.string_agg(pa.attname, ', ' ORDER BY pa.attnum)
      FROM pg_catalog.pg_index i
      JOIN pg_catalog.pg_attribute pa ON pa.attrelid = i.indrelid AND pa.attnum = ANY (i.indkey::smallint[])
@@ -119,6 +139,7 @@ SELECT
      FROM pg_catalog.pg_publication_tables p
      WHERE p.schemaname = target.nspname AND p.tablename = target.relname) AS publications
 FROM target
+CROSS JOIN measured
 CROSS JOIN LATERAL (
     SELECT pg_catalog.left(pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(
         pg_catalog.format('%I.%I.%I', target.nspname, target.relname, :'embedding_column'::text), 'UTF8')), 'hex'), 16)

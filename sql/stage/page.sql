@@ -5,7 +5,8 @@
 --
 -- A pass in disk order has t.ctid as order_key and tid as order_type. Staged rows then lie in the same order. Neither this step
 -- nor the rewrite jumps to and fro, whatever the keys are. Where several workers get ranges of keys, order_key is the key.
--- is_after_k and is_up_to_u compare the place of t with k.id and u.id.
+-- is_after_k and is_up_to_u compare the place of t with k.id and u.id. read_schema and read_table are the target. A pass in disk
+-- order has one partition after another there: places are a partition's own.
 --
 -- after and until are literals of order_key, or NULL for no bound. By ctid both are given, because without them the whole
 -- table would be sorted. The next pass meets a row that moves during this one.
@@ -21,7 +22,7 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    key, is_chosen, content_column, embedding_column, order_key, schema, table, after, order_type, until, is_after_k, is_up_to_u, order_columns, page_rows, text_characters, only_missing, staging_table, id_schema, page_bytes
+-- Variables:    key, is_chosen, content_column, embedding_column, order_key, read_schema, read_table, after, order_type, until, is_after_k, is_up_to_u, order_columns, page_rows, text_characters, only_missing, staging_table, id_schema, page_bytes
 
 WITH page AS (
     SELECT
@@ -32,7 +33,7 @@ WITH page AS (
         t.tableoid AS home,
         t.ctid AS tuple,
         t.xmin AS made
-    FROM :"schema".:"table" t
+    FROM :"read_schema".:"read_table" t
     CROSS JOIN (SELECT CAST(:after AS :order_type) AS id) AS k
     CROSS JOIN (SELECT CAST(:until AS :order_type) AS id) AS u
     WHERE (:after IS NULL OR :is_after_k)

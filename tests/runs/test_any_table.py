@@ -800,9 +800,11 @@ def refused(
 
 NOT_A_TARGET: dict[str, tuple[str, str]] = {
     "no table": ("SELECT", "there is no table documents"),
-    "partitioned": (
-        "CREATE TABLE documents (id bigint PRIMARY KEY, body text, embedding vector(8)) PARTITION BY RANGE (id)",
-        "public.documents is a partitioned table",
+    "a foreign partition": (
+        "CREATE FOREIGN DATA WRAPPER nothing; CREATE SERVER nowhere FOREIGN DATA WRAPPER nothing;"
+        "CREATE TABLE documents (id bigint, body text, embedding vector(8)) PARTITION BY RANGE (id);"
+        "CREATE FOREIGN TABLE part PARTITION OF documents DEFAULT SERVER nowhere",
+        "partitions of public.documents are foreign tables.* public.part",
     ),
     "partition": (
         "CREATE TABLE whole (id bigint PRIMARY KEY, body text, embedding vector(8)) PARTITION BY RANGE (id);"

@@ -348,7 +348,7 @@ TARGETS = {
         ["source_id is only a part of the composite key (source_id, target_id, edge_type)"],
     ),
     "a view": (["--table", "seen"], ["public.seen is a view"]),
-    "a partitioned table": (["--table", "parts"], ["public.parts is a partitioned table"]),
+    "a partition": (["--table", "part"], ["public.part is a partition of public.parts", "--table public.parts;"]),
 }
 
 
@@ -369,6 +369,7 @@ def test_no_target(db: str, conn: Conn, tiny: str, vestige: Any, options: list[s
         "CREATE TABLE bare (id int PRIMARY KEY, e vector(3))",
         "CREATE VIEW seen AS SELECT id, content FROM knowledge_nodes",
         "CREATE TABLE parts (id bigint, content text, embedding vector(3)) PARTITION BY RANGE (id)",
+        "CREATE TABLE part PARTITION OF parts DEFAULT",
     ):
         conn.execute(statement)  # type: ignore[arg-type]
     before = everything(conn)

@@ -250,8 +250,8 @@ def test_a_script_says_first_what_touches_the_table(staged: str, brief: bool) ->
     assert all(undo == "ROLLBACK" for _, undo, text in statements if not text.startswith("ANALYZE"))
     shown = [(lock, text.replace('"', "")) for lock, _, text in statements]
     assert shown[:3] == [
-        ("SHARE UPDATE EXCLUSIVE", f"LOCK TABLE ONLY {table} IN SHARE UPDATE EXCLUSIVE MODE;"),
-        ("ACCESS EXCLUSIVE", f"LOCK TABLE ONLY {table} IN ACCESS EXCLUSIVE MODE;"),
+        ("SHARE UPDATE EXCLUSIVE", f"LOCK TABLE {table} IN SHARE UPDATE EXCLUSIVE MODE;"),
+        ("ACCESS EXCLUSIVE", f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE;"),
         ("ACCESS EXCLUSIVE", f"DROP INDEX public.{name};"),
     ]
     assert shown[3][1].startswith(f"ALTER TABLE {table} ALTER COLUMN embedding TYPE public.vector(32) USING")

@@ -73,6 +73,11 @@ PLANTED = f"CREATE TYPE vestige_sql.kept_{SUFFIX} AS ENUM ()# ALTER TYPE vestige
 ANOTHER = "ALTER TABLE documents RENAME TO away"
 AGAIN = "# ALTER TABLE away RENAME TO documents"
 
+PARTITIONED = (
+    f"{ANOTHER}# CREATE TABLE documents (id int PRIMARY KEY, body text, embedding vector(8)) PARTITION BY RANGE (id)#"
+    "CREATE TABLE part PARTITION OF documents DEFAULT"
+)
+
 DENSE = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b"
 """A text that no compression makes shorter."""
 
@@ -92,9 +97,32 @@ CASES = [
     ),
     # of the table
     plain(
-        "partitioned",
-        f"{ANOTHER}# CREATE TABLE documents (id int, body text, embedding vector(8)) PARTITION BY RANGE (id)",
-        f"DROP TABLE documents {AGAIN}",
+        "partition",
+        f"{ANOTHER}# CREATE TABLE parent (id int PRIMARY KEY, body text, embedding vector(8)) PARTITION BY RANGE (id)#"
+        "CREATE TABLE documents PARTITION OF parent DEFAULT",
+        f"DROP TABLE parent {AGAIN}",
+    ),
+    plain(
+        "foreign_partition",
+        f"{ANOTHER}# CREATE FOREIGN DATA WRAPPER far# CREATE SERVER there FOREIGN DATA WRAPPER far#"
+        "CREATE TABLE documents (id int, body text, embedding vector(8)) PARTITION BY RANGE (id)#"
+        "CREATE FOREIGN TABLE part PARTITION OF documents DEFAULT SERVER there",
+        f"DROP TABLE documents# DROP FOREIGN DATA WRAPPER far CASCADE {AGAIN}",
+    ),
+    plain(
+        "partition_detaching",
+        f"{PARTITIONED}# UPDATE pg_inherits SET inhdetachpending = true WHERE inhrelid = 'part'::regclass",
+        f"DROP TABLE documents, part {AGAIN}",
+    ),
+    Case("not_owner_of_partitions", f"{PARTITIONED}# ALTER TABLE documents OWNER TO {{role}}", "rewrite",
+         f"DROP TABLE documents {AGAIN}", role=True),
+    Case(
+        "row_security_of_partitions",
+        f"{PARTITIONED}# ALTER TABLE documents OWNER TO {{role}}# ALTER TABLE part OWNER TO {{role}}#"
+        "ALTER TABLE part ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY",
+        "rewrite",
+        once=True,
+        role=True,
     ),
     plain("not_a_table", f"{ANOTHER}# CREATE VIEW documents AS SELECT * FROM away", f"DROP VIEW documents {AGAIN}"),
     plain(
@@ -368,7 +396,7 @@ CASES = [
 ]  # fmt: skip
 
 EARLY = {"no_pgvector", "encoding", "standby", "read_only", "no_package", "no_table", "package_table", "temporary",
-         "one_column_twice", "several_columns", "row_security_of_others",
+         "one_column_twice", "several_columns", "row_security_of_others", "partitioned_online", "partitioned_rows",
          "run_under_another_name", "kept_under_another_name",
          "of_some_rows", "stays_untyped", "of_all_rows", "rows_of_vestige", "has_a_dimension", "run_of_other_rows",
          "kept_of_other_rows", "one_model", "loses_its_dimension", "expression"}  # fmt: skip

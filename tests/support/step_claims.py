@@ -572,6 +572,8 @@ def step_values(conn: Conn) -> dict[str, Value]:
         "after": None,
         "until": None,
         "order_key": "t.ctid",
+        "read_schema": probed.values["schema"],
+        "read_table": probed.values["table"],
         "order_columns": "t.ctid",
         "order_type": "tid",
         "is_after_k": "t.ctid OPERATOR(pg_catalog.>) k.id",

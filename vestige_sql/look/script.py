@@ -5,6 +5,7 @@ It is a psql script, or plain SQL for a tool that knows no psql commands and bri
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
@@ -99,6 +100,9 @@ def staged_run(conn: psycopg.Connection[Any], plan: ReembedPlan, target: Target)
 RULE = "-- " + "=" * 100
 _CREATE_INDEXES = "index/create/20_create_indexes.sql"
 _CREATE_CONCURRENTLY = "index/concurrently/30_create_indexes.sql"
+_CREATE_PARTITIONED = "index/concurrently/40_create_partitioned.sql"
+_ATTACH = ("index/create/30_attach_indexes.sql", "index/concurrently/50_attach_indexes.sql")
+_PARTITIONED = re.compile(r'CREATE INDEX ("(?:[^"]|"")*"|[^" ]+) ON ONLY ')
 
 
 def script(
@@ -384,8 +388,14 @@ def _generated(
                     steps.run(conn, step, values)
                 elif step.is_gexec:
                     found[step.name] = steps.statements(conn, step, values)
-        saved = [row["definition"] for row in steps.query(conn, "probe/saved_indexes.sql", values)]
+        indexes = steps.query(conn, "probe/saved_indexes.sql", values)
+    saved = [row["definition"] for row in indexes]
+    attaching = [row["attaching"] for row in indexes if row["attaching"]]
     # Their queries look for missing indexes, and none was dropped here.
     found[_CREATE_INDEXES] = saved
-    found[_CREATE_CONCURRENTLY] = [text.replace("CREATE INDEX ", "CREATE INDEX CONCURRENTLY ", 1) for text in saved]
+    found[_CREATE_CONCURRENTLY] = [
+        text.replace("CREATE INDEX ", "CREATE INDEX CONCURRENTLY ", 1) for text in saved if not _PARTITIONED.match(text)
+    ]
+    found[_CREATE_PARTITIONED] = [text for text in saved if _PARTITIONED.match(text)]
+    found |= dict.fromkeys(_ATTACH, attaching)
     return found, saved

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
@@ -26,6 +26,7 @@ from vestige_sql.encode.probing import Reference
 from vestige_sql.encode.window import encode_window, first_bad_row
 from vestige_sql.errors import BadEmbedding
 from vestige_sql.reembed.clock import Clock
+from vestige_sql.reembed.page import Page
 from vestige_sql.reembed.pgcopy import staged_rows
 from vestige_sql.steps.files import Value
 
@@ -33,7 +34,6 @@ log = logging.getLogger("vestige_sql")
 
 
 _Result = TypeVar("_Result")
-_Column = TypeVar("_Column")
 
 EVERY_ROW = "stage/page.sql"
 CHANGED_ROWS = "stage/changed_page.sql"
@@ -78,40 +78,12 @@ _BLOCK_ROWS, _BLOCKS_AHEAD = 2, 64
 
 _ORDER = ("order_key", "order_columns", "order_type", "is_after_k", "is_up_to_u")
 _CTID = ("t.ctid", "t.ctid", "tid", "t.ctid OPERATOR(pg_catalog.>) k.id", "t.ctid OPERATOR(pg_catalog.<=) u.id")
-_IN_PLACE: dict[str, Value] = dict(zip(_ORDER, _CTID, strict=True))
-_BY_KEY = dict(zip(_ORDER, ("key", "key_columns", "id_sql_type", "key_is_after_k", "key_is_up_to_u"), strict=True))
+IN_PLACE: dict[str, Value] = dict(zip(_ORDER, _CTID, strict=True))
+BY_KEY = dict(zip(_ORDER, ("key", "key_columns", "id_sql_type", "key_is_after_k", "key_is_up_to_u"), strict=True))
 """What the variables of ``stage/page.sql`` are, in the two orders in which a table is read."""
 
-
-@dataclass(frozen=True)
-class Page:
-    """The pending rows among some rows that were read. The lists have one entry per pending row.
-
-    ``rows`` is how many rows were read, ``last`` the place of the last one as text. ``ids`` and ``hashes`` are in the
-    binary form that the server sent. ``texts`` are as long as the model needs them. ``changed`` is how many rows are
-    left out because they changed while their text was read.
-    """
-
-    rows: int
-    last: str
-    ids: list[bytes]
-    keys: list[str]
-    texts: list[str]
-    hashes: list[bytes]
-    changed: int = 0
-
-    def without(self, ids: Set[bytes]) -> Page:
-        """Return the page without the rows that have one of ``ids``."""
-        if ids.isdisjoint(self.ids):
-            return self
-        left = [row for row, id_ in enumerate(self.ids) if id_ not in ids]
-
-        def those(column: list[_Column]) -> list[_Column]:
-            return [column[row] for row in left]
-
-        return replace(
-            self, ids=those(self.ids), keys=those(self.keys), texts=those(self.texts), hashes=those(self.hashes)
-        )
+_READ = ("read_schema", "read_table")
+"""The variables for what is read: the table, or one of its partitions."""
 
 
 class TooManyPending(Exception):
@@ -148,14 +120,28 @@ class Stager:
         """Yield the pages of the table in the order on disk. A run that is ``going_on`` begins where it seems to have
         stopped.
 
-        A row that moves meanwhile may be missed, or may come twice.
+        The partitions of a partitioned table come one after another. A row that moves meanwhile may be missed, or may
+        come twice. So may the rows of a partition that comes or goes: other passes read what is there then.
         """
-        extent = steps.query(conn, EXTENT, self.values)[0]
-        after = (extent["after"] if going_on else None) or "(0,0)"
+        extents = steps.query(conn, EXTENT, self.values)
+        if going_on:
+            begun = next((i for i, extent in enumerate(extents) if extent["after"] is not None), 0)
+            extents = extents[begun:]
+        for extent in extents:
+            try:
+                yield from self._pages_of(conn, extent, (extent["after"] if going_on else None) or "(0,0)")
+            except psycopg.errors.UndefinedTable:
+                if extent["read_table"] == self.values["table"]:
+                    raise
+                log.info("stage: the partition %s is gone by now", extent["read_table"])
+
+    def _pages_of(self, conn: psycopg.Connection[Any], extent: dict[str, Any], after: str) -> Iterator[Page]:
+        """Yield the pages of one table of ``stage/extent.sql`` behind the place ``after``, in the order on disk."""
+        order = IN_PLACE | {variable: extent[variable] for variable in _READ}
         block, blocks = _block(after), _FIRST_BLOCKS
         while block < extent["blocks"]:
             until = f"({block + blocks - 1},65535)"
-            page = self._read(conn, EVERY_ROW, _IN_PLACE, after, until)
+            page = self._read(conn, EVERY_ROW, order, after, until)
             if page is None:
                 after, block, blocks = until, block + blocks, min(2 * blocks, _MOST_BLOCKS)
                 continue
@@ -174,7 +160,8 @@ class Stager:
         page_step: str = EVERY_ROW,
     ) -> Iterator[Page]:
         """Yield the pages with keys in (after, until], by default of the whole table."""
-        order = {variable: self.values[of_key] for variable, of_key in _BY_KEY.items()}
+        order = {variable: self.values[of_key] for variable, of_key in BY_KEY.items()}
+        order |= dict(zip(_READ, (self.values["schema"], self.values["table"]), strict=True))
         while (page := self._read(conn, page_step, order, after, until)) is not None:
             yield page
             after = page.last

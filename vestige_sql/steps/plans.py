@@ -47,7 +47,7 @@ ROLES = {
     "build": re.compile(r"index/(create|concurrently|complete)$"),
     "report": re.compile(r"run/record_applied\.sql$"),
     "drop": re.compile(r"stage/drop\.sql$"),
-    "remember": re.compile(r"(index/save|triggers/disable)$"),
+    "remember": re.compile(r"(index/save|triggers/disable|partitions/remember)$"),
     "close": re.compile(r"run/close\.sql$"),
     "registry": re.compile(r"registry$"),
 }
@@ -56,7 +56,10 @@ ROLES = {
 "remember" writes down what later steps make statements of, and touches nothing else.
 """
 
-REMEMBERS = re.compile(r"(index/save|triggers/disable|views/save|dimension/save|probe/refusals/50_of_the_views\.sql)$")
+REMEMBERS = re.compile(
+    r"(index/save|triggers/disable|partitions/remember|views/save|dimension/save|"
+    r"probe/refusals/50_of_the_views\.sql)$"
+)
 """What writes down what later steps make statements of, and touches nothing else, by the names of the folders."""
 
 _HEADING = re.compile(r"\[([a-z][a-z_-]*)\] (.+)")

@@ -9,7 +9,7 @@
 -- Variables:    schema, table, embedding_column, new_column
 
 -- squawk-ignore-file ban-drop-default -- the other column has it from here on
-SELECT *
-FROM vestige_sql.column_properties(
-    pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass, :'embedding_column', :'new_column'
-) \gexec
+SELECT s.statement
+FROM vestige_sql.with_partitions(pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass) p
+CROSS JOIN LATERAL vestige_sql.column_properties(p.relation, :'embedding_column', :'new_column') WITH ORDINALITY AS s (statement, nr)
+ORDER BY p.level, p.relation, s.nr \gexec

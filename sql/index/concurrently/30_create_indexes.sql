@@ -13,5 +13,7 @@
 SELECT pg_catalog.regexp_replace(vestige_sql.checked_definition(s), '^CREATE INDEX ', 'CREATE INDEX CONCURRENTLY ')
 FROM vestige_sql.saved_index s
 WHERE s.table_schema = :'schema' AND s.table_name = :'table' AND s.column_name = :'embedding_column'
-  AND pg_catalog.to_regclass(pg_catalog.format('%I.%I', s.table_schema, s.built_as)) IS NULL
-ORDER BY s.index_name \gexec
+  AND pg_catalog.to_regclass(pg_catalog.format('%I.%I', s.index_schema, s.built_as)) IS NULL
+  -- a partitioned index is made of those of the partitions
+  AND vestige_sql.checked_definition(s) !~ '^CREATE INDEX ("([^"]|"")*"|[^" ]+) ON ONLY '
+ORDER BY s.index_schema, s.index_name \gexec

@@ -20,20 +20,24 @@
 -- Transaction:  required
 -- Run again:    safe, it sets the same values
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    embedding_column, dimension, embedding_type, schema, table, index_workers, index_memory_kb
+-- Variables:    dimension, embedding_type, schema, table, embedding_column, index_workers, index_memory_kb
 
 WITH graph AS (
     SELECT
         -- a vector takes 8 bytes for its header and 4 bytes a dimension, a halfvec 2
-        count(t.:"embedding_column") * (
+        t.rows_indexed * (
             8 + :dimension * CASE :'embedding_type' WHEN 'halfvec' THEN 2 ELSE 4 END
             + 16 * 2 * (SELECT coalesce(max(substring(s.definition FROM '\mm ?= ?(\d+)')::integer), 16)
                         FROM vestige_sql.saved_index s
                         WHERE s.table_schema = :'schema' AND s.table_name = :'table')
             + 192
         ) * 11 / 10 / 1024 AS needed_kb,
-        count(t.:"embedding_column") AS rows_indexed
-    FROM :"schema".:"table" t
+        t.rows_indexed
+    FROM (
+        -- each partition has an index of its own, and they are built one after another
+        SELECT coalesce(max(p.vectors), 0) AS rows_indexed
+        FROM (SELECT count(t.:"embedding_column") AS vectors FROM :"schema".:"table" t GROUP BY t.tableoid) AS p
+    ) AS t
 ),
 server AS (
     SELECT

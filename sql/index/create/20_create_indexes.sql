@@ -10,5 +10,5 @@
 SELECT vestige_sql.checked_definition(s)
 FROM vestige_sql.saved_index s
 WHERE s.table_schema = :'schema' AND s.table_name = :'table' AND s.column_name = :'embedding_column'
-  AND pg_catalog.to_regclass(pg_catalog.format('%I.%I', s.table_schema, s.index_name)) IS NULL
-ORDER BY s.index_name \gexec
+  AND pg_catalog.to_regclass(pg_catalog.format('%I.%I', s.index_schema, s.index_name)) IS NULL
+ORDER BY s.index_schema, s.index_name \gexec

@@ -1,6 +1,7 @@
 -- Drop the column's vector indexes, whose definitions are saved.
 --
--- Building an index anew is quicker than keeping it up while every vector changes.
+-- Building an index anew is quicker than keeping it up while every vector changes. Those of the partitions go with the index that
+-- they are a part of.
 --
 -- Locks:        ACCESS EXCLUSIVE on the target, to the end of the transaction
 -- Transaction:  required
@@ -9,8 +10,9 @@
 -- Variables:    schema, table, embedding_column, dimension, row_filter
 
 -- squawk-ignore-file require-concurrent-index-deletion -- the transaction holds ACCESS EXCLUSIVE already, and may yet be undone
-SELECT pg_catalog.format('DROP INDEX %I.%I', :'schema'::text, d.index_name)
-FROM vestige_sql.rows_index_definitions(
+SELECT pg_catalog.format('DROP INDEX %I.%I', d.index_schema, d.index_name)
+FROM vestige_sql.all_indexes(
     pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass, :'embedding_column', :dimension, NULL, :'row_filter'
 ) AS d
-ORDER BY d.index_name \gexec
+WHERE d.attached_to IS NULL
+ORDER BY d.index_schema, d.index_name \gexec

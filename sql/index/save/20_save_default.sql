@@ -7,53 +7,75 @@
 -- pgvector indexes vector up to 2,000 dimensions and halfvec up to 4,000. A vector above 2,000 dimensions is indexed as
 -- halfvec; above 4,000 there is no index.
 --
+-- Each partition of a partitioned table gets an index of its own, and the partitioned ones are made of these.
+--
 -- Locks:        ACCESS SHARE on the target
 -- Transaction:  required
 -- Run again:    safe, a definition that is kept already stays
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    schema, table, embedding_column, row_filter, keep_untyped, index_column, vector_schema, dimension, staging_table, embedding_type, create_index
+-- Variables:    embedding_column, row_filter, staging_table, schema, table, index_column, vector_schema, dimension, keep_untyped, embedding_type, create_index
 
-INSERT INTO vestige_sql.saved_index (table_schema, table_name, column_name, index_name, built_as, definition)
+WITH tables AS (
+    SELECT
+        p.relation, p.part_of, p.level, p.is_leaf, n.nspname, c.relname,
+        -- the name is taken if it is free, and short enough
+        'idx_' || c.relname || '_' || :'embedding_column'::text || '_hnsw' AS name,
+        -- rows of several models each have an index, and so has each partition
+        'idx_' || CASE WHEN p.level = 0 AND :'row_filter' = '' THEN pg_catalog.right(:'staging_table', 16)
+            ELSE pg_catalog.left(pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(
+                CASE p.level WHEN 0 THEN :'staging_table'::text ELSE pg_catalog.format('%I.%I', n.nspname, c.relname) END
+                    || :'row_filter'::text, 'UTF8')), 'hex'), 16) END || '_hnsw' AS other_name
+    FROM vestige_sql.with_partitions(pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass) p
+    JOIN pg_catalog.pg_class c ON c.oid = p.relation
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+),
+named AS (
+    SELECT
+        t.*,
+        CASE
+            WHEN octet_length(t.name) <= 63
+                AND pg_catalog.to_regclass(pg_catalog.format('%I.%I', t.nspname, t.name)) IS NULL THEN t.name
+            ELSE t.other_name
+        END AS index_name
+    FROM tables t
+)
+INSERT INTO vestige_sql.saved_index (
+    table_schema, table_name, column_name, index_name, built_as, definition, partition_schema, partition_name, attached_to
+)
 SELECT
     :'schema', :'table', :'embedding_column', x.index_name, b.built_as,
     pg_catalog.format(
-        'CREATE INDEX %I ON %I.%I USING hnsw (%s) WITH (m = 16, ef_construction = 64)%s',
-        b.built_as, :'schema'::text, :'table'::text,
+        'CREATE INDEX %I ON %s%I.%I USING hnsw (%s) WITH (m = 16, ef_construction = 64)%s',
+        b.built_as, CASE WHEN x.is_leaf THEN '' ELSE 'ONLY ' END, x.nspname, x.relname,
         CASE
             WHEN :'row_filter' <> '' OR :keep_untyped
                 THEN pg_catalog.format('(%1$I::%2$I.%3$I(%4$s)) %2$I.%3$I_cosine_ops', :'index_column'::text, :'vector_schema'::text,
-                    CASE WHEN x.is_halfvec OR :dimension > 2000 THEN 'halfvec' ELSE 'vector' END, :dimension)
-            WHEN x.is_halfvec
+                    CASE WHEN v.is_halfvec OR :dimension > 2000 THEN 'halfvec' ELSE 'vector' END, :dimension)
+            WHEN v.is_halfvec
                 THEN pg_catalog.format('%I %I.halfvec_cosine_ops', :'index_column'::text, :'vector_schema'::text)
             WHEN :dimension > 2000
                 THEN pg_catalog.format('(%I::%I.halfvec(%s)) %I.halfvec_cosine_ops',
                     :'index_column'::text, :'vector_schema'::text, :dimension, :'vector_schema'::text)
             ELSE pg_catalog.format('%I %I.vector_cosine_ops', :'index_column'::text, :'vector_schema'::text)
         END,
-        coalesce(' WHERE ' || nullif(:'row_filter'::text, ''), ''))
-FROM (
+        coalesce(' WHERE ' || nullif(:'row_filter'::text, ''), '')),
+    CASE WHEN x.level > 0 THEN x.nspname END, CASE WHEN x.level > 0 THEN x.relname END,
+    (SELECT pg_catalog.format('%I.%I', o.nspname, o.index_name) FROM named o WHERE o.relation = x.part_of)
+FROM named x
+CROSS JOIN (
     SELECT
-        CASE
-            -- the name is free, and short enough
-            WHEN octet_length(n.name) <= 63
-                AND pg_catalog.to_regclass(pg_catalog.format('%I.%I', :'schema'::text, n.name)) IS NULL THEN n.name
-            -- rows of several models each have an index
-            ELSE 'idx_' || CASE :'row_filter' WHEN '' THEN pg_catalog.right(:'staging_table', 16) ELSE pg_catalog.left(pg_catalog.encode(
-                pg_catalog.sha256(pg_catalog.convert_to(:'staging_table'::text || :'row_filter'::text, 'UTF8')), 'hex'), 16) END || '_hnsw'
-        END AS index_name,
         :'embedding_type' = 'halfvec' AS is_halfvec,
         pg_catalog.to_regtype(pg_catalog.format('%I.halfvec', :'vector_schema'::text)) IS NOT NULL AS halfvec_exists
-    FROM (VALUES ('idx_' || :'table'::text || '_' || :'embedding_column'::text || '_hnsw')) AS n (name)
-) AS x
+) AS v
 CROSS JOIN LATERAL (VALUES (
     CASE :'index_column' WHEN :'embedding_column' THEN x.index_name ELSE vestige_sql.other_index_name(x.index_name) END
 )) AS b (built_as)
 WHERE (:create_index
        OR :'table' = 'knowledge_nodes' AND :'embedding_column' = 'embedding'
           AND pg_catalog.to_regclass(pg_catalog.format('%I.embedding_model', :'schema'::text)) IS NOT NULL)
-  AND (:dimension <= 2000 OR x.halfvec_exists AND :dimension <= 4000)
+  AND (:dimension <= 2000 OR v.halfvec_exists AND :dimension <= 4000)
   AND NOT EXISTS (
-      SELECT FROM vestige_sql.rows_index_definitions(
+      SELECT FROM vestige_sql.all_indexes(
           pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass, :'embedding_column', :dimension, NULL, :'row_filter'))
   AND NOT EXISTS (
       SELECT FROM vestige_sql.saved_index s

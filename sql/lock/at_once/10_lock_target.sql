@@ -9,4 +9,4 @@
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    schema, table
 
-LOCK TABLE ONLY :"schema".:"table" IN ACCESS EXCLUSIVE MODE NOWAIT;
+LOCK TABLE :"schema".:"table" IN ACCESS EXCLUSIVE MODE NOWAIT;

@@ -9,4 +9,4 @@
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    schema, table
 
-LOCK TABLE ONLY :"schema".:"table" IN SHARE UPDATE EXCLUSIVE MODE;
+LOCK TABLE :"schema".:"table" IN SHARE UPDATE EXCLUSIVE MODE;

@@ -8,4 +8,4 @@
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    schema, table
 
-LOCK TABLE ONLY :"schema".:"table" IN SHARE ROW EXCLUSIVE MODE;
+LOCK TABLE :"schema".:"table" IN SHARE ROW EXCLUSIVE MODE;

@@ -12,7 +12,7 @@
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    schema, table, embedding_column, verb, id_column, content_column, target, content_expression, id_columns, row_condition
 
-WITH target AS (
+WITH RECURSIVE target AS (
     SELECT c.*, n.nspname, format('%I.%I', n.nspname, c.relname) AS name
     FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -23,7 +23,20 @@ plain AS (
         left(encode(sha256(convert_to(
             format('%I.%I.%I', t.nspname, t.relname, :'embedding_column'::text), 'UTF8')), 'hex'), 16) AS suffix
     FROM target t
-    WHERE t.relkind = 'r' AND t.nspname <> 'vestige_sql'
+    WHERE t.relkind IN ('r', 'p') AND t.nspname <> 'vestige_sql'
+),
+-- the partitions, at every level
+parts AS (
+    SELECT p.oid AS of, i.inhrelid AS oid, i.inhdetachpending AS is_detaching
+    FROM plain p JOIN pg_catalog.pg_inherits i ON i.inhparent = p.oid WHERE p.relkind = 'p'
+    UNION ALL
+    SELECT p.of, i.inhrelid, p.is_detaching OR i.inhdetachpending FROM parts p JOIN pg_catalog.pg_inherits i ON i.inhparent = p.oid
+),
+partitions AS (
+    SELECT x.of, x.is_detaching, c.*, n.nspname, format('%I.%I', n.nspname, c.relname) AS name, pg_get_userbyid(c.relowner) AS owner
+    FROM parts x
+    JOIN pg_catalog.pg_class c ON c.oid = x.oid
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 ),
 every_column AS (
     SELECT
@@ -77,7 +90,7 @@ grants AS (
     SELECT format('GRANT %s TO %I', g.lacking, current_user) AS lacking
     FROM (
         SELECT format('CREATE ON SCHEMA %I', p.nspname)
-        FROM plain p
+        FROM (SELECT p.nspname, p.relnamespace FROM plain p UNION SELECT p.nspname, p.relnamespace FROM partitions p) AS p
         WHERE :'verb' IN ('apply', 'keep', 'online', 'back') AND NOT has_schema_privilege(p.relnamespace, 'CREATE')
         UNION
         SELECT format('USAGE ON SCHEMA %I', e.type_schema)
@@ -85,7 +98,7 @@ grants AS (
         WHERE e.name = :'embedding_column' AND :'verb' <> 'look' AND NOT has_schema_privilege(e.type_schema, 'USAGE')
         UNION
         SELECT format('CREATE ON TABLESPACE %I', s.spcname)
-        FROM plain p
+        FROM (SELECT p.oid FROM plain p UNION SELECT p.oid FROM partitions p) AS p
         JOIN pg_catalog.pg_index i ON i.indrelid = p.oid
         JOIN pg_catalog.pg_class ic ON ic.oid = i.indexrelid
         JOIN pg_catalog.pg_tablespace s ON s.oid = ic.reltablespace
@@ -133,9 +146,8 @@ refusals (place, what, object, message, hint, remove, restore) AS (
     WHERE t.nspname = 'vestige_sql'
     UNION ALL
     SELECT
-        22, CASE t.relkind WHEN 'p' THEN 'partitioned' ELSE 'not_a_table' END, t.name,
-        format('%s is %s, and only plain tables can be re-embedded', t.name, CASE t.relkind
-            WHEN 'p' THEN 'a partitioned table'
+        22, 'not_a_table', t.name,
+        format('%s is %s, and only tables can be re-embedded', t.name, CASE t.relkind
             WHEN 'f' THEN 'a foreign table'
             WHEN 'v' THEN 'a view'
             WHEN 'm' THEN 'a materialized view'
@@ -144,10 +156,10 @@ refusals (place, what, object, message, hint, remove, restore) AS (
             WHEN 'S' THEN 'a sequence'
             WHEN 'c' THEN 'a composite type'
             ELSE 'not a table' END),
-        'name a plain table with --table; nothing was written',
+        'name a table with --table; nothing was written',
         '{}', '{}'
     FROM target t
-    WHERE t.nspname <> 'vestige_sql' AND t.relkind <> 'r'
+    WHERE t.nspname <> 'vestige_sql' AND t.relkind NOT IN ('r', 'p')
     UNION ALL
     SELECT
         23, 'temporary', p.name,
@@ -168,11 +180,50 @@ refusals (place, what, object, message, hint, remove, restore) AS (
     UNION ALL
     SELECT
         25, 'inherits', p.name,
-        format('%s is part of an inheritance tree or a partition, which is not supported', p.name),
-        'make it a table of its own during the run (NO INHERIT, DETACH PARTITION); nothing was written',
+        format('%s is part of an inheritance tree, which is not supported', p.name),
+        'make it a table of its own during the run (NO INHERIT); nothing was written',
         '{}', '{}'
     FROM plain p
-    WHERE EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE p.oid IN (i.inhparent, i.inhrelid))
+    WHERE NOT p.relispartition
+      AND EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE p.oid = i.inhrelid OR p.oid = i.inhparent AND p.relkind = 'r')
+    UNION ALL
+    SELECT
+        25, 'partition', p.name,
+        format('%s is a partition of %s, and a column has one dimension in all partitions', p.name, r.name),
+        format('re-embed the whole table: --table %s; nothing was written', r.argument),
+        '{}', '{}'
+    FROM plain p
+    CROSS JOIN LATERAL (
+        SELECT r.name, CASE WHEN r.name ~ '^[a-z0-9_.]+$' THEN r.name ELSE '''' || replace(r.name, '''', '''\''''') || '''' END AS argument
+        FROM (
+            SELECT format('%I.%I', n.nspname, c.relname) AS name
+            FROM pg_catalog.pg_class c
+            JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+            WHERE c.oid = pg_partition_root(p.oid)
+        ) AS r
+    ) AS r
+    WHERE p.relispartition
+    UNION ALL
+    SELECT
+        25, 'partition_detaching', p.name,
+        format('%s is being detached from %s, and that has not come to its end', string_agg(x.name, ', ' ORDER BY x.name), p.name),
+        format('wait for DETACH PARTITION CONCURRENTLY; if it was interrupted: ALTER TABLE %s DETACH PARTITION %s FINALIZE; nothing was written',
+            min(h.inhparent::regclass::text), min(x.name)),
+        array_agg(format('ALTER TABLE %s DETACH PARTITION %s FINALIZE;', h.inhparent::regclass, x.name) ORDER BY x.name), '{}'
+    FROM plain p
+    JOIN partitions x ON x.of = p.oid
+    JOIN pg_catalog.pg_inherits h ON h.inhrelid = x.oid AND h.inhdetachpending
+    GROUP BY p.name
+    UNION ALL
+    SELECT
+        25, 'foreign_partition', p.name,
+        format('partitions of %s are foreign tables, whose columns and rows lie elsewhere: %s', p.name,
+            string_agg(x.name, ', ' ORDER BY x.name)),
+        'detach them during the run, and re-embed them where they lie; nothing was written',
+        '{}', '{}'
+    FROM plain p
+    JOIN partitions x ON x.of = p.oid AND x.relkind NOT IN ('r', 'p')
+    GROUP BY p.name
     UNION ALL
     SELECT
         26, 'no_key', p.name,
@@ -338,6 +389,18 @@ refusals (place, what, object, message, hint, remove, restore) AS (
     WHERE :'verb' NOT IN ('look', 'gate', 'judge') AND NOT pg_has_role(p.relowner, 'USAGE')
     UNION ALL
     SELECT
+        33, 'not_owner_of_partitions', p.name,
+        format('role %s does not own all partitions of %s: %s', current_user, p.name,
+            string_agg(format('%s (owner %s)', x.name, x.owner), ', ' ORDER BY x.name)),
+        format('give them to the owner of the table, such as ALTER TABLE %s OWNER TO %s, or run as a member of each owner; nothing was written',
+            min(x.name), quote_ident(p.owner)),
+        array_agg(DISTINCT format('GRANT %I TO %I;', x.owner, current_user)), array_agg(DISTINCT format('REVOKE %I FROM %I;', x.owner, current_user))
+    FROM plain p
+    JOIN partitions x ON x.of = p.oid AND NOT pg_has_role(x.relowner, 'USAGE')
+    WHERE :'verb' NOT IN ('look', 'gate', 'judge') AND pg_has_role(p.relowner, 'USAGE')
+    GROUP BY p.name, p.owner
+    UNION ALL
+    SELECT
         34, 'row_security', p.name,
         format('%s forces row level security on its owner, so rows may be hidden from this run', p.name),
         format('ALTER TABLE %s NO FORCE ROW LEVEL SECURITY during the run, or run as a role with BYPASSRLS; '
@@ -346,6 +409,18 @@ refusals (place, what, object, message, hint, remove, restore) AS (
         ARRAY[format('ALTER TABLE %s FORCE ROW LEVEL SECURITY;', p.name)]
     FROM plain p
     WHERE row_security_active(p.oid) AND pg_has_role(p.relowner, 'USAGE')
+    UNION ALL
+    -- The runner reads one partition after another.
+    SELECT
+        34, 'row_security_of_partitions', x.name,
+        format('%s, a partition of %s, forces row level security on its owner, so rows may be hidden from this run', x.name, p.name),
+        format('ALTER TABLE %s NO FORCE ROW LEVEL SECURITY during the run, or run as a role with BYPASSRLS; '
+            'nothing was written', x.name),
+        ARRAY[format('ALTER TABLE %s NO FORCE ROW LEVEL SECURITY;', x.name)],
+        ARRAY[format('ALTER TABLE %s FORCE ROW LEVEL SECURITY;', x.name)]
+    FROM plain p
+    JOIN partitions x ON x.of = p.oid
+    WHERE :'verb' NOT IN ('look', 'gate', 'judge') AND row_security_active(x.oid)
     UNION ALL
     SELECT
         34, 'row_security_of_others', p.name,

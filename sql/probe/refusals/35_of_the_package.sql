@@ -18,7 +18,7 @@ WITH target AS (
         left(encode(sha256(convert_to(format('%I.%I.%I', n.nspname, c.relname, :'embedding_column'::text), 'UTF8')), 'hex'), 16) AS suffix
     FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    WHERE n.nspname = :'schema' AND c.relname = :'table' AND c.relkind = 'r'
+    WHERE n.nspname = :'schema' AND c.relname = :'table' AND c.relkind IN ('r', 'p')
 ),
 login AS (
     -- The rights of the role that connected count too, for any code may RESET ROLE. They do not where this role has all of them, as with

@@ -3,7 +3,7 @@
 -- ALTER COLUMN TYPE (rewrite, widen) keeps indexes, constraints, statistics and comments. It refuses rules, policies,
 -- generated columns, triggers on the column and functions with an SQL body. It also refuses columns of the table's row type in
 -- other tables. DROP COLUMN (swap) drops every index and constraint that mentions the column. The renames of online and back
--- leave them on the other column. What can be kept is listed too if it is about the old dimension, or has no room for the new
+-- leave them on the other column. What hangs on a partition's column counts too. What can be kept is listed too if it is about the old dimension, or has no room for the new
 -- one. 50_of_the_views.sql lists the views.
 --
 -- The first row only says which column was asked. remove holds statements that take the reason away. restore holds statements
@@ -14,25 +14,34 @@
 -- Transaction:  required
 -- Run again:    safe, it sets the same value
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    from_dimension, dimension, embedding_column, schema, table
+-- Variables:    schema, table, from_dimension, dimension, embedding_column
 
-WITH RECURSIVE embedding AS (
+WITH RECURSIVE tables (oid, is_root) AS (
+    SELECT c.oid, true
+    FROM pg_catalog.pg_class c
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = :'schema' AND c.relname = :'table' AND c.relkind IN ('r', 'p')
+    UNION ALL
+    SELECT i.inhrelid, false FROM tables t JOIN pg_catalog.pg_inherits i ON i.inhparent = t.oid
+),
+-- the column in the table, and in each of its partitions
+embedding AS (
     SELECT
-        c.oid AS target, format('%I.%I', n.nspname, c.relname) AS name, a.attname, a.attnum, a.attstorage,
+        c.oid AS target, x.is_root, c.relkind = 'p' OR NOT x.is_root AS is_partitioned, format('%I.%I', n.nspname, c.relname) AS name, a.attname, a.attnum, a.attstorage,
         format('%I.%I.%I', n.nspname, c.relname, a.attname) AS "column",
         coalesce(nullif(a.atttypmod, -1), :from_dimension::integer) AS old_dimension,
         coalesce(nullif(a.atttypmod, -1), :from_dimension::integer) IS DISTINCT FROM :dimension::integer AS dimension_changes,
         -- a header of 8 bytes, then 4 bytes a dimension, or 2 for halfvec
         8 + :dimension * CASE t.typname WHEN 'halfvec' THEN 2 ELSE 4 END AS bytes,
         8 + coalesce(nullif(a.atttypmod, -1), :from_dimension::integer) * CASE t.typname WHEN 'halfvec' THEN 2 ELSE 4 END AS old_bytes
-    FROM pg_catalog.pg_class c
+    FROM tables x
+    JOIN pg_catalog.pg_class c ON c.oid = x.oid
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname::text = :'embedding_column' AND NOT a.attisdropped
     JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
-    WHERE n.nspname = :'schema' AND c.relname = :'table' AND c.relkind = 'r'
 ),
 dependents AS (
-    SELECT DISTINCT d.classid, d.objid, d.objsubid
+    SELECT DISTINCT d.classid, d.objid, d.objsubid, e.target AS of
     FROM embedding e
     JOIN pg_catalog.pg_depend d
         ON d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = e.target AND d.refobjsubid = e.attnum
@@ -41,6 +50,13 @@ dependents AS (
               SELECT FROM pg_catalog.pg_attrdef ad WHERE ad.oid = d.objid AND ad.adnum = e.attnum))
       AND NOT (d.classid = 'pg_catalog.pg_constraint'::regclass AND EXISTS (
               SELECT FROM pg_catalog.pg_constraint co WHERE co.oid = d.objid AND co.contype = 'n'))
+      -- A partition has an index, a constraint or a trigger of its own for each of the partitioned table's. That one is named.
+      AND NOT (d.classid = 'pg_catalog.pg_class'::regclass AND EXISTS (
+              SELECT FROM pg_catalog.pg_inherits i WHERE i.inhrelid = d.objid))
+      AND NOT (NOT e.is_root AND d.classid = 'pg_catalog.pg_constraint'::regclass AND EXISTS (
+              SELECT FROM pg_catalog.pg_constraint co WHERE co.oid = d.objid AND NOT co.conislocal))
+      AND NOT (d.classid = 'pg_catalog.pg_trigger'::regclass AND EXISTS (
+              SELECT FROM pg_catalog.pg_trigger g WHERE g.oid = d.objid AND g.tgparentid <> 0))
 ),
 -- the table's row type, and the types made of it
 row_types (oid) AS (
@@ -55,7 +71,7 @@ row_types (oid) AS (
 ),
 described AS (
     SELECT
-        d.*, e."column", e.old_dimension, e.dimension_changes, c.relkind, am.amname,
+        d.*, e."column", e.old_dimension, e.dimension_changes, e.is_partitioned, c.relkind, am.amname,
         regexp_replace(quote_ident(e.attname), '([^\w])', '\\\1', 'g') AS name_here,
         -- vestige_sql.is_vector_index() says the same, and that function may not be there yet
         am.amname IN ('hnsw', 'ivfflat') OR EXISTS (
@@ -99,11 +115,11 @@ described AS (
             ELSE concat_ws(' ', pg_get_expr(i.indexprs, i.indrelid), pg_get_expr(i.indpred, i.indrelid))
         END AS says
     FROM dependents d
-    CROSS JOIN embedding e
+    JOIN embedding e ON e.target = d.of
     LEFT JOIN pg_catalog.pg_class c ON d.classid = 'pg_catalog.pg_class'::regclass AND c.oid = d.objid
     LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid
     LEFT JOIN pg_catalog.pg_constraint co ON d.classid = 'pg_catalog.pg_constraint'::regclass AND co.oid = d.objid
-    LEFT JOIN pg_catalog.pg_am am ON am.oid = c.relam AND c.relkind = 'i'
+    LEFT JOIN pg_catalog.pg_am am ON am.oid = c.relam AND c.relkind IN ('i', 'I')
     LEFT JOIN pg_catalog.pg_proc h ON h.oid = am.amhandler
     LEFT JOIN pg_catalog.pg_opclass oc ON oc.oid = i.indclass[0]
     LEFT JOIN pg_catalog.pg_type ot ON ot.oid = oc.opcintype
@@ -212,7 +228,7 @@ ways_out (classid, objid, remove, restore, more, said_of) AS (
     JOIN pg_catalog.pg_statistic_ext s ON k.classid = 'pg_catalog.pg_statistic_ext'::regclass AND s.oid = k.objid
     JOIN pg_catalog.pg_namespace n ON n.oid = s.stxnamespace
     UNION ALL
-    SELECT k.classid, k.objid, format('DROP INDEX %s;', i.indexrelid::regclass), pg_get_indexdef(i.indexrelid) || ';',
+    SELECT k.classid, k.objid, format('DROP INDEX %s;', i.indexrelid::regclass), replace(pg_get_indexdef(i.indexrelid), ' ON ONLY ', ' ON ') || ';',
         NULL, format('INDEX %s', i.indexrelid::regclass)
     FROM kinds k
     JOIN pg_catalog.pg_index i ON k.classid = 'pg_catalog.pg_class'::regclass AND i.indexrelid = k.objid
@@ -265,7 +281,7 @@ identity AS (
 ),
 published AS (
     SELECT
-        p.pubname,
+        e.target, p.pubname,
         i.columns IS NULL
             -- a list of columns, or a filter of rows, which publications have since PostgreSQL 15
             OR NOT i.columns <@ (SELECT array_agg(l.attnum::smallint)
@@ -284,7 +300,7 @@ published AS (
 refusals (place, what, object, message, hint, remove, restore, rules_out) AS (
     SELECT
         0, 'asked', format('%I.%I.%I', :'schema'::text, :'table'::text, :'embedding_column'::text),
-        format('from %s dimensions to %s', coalesce((SELECT e.old_dimension::text FROM embedding e), 'no'), :dimension), '',
+        format('from %s dimensions to %s', coalesce((SELECT e.old_dimension::text FROM embedding e WHERE e.is_root), 'no'), :dimension), '',
         '{}'::text[], '{}'::text[], '{}'::text[]
     UNION ALL
     SELECT
@@ -295,7 +311,9 @@ refusals (place, what, object, message, hint, remove, restore, rules_out) AS (
         CASE WHEN k.what IN ('index_not_made', 'old_dimension', 'another_dimension', 'index_too_long', 'index_too_large')
             THEN ARRAY[format('-- %s dimensions do not fit: %s', :dimension, regexp_replace(w.restore, '\s+', ' ', 'g'))]
             ELSE array_remove(ARRAY[w.restore, w.more, 'COMMENT ON ' || w.said_of || ' IS ' || quote_literal(o.said) || ';'], NULL) END,
-        CASE WHEN k.is_not_made OR k.wrong_dimension AND k.says_only_the_number IS NOT TRUE OR k.too_large OR k.classid NOT IN (
+        -- With a partitioned index the server makes those of the partitions anew, under names of its own and without their comments.
+        CASE WHEN k.is_not_made OR k.wrong_dimension AND (k.says_only_the_number IS NOT TRUE OR k.is_partitioned)
+                OR k.too_large OR k.relkind = 'I' OR k.classid NOT IN (
                 'pg_catalog.pg_class'::regclass, 'pg_catalog.pg_statistic_ext'::regclass, 'pg_catalog.pg_constraint'::regclass)
             THEN '{rewrite,widen}'::text[] ELSE '{}' END
             || CASE WHEN k.is_own_check AND (NOT k.wrong_dimension OR k.says_only_the_number) THEN '{swap}'::text[]
@@ -316,7 +334,7 @@ refusals (place, what, object, message, hint, remove, restore, rules_out) AS (
         FROM row_types r
         JOIN pg_catalog.pg_attribute a ON a.atttypid = r.oid AND NOT a.attisdropped
         JOIN pg_catalog.pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'm', 'p')
-        CROSS JOIN embedding e
+        JOIN embedding e ON e.is_root
     ) AS x
     UNION ALL
     SELECT
@@ -349,6 +367,7 @@ refusals (place, what, object, message, hint, remove, restore, rules_out) AS (
             regexp_replace(pg_get_expr(d.adbin, d.adrelid), '\s+', ' ', 'g'))],
         CASE WHEN regexp_replace(x.says, format('(ARRAY\[|\m(?:vector|halfvec)"?\()%s(?=[\])])', e.old_dimension), '\1', 'g')
                 !~ format('\m%s\M', e.old_dimension)
+                AND NOT e.is_partitioned
             -- vestige_sql.column_default() says the same
             THEN '{swap}'::text[] ELSE '{rewrite,widen,swap,online,back}' END
     FROM embedding e
@@ -366,6 +385,7 @@ refusals (place, what, object, message, hint, remove, restore, rules_out) AS (
         '{widen,swap,fill,online,back}'
     FROM embedding e
     JOIN pg_catalog.pg_rewrite r ON r.ev_class = e.target AND r.ev_type = '2'
+    WHERE e.is_root
     GROUP BY e.name
     UNION ALL
     SELECT
@@ -379,7 +399,7 @@ refusals (place, what, object, message, hint, remove, restore, rules_out) AS (
         '{widen,swap,fill,online}'
     FROM embedding e
     JOIN identity i ON i.target = e.target
-    JOIN published p ON p.is_not_served
+    JOIN published p ON p.target = e.target AND p.is_not_served
     GROUP BY e.name, i.restore
 ),
 remembered AS MATERIALIZED (

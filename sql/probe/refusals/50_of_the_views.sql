@@ -26,11 +26,20 @@ WITH RECURSIVE embedding AS (
     FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname::text = :'embedding_column' AND NOT a.attisdropped
-    WHERE n.nspname = :'schema' AND c.relname = :'table' AND c.relkind = 'r'
+    WHERE n.nspname = :'schema' AND c.relname = :'table' AND c.relkind IN ('r', 'p')
+),
+-- the column in the table, and in each of its partitions
+columns (target, attnum) AS (
+    SELECT e.target, e.attnum FROM embedding e
+    UNION
+    SELECT a.attrelid, a.attnum
+    FROM columns e
+    JOIN pg_catalog.pg_inherits i ON i.inhparent = e.target
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = i.inhrelid AND a.attname::text = :'embedding_column' AND NOT a.attisdropped
 ),
 readers (oid, level) AS (
     SELECT r.ev_class, 1
-    FROM embedding e
+    FROM columns e
     JOIN pg_catalog.pg_depend d
         ON d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = e.target AND d.refobjsubid = e.attnum
         AND d.classid = 'pg_catalog.pg_rewrite'::regclass

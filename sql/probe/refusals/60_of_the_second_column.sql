@@ -26,7 +26,7 @@ WITH embedding AS (
         FROM pg_catalog.pg_class c
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname::text = :'embedding_column' AND NOT a.attisdropped
-        WHERE n.nspname = :'schema' AND c.relname = :'table' AND c.relkind = 'r'
+        WHERE n.nspname = :'schema' AND c.relname = :'table' AND c.relkind IN ('r', 'p')
     ) AS x
 ),
 triggers AS (
@@ -57,6 +57,22 @@ refusals (place, what, object, message, hint, remove, restore, rules_out) AS (
     SELECT
         0, 'asked', format('%I.%I.%I', :'schema'::text, :'table'::text, :'embedding_column'::text),
         'a second column beside it', '', '{}'::text[], '{}'::text[], '{}'::text[]
+    UNION ALL
+    SELECT
+        25, 'partitioned_online', e.name,
+        format('%s is partitioned, and a partitioned table cannot be re-embedded online', e.name),
+        'run without --online: readers and writers wait only while the vectors are put in place; nothing was written',
+        '{}', '{}', '{online}'
+    FROM embedding e
+    JOIN pg_catalog.pg_class c ON c.oid = e.target AND c.relkind = 'p'
+    UNION ALL
+    SELECT
+        25, 'partitioned_rows', e.name,
+        format('%s is partitioned, and a partitioned table can be re-embedded only as a whole', e.name),
+        'run without --where and --keep-untyped; nothing was written',
+        '{}', '{}', '{rows}'
+    FROM embedding e
+    JOIN pg_catalog.pg_class c ON c.oid = e.target AND c.relkind = 'p'
     UNION ALL
     SELECT
         400 + c.place, 'name_taken', format('%s.%I', e.name, c.name),

@@ -209,7 +209,10 @@ LEFT JOIN LATERAL (
         CASE WHEN c.relname = 'knowledge_nodes' AND a.attname = 'embedding'
                 AND has_table_privilege(to_regclass(format('%I.embedding_model', n.nspname)), 'SELECT')
             THEN to_regclass(format('%I.embedding_model', n.nspname)) END AS registry,
-        c.relpersistence <> 't' AND NOT row_security_active(c.oid) AND has_table_privilege(c.oid, 'SELECT') AS may_look,
+        c.relpersistence <> 't' AND NOT row_security_active(c.oid) AND has_table_privilege(c.oid, 'SELECT')
+            -- a foreign table may not answer; 30_of_the_table.sql says so
+            AND NOT EXISTS (
+                SELECT FROM pg_partition_tree(c.oid) x JOIN pg_catalog.pg_class p ON p.oid = x.relid AND p.relkind = 'f') AS may_look,
         format('SELECT vestige_sql.forget_model(%L, %L)', format('%I.%I', n.nspname, c.relname), a.attname) AS forget,
         -- as a shell takes them
         concat_ws(' ',
@@ -221,5 +224,5 @@ LEFT JOIN LATERAL (
     JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname::text = :'embedding_column' AND NOT a.attisdropped
     JOIN pg_catalog.pg_type t ON t.oid = a.atttypid AND t.typname IN ('vector', 'halfvec')
     CROSS JOIN LATERAL (SELECT format('%I.%I', n.nspname, c.relname) AS name) AS w
-    WHERE n.nspname = :'schema' AND c.relname = :'table' AND c.relkind = 'r'
+    WHERE n.nspname = :'schema' AND c.relname = :'table' AND c.relkind IN ('r', 'p')
 ) AS e ON true \gexec

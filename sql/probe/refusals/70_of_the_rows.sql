@@ -175,7 +175,7 @@ LEFT JOIN LATERAL (
         FROM pg_catalog.pg_class c
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname::text = :'embedding_column' AND NOT a.attisdropped
-        WHERE n.nspname = :'schema' AND c.relname = :'table' AND c.relkind = 'r'
+        WHERE n.nspname = :'schema' AND c.relname = :'table' AND c.relkind IN ('r', 'p')
     ) AS x
     LEFT JOIN LATERAL (
         -- NOT NULL, which PostgreSQL keeps as a constraint since 18, or a CHECK that says so

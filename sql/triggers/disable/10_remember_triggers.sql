@@ -1,4 +1,4 @@
--- Remember, for this transaction, which triggers of the target are on, and how.
+-- Remember, for this transaction, which triggers of the target and its partitions are on, and how.
 --
 -- The package's own stay on: they guard what another column of the table keeps, and do nothing where this one is written.
 --
@@ -10,11 +10,12 @@
 
 SELECT pg_catalog.set_config('vestige_sql.triggers', coalesce(
     nullif(pg_catalog.current_setting('vestige_sql.triggers', true), ''),
-    pg_catalog.json_agg(pg_catalog.json_build_object('name', t.tgname, 'enabled', t.tgenabled))::text,
+    pg_catalog.json_agg(pg_catalog.json_build_object(
+        'of', p.relation, 'name', t.tgname, 'enabled', t.tgenabled))::text,
     '[]'), true)
-FROM pg_catalog.pg_trigger t
-WHERE t.tgrelid = pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass
-  AND NOT t.tgisinternal
+FROM vestige_sql.with_partitions(pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass) p
+JOIN pg_catalog.pg_trigger t ON t.tgrelid = p.relation
+WHERE NOT t.tgisinternal
   AND t.tgenabled <> 'D'
   AND NOT (t.tgname ~ '^(vestige_sql_note_(inserted|updated)|zz_vestige_sql_forget_stale)_[0-9a-f]{16}$'
       AND EXISTS (
