@@ -390,12 +390,11 @@ def _generated(
                     found[step.name] = steps.statements(conn, step, values)
         indexes = steps.query(conn, "probe/saved_indexes.sql", values)
     saved = [row["definition"] for row in indexes]
-    attaching = [row["attaching"] for row in indexes if row["attaching"]]
     # Their queries look for missing indexes, and none was dropped here.
     found[_CREATE_INDEXES] = saved
     found[_CREATE_CONCURRENTLY] = [
         text.replace("CREATE INDEX ", "CREATE INDEX CONCURRENTLY ", 1) for text in saved if not _PARTITIONED.match(text)
     ]
     found[_CREATE_PARTITIONED] = [text for text in saved if _PARTITIONED.match(text)]
-    found |= dict.fromkeys(_ATTACH, attaching)
+    found |= dict.fromkeys(_ATTACH, [row["attaching"] for row in indexes if row["attaching"]])
     return found, saved

@@ -13,7 +13,7 @@
 -- Transaction:  required
 -- Run again:    safe, a definition that is kept already stays
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    embedding_column, row_filter, staging_table, schema, table, index_column, vector_schema, dimension, keep_untyped, embedding_type, create_index
+-- Variables:    embedding_column, row_filter, staging_table, schema, table, keep_untyped, index_column, vector_schema, dimension, embedding_type, create_index
 
 WITH tables AS (
     SELECT
