@@ -396,5 +396,5 @@ def _generated(
         text.replace("CREATE INDEX ", "CREATE INDEX CONCURRENTLY ", 1) for text in saved if not _PARTITIONED.match(text)
     ]
     found[_CREATE_PARTITIONED] = [text for text in saved if _PARTITIONED.match(text)]
-    found |= dict.fromkeys(_ATTACH, [row["attaching"] for row in indexes if row["attaching"]])
+    found |= {name: [row["attaching"] for row in indexes if row["attaching"]] for name in _ATTACH}
     return found, saved
