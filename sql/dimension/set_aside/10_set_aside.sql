@@ -6,7 +6,7 @@
 -- Undo:         ROLLBACK, while the transaction is open
 -- Variables:    schema, table, embedding_column
 
--- squawk-ignore-file ban-drop-default -- dimension/put_back/ puts it back, in the same transaction
+-- squawk-ignore-file ban-drop-default, ban-drop-constraint -- dimension/put_back/ puts it back, in the same transaction
 SELECT s.statement
 FROM (SELECT nullif(current_setting('vestige_sql.set_aside', true), '')::jsonb AS saved) AS f
 CROSS JOIN LATERAL pg_catalog.jsonb_array_elements_text(f.saved -> 'away') WITH ORDINALITY AS s (statement, nr)
