@@ -7,10 +7,7 @@
 -- Variables:    schema, table, embedding_column
 
 SELECT
-    r.variables ->> 'id_column' AS id_column, r.variables ->> 'content_column' AS content_column, r.id AS run_id, r.row_filter,
-    -- the condition stands in statements as it is
-    CASE WHEN r.row_filter <> '' THEN vestige_sql.checked_author(
-        r.started_by, pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass) END AS checked_author
+    r.variables ->> 'id_column' AS id_column, r.variables ->> 'content_column' AS content_column, r.id AS run_id, r.row_filter
 FROM vestige_sql.run r
 WHERE r.table_schema = :'schema' AND r.table_name = :'table' AND r.column_name = :'embedding_column'
   AND (r.state IN ('staging', 'filling', 'applied') OR r.id IN (
