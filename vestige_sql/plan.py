@@ -31,9 +31,11 @@ class Target:
     columns are plain names, taken literally. What is None is found in the table: the primary key, the column
     ``content`` or the only column of text, and the only column of vectors. A key of several columns is a sequence of
     names, or a text with commas in between. ``where`` is an SQL condition over the table's columns: the target is then
-    those rows alone, and they have a registered model of their own.
+    those rows alone, and they have a registered model of their own. ``content_expression`` is SQL over a row's columns,
+    in place of ``content_column``: ``title || ' ' || body``.
 
-    Raises :class:`UsageError` for anything but strings, and for characters that PostgreSQL cannot store.
+    Raises :class:`UsageError` for anything but strings, for characters that PostgreSQL cannot store, and for a column
+    and an expression together.
     """
 
     table: str = "knowledge_nodes"
@@ -41,6 +43,7 @@ class Target:
     content_column: str | None = None
     embedding_column: str | None = None
     where: str | None = None
+    content_expression: str | None = None
 
     def __post_init__(self) -> None:
         check_text("table", self.table)
@@ -51,9 +54,19 @@ class Target:
             object.__setattr__(self, "id_column", tuple(self.id_column))
         elif self.id_column is not None:
             check_text("id_column", self.id_column)
-        for part in ("content_column", "embedding_column", "where"):
+        for part in ("content_column", "embedding_column", "where", "content_expression"):
             if getattr(self, part) is not None:
                 check_text(part, getattr(self, part))
+        if self.content_column is not None and self.content_expression is not None:
+            raise UsageError(
+                "the text is either --content-column or --content-expression, not both",
+                "leave out one of them; nothing was written",
+            )
+        if self.content_expression is not None and not self.content_expression.strip():
+            raise UsageError(
+                "--content-expression is empty",
+                "write SQL over a row's columns, such as title || ' ' || body; nothing was written",
+            )
 
     def names(self) -> dict[str, str | None]:
         """Return the variables of ``sql/probe/columns.sql`` that name the columns, None for those not named.
@@ -63,7 +76,12 @@ class Target:
         key = self.id_column
         if key is not None and not isinstance(key, str):
             key = key[0] if len(key) == 1 else ", ".join(map(_quoted, key))
-        named = {"id_column": key, "content_column": self.content_column, "embedding_column": self.embedding_column}
+        named = {
+            "id_column": key,
+            "content_column": self.content_column,
+            "content_expression": self.content_expression,
+            "embedding_column": self.embedding_column,
+        }
         # psql's empty variable names no column. A column that somebody calls "" is none of the table's.
         return {variable: '""' if name == "" else name for variable, name in named.items()}
 

@@ -7,7 +7,7 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    vector_schema, embedding_column, id_column, seed, schema, table, staging_table, id_schema, content_column, pairs
+-- Variables:    vector_schema, embedding_column, id_column, seed, schema, table, staging_table, id_schema, content, pairs
 
 SELECT
     p.key,
@@ -18,7 +18,7 @@ FROM (
     FROM :"schema".:"table" t
     JOIN vestige_sql.:"staging_table" s ON s.id OPERATOR(:"id_schema".=) t.:"id_column"
     WHERE t.:"embedding_column" IS NOT NULL
-      AND vestige_sql.content_hash(t.:"content_column"::text) = s.content_hash
+      AND vestige_sql.content_hash(:content) = s.content_hash
     ORDER BY place, t.:"id_column"::text COLLATE "C"
     LIMIT :pairs
 ) AS p

@@ -13,7 +13,7 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    key_record, key_columns, schema, table, embedding_column, only_missing, is_chosen, resumes, staged, key_is_k, distance, page_rows, content_column, sample_texts, text_characters, page_bytes
+-- Variables:    key_record, key_columns, schema, table, embedding_column, only_missing, is_chosen, resumes, staged, key_is_k, distance, page_rows, content, sample_texts, text_characters, page_bytes
 
 WITH pending AS (
     SELECT :key_record AS id, pg_catalog.row_number() OVER (ORDER BY :key_columns) - 1 AS place
@@ -27,12 +27,12 @@ paged AS MATERIALIZED (
     SELECT p.id, p.place / :distance AS page FROM pending p WHERE p.place % :distance < :page_rows
 ),
 read AS MATERIALIZED (
-    SELECT k.page, k.id, pg_catalog.hashtextextended(t.:"content_column"::text, 0) AS hash
+    SELECT k.page, k.id, pg_catalog.hashtextextended(:content, 0) AS hash
     FROM paged k
     JOIN :"schema".:"table" t ON :key_is_k
     -- This is what vestige_sql.has_text() says; that function may not be there yet.
-    WHERE t.:"content_column" IS NOT NULL AND octet_length(pg_catalog.btrim(
-        t.:"content_column"::text,
+    WHERE :content IS NOT NULL AND octet_length(pg_catalog.btrim(
+        :content,
         E' \t\n\u000b\f\r\u001c\u001d\u001e\u001f\u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000'
     )) > 0
 ),
@@ -47,8 +47,8 @@ drawn AS MATERIALIZED (
 ),
 measured AS (
     SELECT
-        k.turn, t.:"content_column"::text AS content,
-        sum(octet_length(t.:"content_column"::text)) OVER (ORDER BY k.turn ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+        k.turn, :content AS content,
+        sum(octet_length(:content)) OVER (ORDER BY k.turn ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
             AS bytes_before
     FROM drawn k
     JOIN :"schema".:"table" t ON :key_is_k

@@ -26,5 +26,5 @@ SELECT
 FROM jsonb_each(coalesce(nullif(current_setting('vestige_sql.refusals', true), ''), '{}')::jsonb) AS p (part, rows)
 CROSS JOIN LATERAL jsonb_to_recordset(p.rows) AS r (
     place integer, what text, object text, message text, hint text, remove text[], rules_out text[])
-WHERE r.what <> 'asked' AND r.rules_out <> '{}'
+WHERE r.what NOT IN ('asked', 'of_all_rows') AND r.rules_out <> '{}'
 ORDER BY r.place, p.part, r.object;

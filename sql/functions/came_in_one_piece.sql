@@ -42,6 +42,8 @@ BEGIN
     RETURN QUERY
         UPDATE vestige_sql.model m
         SET home = v_home, table_oid = a.attrelid, column_number = a.attnum,
+            -- a dump leaves out the numbers of columns that were dropped
+            content_numbered = CASE WHEN m.content_numbered <> '' THEN '' END,
             content_number = (
                 SELECT t.attnum FROM pg_attribute t
                 WHERE t.attrelid = a.attrelid AND t.attname::text = m.content_column AND t.attnum > 0 AND NOT t.attisdropped)

@@ -32,6 +32,10 @@ BEGIN
     FOR v_column IN
         SELECT r.column_name AS name, w.id, w.epoch,
             coalesce(w.content_column, m.content_column, 'content') AS content,
+            EXISTS (
+                SELECT FROM vestige_sql.model x
+                JOIN pg_attribute a ON a.attrelid = p_table AND a.attname = r.column_name AND a.attnum = x.column_number
+                WHERE x.table_oid = p_table AND x.content_numbered IS NOT NULL) AS is_expression,
             coalesce(w.key_columns, (
                 SELECT array_agg(a.attname::text ORDER BY k.place)
                 FROM pg_index i
@@ -49,6 +53,10 @@ BEGIN
             ORDER BY x.id DESC
             LIMIT 1) AS m ON true
     LOOP
+        IF v_column.is_expression THEN
+            RAISE EXCEPTION 'the text of % is an expression, and what is pending is known of columns only', p_table
+                USING ERRCODE = 'VS001', HINT = 'nothing was written; vestige-sql migrate reembed with the registered model embeds rows that lack a vector';
+        END IF;
         IF v_column.key IS NULL THEN
             RAISE EXCEPTION '% has no primary key, and no worker has been told which key to use', p_table
                 USING ERRCODE = 'VS001', HINT = 'nothing was written; start the worker once, with --id-column';

@@ -66,7 +66,7 @@ BEGIN
     SET table_schema = v_schema, table_name = v_table, column_name = p_column,
         home = v_home, table_oid = p_table, column_number = v_number,
         model_name = p_model_name, dimension = p_dimension, model_hash = p_model_hash,
-        content_column = NULL, content_number = NULL, updated_at = now()
+        content_column = NULL, content_number = NULL, content_numbered = NULL, updated_at = now()
     WHERE m.id = (
         SELECT x.id
         FROM vestige_sql.model x

@@ -10,7 +10,7 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    staging_table, schema, table, id_columns, content_column, embedding_column, dimension
+-- Variables:    staging_table, schema, table, id_columns, content_columns, embedding_column, dimension
 
 SELECT vestige_sql.require(
     count(*) = 0,
@@ -28,7 +28,7 @@ CROSS JOIN LATERAL (
     SELECT 'it is gone' AS fault WHERE x.staging IS NULL
     UNION ALL
     SELECT pg_catalog.format('the table has no column %I', c.name)
-    FROM unnest(:'id_columns'::text[] || ARRAY[:'content_column', :'embedding_column']::text[]) AS c (name)
+    FROM unnest(:'id_columns'::text[] || :'content_columns'::text[] || ARRAY[:'embedding_column']::text[]) AS c (name)
     WHERE NOT EXISTS (
         SELECT FROM pg_catalog.pg_attribute t
         WHERE t.attrelid = x.target AND t.attname = c.name AND NOT t.attisdropped)

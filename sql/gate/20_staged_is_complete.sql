@@ -6,7 +6,7 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    schema, table, key_name, key, is_chosen, content_column, embedding_column, only_missing, staging_table, id_schema
+-- Variables:    schema, table, key_name, key, is_chosen, content, embedding_column, only_missing, staging_table, id_schema
 
 SELECT
     vestige_sql.require(
@@ -31,8 +31,8 @@ FROM (
         SELECT
             :key::text AS key,
             CASE
-                WHEN NOT (:is_chosen AND vestige_sql.has_text(t.:"content_column"::text)) THEN CASE WHEN s.id IS NOT NULL THEN 'stale' END
-                WHEN s.content_hash = vestige_sql.content_hash(t.:"content_column"::text) THEN NULL
+                WHEN NOT (:is_chosen AND vestige_sql.has_text(:content)) THEN CASE WHEN s.id IS NOT NULL THEN 'stale' END
+                WHEN s.content_hash = vestige_sql.content_hash(:content) THEN NULL
                 WHEN t.:"embedding_column" IS NULL OR NOT :only_missing THEN 'missing'
                 WHEN s.id IS NOT NULL THEN 'stale'
             END AS fault

@@ -13,17 +13,17 @@
 -- Transaction:  either
 -- Run again:    safe, what is there stays
 -- Undo:         DELETE the questions from vestige_sql.judge_question
--- Variables:    key, content_column, seed, schema, table, staging_table, id_schema, embedding_column, derive, judging
+-- Variables:    key, content, seed, schema, table, staging_table, id_schema, embedding_column, derive, judging
 
 WITH picked AS MATERIALIZED (
     SELECT
         :key::text AS key,
-        btrim(regexp_replace(t.:"content_column"::text, '\s+', ' ', 'g')) AS text,
+        btrim(regexp_replace(:content, '\s+', ' ', 'g')) AS text,
         hashtextextended(:key::text COLLATE "C", :seed) AS dice
     FROM :"schema".:"table" t
     JOIN vestige_sql.:"staging_table" s ON s.id OPERATOR(:"id_schema".=) :key
     WHERE t.:"embedding_column" IS NOT NULL
-      AND vestige_sql.content_hash(t.:"content_column"::text) = s.content_hash
+      AND vestige_sql.content_hash(:content) = s.content_hash
     ORDER BY dice, key
     LIMIT 2 * :derive + 20
 ),
@@ -52,7 +52,7 @@ cut AS MATERIALIZED (
 counts AS MATERIALIZED (
     SELECT p.place, count(*) AS answers
     FROM :"schema".:"table" t
-    CROSS JOIN LATERAL (SELECT regexp_replace(t.:"content_column"::text, '\s+', ' ', 'g') AS text OFFSET 0) AS flat
+    CROSS JOIN LATERAL (SELECT regexp_replace(:content, '\s+', ' ', 'g') AS text OFFSET 0) AS flat
     CROSS JOIN LATERAL unnest(CASE WHEN flat.text <> '' THEN (SELECT array_agg(c.question ORDER BY c.dice, c.key) FROM cut c) END)
         WITH ORDINALITY AS p (question, place)
     WHERE strpos(flat.text, p.question) > 0
@@ -69,7 +69,7 @@ chosen AS MATERIALIZED (
 answers AS MATERIALIZED (
     SELECT p.nr::integer AS nr, :key::text AS key
     FROM :"schema".:"table" t
-    CROSS JOIN LATERAL (SELECT regexp_replace(t.:"content_column"::text, '\s+', ' ', 'g') AS text OFFSET 0) AS flat
+    CROSS JOIN LATERAL (SELECT regexp_replace(:content, '\s+', ' ', 'g') AS text OFFSET 0) AS flat
     CROSS JOIN LATERAL unnest(CASE WHEN flat.text <> '' THEN (SELECT array_agg(c.question ORDER BY c.nr) FROM chosen c) END)
         WITH ORDINALITY AS p (question, nr)
     WHERE strpos(flat.text, p.question) > 0

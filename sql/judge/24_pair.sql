@@ -11,17 +11,17 @@
 -- Transaction:  either
 -- Run again:    safe, what is there stays
 -- Undo:         DELETE the questions from vestige_sql.judge_question
--- Variables:    key, content_column, seed, schema, table, staging_table, id_schema, embedding_column, derive, judging
+-- Variables:    key, content, seed, schema, table, staging_table, id_schema, embedding_column, derive, judging
 
 WITH pool AS MATERIALIZED (
     SELECT
         :key::text AS key,
-        left(t.:"content_column"::text, 10000) AS text,
+        left(:content, 10000) AS text,
         hashtextextended(:key::text COLLATE "C", :seed) AS dice
     FROM :"schema".:"table" t
     JOIN vestige_sql.:"staging_table" s ON s.id OPERATOR(:"id_schema".=) :key
     WHERE t.:"embedding_column" IS NOT NULL
-      AND vestige_sql.content_hash(t.:"content_column"::text) = s.content_hash
+      AND vestige_sql.content_hash(:content) = s.content_hash
     ORDER BY dice, key
     LIMIT 5000
 ),

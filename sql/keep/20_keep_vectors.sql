@@ -6,14 +6,14 @@
 -- Transaction:  required
 -- Run again:    safe, what is kept stays
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    kept_table, key, content_column, embedding_column, schema, table, is_chosen, outdated_table, id_schema
+-- Variables:    kept_table, key, content, embedding_column, schema, table, is_chosen, outdated_table, id_schema, content_numbered, content_name
 
 INSERT INTO vestige_sql.:"kept_table" (id, content_hash, embedding)
-SELECT :key, vestige_sql.content_hash(t.:"content_column"::text), t.:"embedding_column"
+SELECT :key, vestige_sql.content_hash(:content), t.:"embedding_column"
 FROM :"schema".:"table" t
 WHERE t.:"embedding_column" IS NOT NULL
   AND :is_chosen
-  AND vestige_sql.has_text(t.:"content_column"::text)
+  AND vestige_sql.has_text(:content)
   AND NOT EXISTS (SELECT FROM vestige_sql.:"outdated_table" o WHERE o.id OPERATOR(:"id_schema".=) :key)
   -- made from another column, they are of texts that are not known
   AND NOT EXISTS (
@@ -23,5 +23,6 @@ WHERE t.:"embedding_column" IS NOT NULL
       LEFT JOIN pg_catalog.pg_attribute c ON c.attrelid = m.table_oid AND c.attnum = m.content_number AND NOT c.attisdropped
       WHERE m.table_oid = pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass
         AND m.content_column IS NOT NULL
-        AND coalesce(c.attname::text, m.content_column) IS DISTINCT FROM :'content_column')
+        AND CASE WHEN m.content_numbered <> '' AND :'content_numbered' <> '' THEN m.content_numbered <> :'content_numbered'
+            ELSE coalesce(c.attname::text, m.content_column) IS DISTINCT FROM :'content_name' END)
 ON CONFLICT (id) DO NOTHING;

@@ -9,7 +9,7 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    is_chosen, content_column, key, only_missing, embedding_column, schema, table, staging_table, id_schema
+-- Variables:    is_chosen, content, key, only_missing, embedding_column, schema, table, staging_table, id_schema
 
 SELECT
     count(*) FILTER (WHERE r.staged AND r.has_text AND r.same_text) AS staged,
@@ -19,8 +19,8 @@ SELECT
 FROM (
     SELECT
         s.id IS NOT NULL AS staged,
-        :is_chosen AND vestige_sql.has_text(t.:"content_column"::text) AS has_text,
-        vestige_sql.content_hash(t.:"content_column"::text) = s.content_hash AS same_text,
+        :is_chosen AND vestige_sql.has_text(:content) AS has_text,
+        vestige_sql.content_hash(:content) = s.content_hash AS same_text,
         :key IS NOT NULL AND (NOT :only_missing OR t.:"embedding_column" IS NULL) AS wanted
     FROM :"schema".:"table" t
     FULL JOIN vestige_sql.:"staging_table" s ON s.id OPERATOR(:"id_schema".=) :key

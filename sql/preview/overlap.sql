@@ -11,16 +11,16 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    key, content_column, embedding_column, schema, table, staging_table, id_schema, key_columns, sample, vector_type, vector_schema, operator, limit, key_is_k
+-- Variables:    key, content, embedding_column, schema, table, staging_table, id_schema, key_columns, sample, vector_type, vector_schema, operator, limit, key_is_k
 
 WITH picked AS MATERIALIZED (
     SELECT
-        :key AS id, t.:"content_column"::text AS text,
+        :key AS id, :content AS text,
         t.:"embedding_column" AS old_vector, s.embedding AS new_vector
     FROM :"schema".:"table" t
     JOIN vestige_sql.:"staging_table" s ON s.id OPERATOR(:"id_schema".=) :key
     WHERE t.:"embedding_column" IS NOT NULL
-      AND vestige_sql.content_hash(t.:"content_column"::text) = s.content_hash
+      AND vestige_sql.content_hash(:content) = s.content_hash
     ORDER BY pg_catalog.sha256(pg_catalog.convert_to(:key::text, 'UTF8')), :key_columns
     LIMIT :sample
 ),

@@ -8,7 +8,7 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    old_vector, vector_type, old_dimension, new_vector, dimension, key, embedding_column, schema, table, staging_table, id_schema, vector_schema, operator, key_columns, is_chosen, key_is_k, limit, content_column
+-- Variables:    old_vector, vector_type, old_dimension, new_vector, dimension, key, embedding_column, schema, table, staging_table, id_schema, vector_schema, operator, key_columns, is_chosen, key_is_k, limit, content
 
 WITH question AS MATERIALIZED (
     SELECT
@@ -56,10 +56,10 @@ new_space AS (
 SELECT
     rank,
     o.id::text AS old_key,
-    (SELECT t.:"content_column"::text FROM (SELECT o.id) AS k JOIN :"schema".:"table" t ON :key_is_k) AS old_text,
+    (SELECT :content FROM (SELECT o.id) AS k JOIN :"schema".:"table" t ON :key_is_k) AS old_text,
     o.distance AS old_distance,
     n.id::text AS new_key,
-    (SELECT t.:"content_column"::text FROM (SELECT n.id) AS k JOIN :"schema".:"table" t ON :key_is_k) AS new_text,
+    (SELECT :content FROM (SELECT n.id) AS k JOIN :"schema".:"table" t ON :key_is_k) AS new_text,
     n.distance AS new_distance,
     a.stand_in::text AS stand_in
 FROM old_space o

@@ -6,7 +6,7 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    content_column, embedding_column, schema, table, staging_table, id_schema, key, is_chosen
+-- Variables:    content, embedding_column, schema, table, staging_table, id_schema, key, is_chosen
 
 SELECT
     count(*) AS rows_with_text,
@@ -14,9 +14,9 @@ SELECT
     count(*) FILTER (WHERE r.staged AND r.embedded) AS rows_in_both
 FROM (
     SELECT
-        vestige_sql.content_hash(t.:"content_column"::text) IS NOT DISTINCT FROM s.content_hash AS staged,
+        vestige_sql.content_hash(:content) IS NOT DISTINCT FROM s.content_hash AS staged,
         t.:"embedding_column" IS NOT NULL AS embedded
     FROM :"schema".:"table" t
     LEFT JOIN vestige_sql.:"staging_table" s ON s.id OPERATOR(:"id_schema".=) :key
-    WHERE :is_chosen AND vestige_sql.has_text(t.:"content_column"::text)
+    WHERE :is_chosen AND vestige_sql.has_text(:content)
 ) AS r;

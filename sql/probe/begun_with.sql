@@ -7,7 +7,8 @@
 -- Variables:    schema, table, embedding_column
 
 SELECT
-    r.variables ->> 'id_column' AS id_column, r.variables ->> 'content_column' AS content_column, r.id AS run_id, r.row_filter
+    r.variables ->> 'id_column' AS id_column, r.variables ->> 'content_column' AS content_column,
+    r.variables ->> 'content_expression' AS content_expression, r.id AS run_id, r.row_filter
 FROM vestige_sql.run r
 WHERE r.table_schema = :'schema' AND r.table_name = :'table' AND r.column_name = :'embedding_column'
   AND (r.state IN ('staging', 'filling', 'applied') OR r.id IN (

@@ -1,7 +1,7 @@
 -- Name the target's key, its text and its vectors: as they were named, or as the table says where they were not.
 --
 -- Without a name, the key is the primary key, whatever it is called, or the only unique NOT NULL key. The text is the column
--- content, or the only column of text. The vectors are the only column of vectors. What a run adds to the table does not
+-- content, or the only column of text, where no expression is named. The vectors are the only column of vectors. What a run adds to the table does not
 -- count. A name that stays empty could not be found, or there are several: refusals/30_of_the_table.sql says so.
 --
 -- Names are taken literally. A key of several columns is named as a list, with commas in between, and in double quotes where
@@ -11,7 +11,7 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    schema, table, id_column, content_column, embedding_column
+-- Variables:    schema, table, id_column, content_column, embedding_column, content_expression
 
 WITH columns AS (
     SELECT
@@ -92,11 +92,12 @@ SELECT
         SELECT coalesce(string_agg(format('%I', u.name), ', ' ORDER BY u.place), '')
         FROM unnest(k.names) WITH ORDINALITY AS u (name, place)) END AS id_column,
     k.names::text AS id_columns,
-    coalesce(
+    CASE WHEN :'content_expression' <> '' THEN coalesce(g.content, '') ELSE coalesce(
         g.content,
         (SELECT c.name FROM columns c WHERE c.name = 'content'),
         (SELECT max(t.name) FROM texts t HAVING count(*) = 1),
-        '') AS content_column,
+        '') END AS content_column,
+    coalesce(:'content_expression'::text, '') AS content_expression,
     coalesce(
         g.embedding,
         (SELECT max(v.name) FROM vectors v HAVING count(*) = 1),

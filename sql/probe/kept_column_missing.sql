@@ -6,8 +6,8 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    schema, table, kept_column, content_column
+-- Variables:    schema, table, kept_column, content
 
 SELECT count(*) AS rows_missing
 FROM :"schema".:"table" t
-WHERE t.:"kept_column" IS NULL AND vestige_sql.has_text(t.:"content_column"::text);
+WHERE t.:"kept_column" IS NULL AND vestige_sql.has_text(:content);

@@ -6,9 +6,9 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    content_column, text_characters, schema, table, text_bytes, is_chosen
+-- Variables:    content, text_characters, schema, table, text_bytes, is_chosen
 
-SELECT left(t.:"content_column"::text, :text_characters) AS content, length(t.:"content_column"::text) > :text_characters AS goes_on
+SELECT left(:content, :text_characters) AS content, length(:content) > :text_characters AS goes_on
 FROM :"schema".:"table" t
-WHERE octet_length(t.:"content_column"::text) > :text_bytes
+WHERE octet_length(:content) > :text_bytes
   AND :is_chosen;

@@ -15,6 +15,7 @@ SELECT
     r.started_at, r.applied_at, r.last_error, r.package_version, r.row_filter,
     -- NULL where a plain script began the run
     r.variables ->> 'id_column' AS id_column, r.variables ->> 'content_column' AS content_column,
+    coalesce(r.variables ->> 'content_expression', '') AS content_expression,
     pg_catalog.to_regclass(pg_catalog.format('vestige_sql.%I', :'staging_table'::text)) IS NOT NULL AS staging_exists,
     -- what an online run has made, and somebody dropped by hand
     CASE r.state WHEN 'filling' THEN pg_catalog.concat_ws(', ',

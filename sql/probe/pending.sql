@@ -10,12 +10,12 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    is_chosen, content_column, embedding_column, only_missing, staging_table, schema, table, id_schema, key
+-- Variables:    is_chosen, content, embedding_column, only_missing, staging_table, schema, table, id_schema, key
 
 SELECT
     coalesce(bool_or(CASE
-        WHEN NOT (:is_chosen AND vestige_sql.has_text(t.:"content_column"::text)) THEN s.id IS NOT NULL
-        WHEN s.content_hash = vestige_sql.content_hash(t.:"content_column"::text) THEN false
+        WHEN NOT (:is_chosen AND vestige_sql.has_text(:content)) THEN s.id IS NOT NULL
+        WHEN s.content_hash = vestige_sql.content_hash(:content) THEN false
         WHEN t.:"embedding_column" IS NULL OR NOT :only_missing THEN true
         ELSE s.id IS NOT NULL
     END), false)

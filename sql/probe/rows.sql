@@ -6,7 +6,7 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    content_column, embedding_column, schema, table, is_chosen
+-- Variables:    content, embedding_column, schema, table, is_chosen
 
 SELECT
     count(*) AS rows_total,
@@ -15,11 +15,11 @@ SELECT
 FROM (
     SELECT
         -- This is what vestige_sql.has_text() says; that function may not be there yet.
-        t.:"content_column" IS NOT NULL AND (
+        :content IS NOT NULL AND (
             -- Most texts begin with a printing ASCII character, which tells at once that they are not blank.
-            t.:"content_column"::text ~>=~ '!' AND t.:"content_column"::text ~<~ E'\x7f'
+            :content ~>=~ '!' AND :content ~<~ E'\x7f'
             OR octet_length(pg_catalog.btrim(
-                t.:"content_column"::text,
+                :content,
                 E' \t\n\u000b\f\r\u001c\u001d\u001e\u001f\u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000'
             )) > 0
         ) AS has_text,

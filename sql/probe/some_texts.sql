@@ -7,7 +7,7 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    schema, table, text_characters, content_column, sample_blocks, is_chosen, embedding_column, sample_texts
+-- Variables:    schema, table, text_characters, content, sample_blocks, is_chosen, embedding_column, sample_texts
 
 WITH RECURSIVE tables (oid) AS (
     SELECT pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass::oid
@@ -17,12 +17,12 @@ WITH RECURSIVE tables (oid) AS (
 SELECT left(s.content, :text_characters) AS content
 FROM (
     (
-        SELECT t.:"content_column"::text AS content
+        SELECT :content AS content
         FROM :"schema".:"table" t TABLESAMPLE SYSTEM (least(100, 100.0 * :sample_blocks
             * current_setting('block_size')::integer
             / greatest(1, (SELECT pg_catalog.sum(pg_catalog.pg_relation_size(x.oid)) FROM tables x))))
             REPEATABLE (0)
-        WHERE octet_length(t.:"content_column"::text) > 0
+        WHERE octet_length(:content) > 0
           AND :is_chosen
         -- Those that lack a vector are to be encoded in any case.
         ORDER BY t.:"embedding_column" IS NULL DESC, pg_catalog.hashtext(t.ctid::text)
@@ -30,9 +30,9 @@ FROM (
     )
     UNION ALL
     (
-        SELECT t.:"content_column"::text
+        SELECT :content
         FROM :"schema".:"table" t
-        WHERE octet_length(t.:"content_column"::text) > 0
+        WHERE octet_length(:content) > 0
           AND :is_chosen
         LIMIT :sample_texts
     )

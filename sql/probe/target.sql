@@ -9,7 +9,7 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    target, embedding_column, content_column
+-- Variables:    target, embedding_column, content_expression, content_column
 
 WITH RECURSIVE role AS MATERIALIZED (
     SELECT
@@ -92,7 +92,7 @@ SELECT
      JOIN pg_catalog.pg_attribute pa ON pa.attrelid = i.indrelid AND pa.attnum = ANY (i.indkey::smallint[])
      WHERE i.indrelid = target.oid AND i.indisprimary) AS primary_key,
     -- the text
-    x.full_type AS content_type,
+    coalesce(x.full_type, CASE WHEN :'content_expression' <> '' THEN 'text' END) AS content_type,
     -- the embedding
     CASE WHEN e.is_pgvectors AND e.typname !~ '^_' THEN e.typname || coalesce('(' || nullif(e.atttypmod, -1) || ')', '') ELSE e.full_type END
         AS embedding_full_type,

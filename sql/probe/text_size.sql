@@ -6,7 +6,7 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    embedding_column, content_column, schema, table, is_chosen
+-- Variables:    embedding_column, content, schema, table, is_chosen
 
 SELECT
     count(*) AS rows_with_text,
@@ -17,8 +17,8 @@ FROM (
     SELECT
         t.:"embedding_column" IS NULL AS embedding_is_null,
         -- The database is in UTF-8.
-        octet_length(t.:"content_column"::text) AS size
+        octet_length(:content) AS size
     FROM :"schema".:"table" t
-    WHERE t.:"content_column"::text ~ '\S'
+    WHERE :content ~ '\S'
       AND :is_chosen
 ) AS r;

@@ -8,7 +8,7 @@
 -- Transaction:  required
 -- Run again:    safe, a closed run stays as it is
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    run_state, embedding_column, only_missing, staging_table, schema, table, key_is_k, content_column, is_chosen
+-- Variables:    run_state, embedding_column, only_missing, staging_table, schema, table, key_is_k, content, is_chosen
 
 UPDATE vestige_sql.run r
 SET state = :'run_state',
@@ -28,7 +28,7 @@ SET state = :'run_state',
 FROM (
     SELECT
         count(*) AS rows_total,
-        count(*) FILTER (WHERE NOT vestige_sql.has_text(t.:"content_column"::text)) AS rows_blank,
+        count(*) FILTER (WHERE NOT vestige_sql.has_text(:content)) AS rows_blank,
         count(t.:"embedding_column") AS rows_embedded
     FROM :"schema".:"table" t
     WHERE :is_chosen

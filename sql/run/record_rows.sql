@@ -6,7 +6,7 @@
 -- Transaction:  either
 -- Run again:    safe, writes the same
 -- Undo:         nothing to undo
--- Variables:    content_column, schema, table, embedding_column
+-- Variables:    content, schema, table, embedding_column
 
 UPDATE vestige_sql.run r
 SET rows_total = c.rows_total,
@@ -15,7 +15,7 @@ SET rows_total = c.rows_total,
 FROM (
     SELECT
         count(*) AS rows_total,
-        count(*) FILTER (WHERE NOT vestige_sql.has_text(t.:"content_column"::text)) AS rows_blank
+        count(*) FILTER (WHERE NOT vestige_sql.has_text(:content)) AS rows_blank
     FROM :"schema".:"table" t
 ) AS c
 WHERE r.table_schema = :'schema' AND r.table_name = :'table' AND r.column_name = :'embedding_column'

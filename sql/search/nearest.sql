@@ -9,7 +9,7 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    vector, search_type, dimension, model_name, model_hash, schema, table, embedding_column, row_filter, vector_schema, operator, chosen_here, limit, key_columns, key_record, content_column
+-- Variables:    vector, search_type, dimension, model_name, model_hash, schema, table, embedding_column, row_filter, vector_schema, operator, chosen_here, limit, key_columns, key_record, content
 
 WITH question AS MATERIALIZED (
     SELECT CAST(nullif(:'vector', '') AS :search_type(:dimension)) AS vector
@@ -55,7 +55,7 @@ nearest AS (
 SELECT
     row_number() OVER (ORDER BY n.distance, :key_columns) AS rank,
     (:key_record)::text AS key,
-    pg_catalog.left(t.:"content_column"::text, 1000) AS text,
+    pg_catalog.left(:content, 1000) AS text,
     n.distance
 FROM nearest n
 JOIN :"schema".:"table" t ON t.ctid = n.place AND t.tableoid = n.part

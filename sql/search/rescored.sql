@@ -11,7 +11,7 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    vector, vector_type, dimension, oid, vector_schema, embedding_column, schema, table, id_column, operator, candidates, staging_table, id_schema, content_column, limit
+-- Variables:    vector, vector_type, dimension, oid, vector_schema, embedding_column, schema, table, id_column, operator, candidates, staging_table, id_schema, content, limit
 
 WITH question AS MATERIALIZED (
     SELECT
@@ -51,7 +51,7 @@ ordered AS (
         row_number() OVER (PARTITION BY s.new_distance IS NOT NULL ORDER BY s.new_distance, s.live_rank) AS nr
     FROM scored s
 )
-SELECT p.place AS rank, o.id::text AS key, t.:"content_column"::text AS content, o.live_rank, o.live_distance, o.new_distance
+SELECT p.place AS rank, o.id::text AS key, :content AS content, o.live_rank, o.live_distance, o.new_distance
 FROM ordered o
 JOIN places p ON p.is_staged = o.is_staged AND p.nr = o.nr
 JOIN :"schema".:"table" t ON t.:"id_column" OPERATOR(:"id_schema".=) o.id

@@ -9,10 +9,10 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    key, content_column, schema, table, after, id_sql_type, until, key_is_after_k, key_is_up_to_u, changed_table, key_is_k, key_columns, page_rows, text_characters, staging_table, id_schema, page_bytes
+-- Variables:    key, content, schema, table, after, id_sql_type, until, key_is_after_k, key_is_up_to_u, changed_table, key_is_k, key_columns, page_rows, text_characters, staging_table, id_schema, page_bytes
 
 WITH page AS (
-    SELECT :key AS id, t.:"content_column"::text AS content, t.tableoid AS home, t.ctid AS tuple, t.xmin AS made
+    SELECT :key AS id, :content AS content, t.tableoid AS home, t.ctid AS tuple, t.xmin AS made
     FROM :"schema".:"table" t
     CROSS JOIN (SELECT CAST(:after AS :id_sql_type) AS id) AS k
     CROSS JOIN (SELECT CAST(:until AS :id_sql_type) AS id) AS u

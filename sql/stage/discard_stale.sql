@@ -8,7 +8,7 @@
 -- Transaction:  either
 -- Run again:    safe, there is nothing left to delete
 -- Undo:         nothing to undo, the vectors are of no use
--- Variables:    staging_table, schema, table, key_is_k, is_chosen, content_column, outdated_table
+-- Variables:    staging_table, schema, table, key_is_k, is_chosen, content, outdated_table
 
 WITH discarded AS (
     DELETE FROM vestige_sql.:"staging_table" k
@@ -17,8 +17,8 @@ WITH discarded AS (
         FROM :"schema".:"table" t
         WHERE :key_is_k
           AND :is_chosen
-          AND vestige_sql.has_text(t.:"content_column"::text)
-          AND vestige_sql.content_hash(t.:"content_column"::text) = k.content_hash
+          AND vestige_sql.has_text(:content)
+          AND vestige_sql.content_hash(:content) = k.content_hash
     )
     RETURNING k.id
 )

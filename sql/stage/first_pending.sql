@@ -9,7 +9,7 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    key, schema, table, key_is_before_k, key_backwards, key_columns, staging_table, id_schema, key_is_k, is_chosen, content_column, embedding_column, only_missing
+-- Variables:    key, schema, table, key_is_before_k, key_backwards, key_columns, staging_table, id_schema, key_is_k, is_chosen, content, embedding_column, only_missing
 
 SELECT (
     SELECT :key::text
@@ -34,7 +34,7 @@ FROM (
         FROM :"schema".:"table" t
         WHERE :key_is_k
           AND :is_chosen
-          AND vestige_sql.has_text(t.:"content_column"::text)
+          AND vestige_sql.has_text(:content)
           AND (t.:"embedding_column" IS NULL OR NOT :only_missing)
         -- asked of one row after another, up to the first that is pending
         OFFSET 0

@@ -22,12 +22,12 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    key, is_chosen, content_column, embedding_column, order_key, read_schema, read_table, after, order_type, until, is_after_k, is_up_to_u, order_columns, page_rows, text_characters, only_missing, staging_table, id_schema, page_bytes
+-- Variables:    key, is_chosen, content, embedding_column, order_key, read_schema, read_table, after, order_type, until, is_after_k, is_up_to_u, order_columns, page_rows, text_characters, only_missing, staging_table, id_schema, page_bytes
 
 WITH page AS (
     SELECT
         :key AS id,
-        CASE WHEN :is_chosen THEN t.:"content_column"::text END AS content,
+        CASE WHEN :is_chosen THEN :content END AS content,
         t.:"embedding_column" IS NULL AS embedding_is_null,
         :order_key AS place,
         t.tableoid AS home,

@@ -9,8 +9,8 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    content_column, first_character, text_characters, schema, table, tuple, version
+-- Variables:    content, first_character, text_characters, schema, table, tuple, version
 
-SELECT substr(t.:"content_column"::text, :first_character, :text_characters) AS piece
+SELECT substr(:content, :first_character, :text_characters) AS piece
 FROM :"schema".:"table" t
 WHERE t.ctid = CAST(:'tuple' AS tid) AND concat_ws(' ', t.tableoid, t.ctid, t.xmin) = :'version';

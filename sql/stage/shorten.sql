@@ -10,10 +10,10 @@
 -- Transaction:  either
 -- Run again:    safe, what is staged stays
 -- Undo:         stage/drop.sql
--- Variables:    staging_table, key, content_column, vector_schema, schema, table, embedding_column, dimension, is_chosen, id_schema
+-- Variables:    staging_table, key, content, vector_schema, schema, table, embedding_column, dimension, is_chosen, id_schema
 
 INSERT INTO vestige_sql.:"staging_table" (id, content_hash, embedding)
-SELECT :key, vestige_sql.content_hash(t.:"content_column"::text), :"vector_schema".l2_normalize(f.first)
+SELECT :key, vestige_sql.content_hash(:content), :"vector_schema".l2_normalize(f.first)
 FROM :"schema".:"table" t
 CROSS JOIN LATERAL (
     SELECT :"vector_schema".subvector(t.:"embedding_column", 1, :dimension)
@@ -21,6 +21,6 @@ CROSS JOIN LATERAL (
     OFFSET 0
 ) AS f (first)
 WHERE :is_chosen
-  AND vestige_sql.has_text(t.:"content_column"::text)
+  AND vestige_sql.has_text(:content)
   AND :"vector_schema".vector_norm(f.first) > 0
   AND NOT EXISTS (SELECT FROM vestige_sql.:"staging_table" s WHERE s.id OPERATOR(:"id_schema".=) :key);

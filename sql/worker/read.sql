@@ -9,7 +9,7 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    text_characters, rows, worker, content_column, embedding_column, schema, table, key_is_array, page_bytes
+-- Variables:    text_characters, rows, worker, content, embedding_column, schema, table, key_is_array, page_bytes
 
 WITH found AS MATERIALIZED (
     SELECT k.nr, k.key, h.hash, CASE WHEN h.is_due THEN left(h.content, :text_characters) END AS content,
@@ -23,8 +23,8 @@ WITH found AS MATERIALIZED (
         SELECT y.hash, y.content,
             y.hash IS NOT NULL AND (y.hash, w.epoch) IS DISTINCT FROM (x.content_hash, CASE WHEN y.has_vector THEN x.epoch END) AS is_due
         FROM (
-            SELECT t.:"content_column"::text AS content, t.:"embedding_column" IS NOT NULL AS has_vector,
-                CASE WHEN vestige_sql.has_text(t.:"content_column"::text) THEN vestige_sql.content_hash(t.:"content_column"::text) END AS hash
+            SELECT :content AS content, t.:"embedding_column" IS NOT NULL AS has_vector,
+                CASE WHEN vestige_sql.has_text(:content) THEN vestige_sql.content_hash(:content) END AS hash
             FROM :"schema".:"table" t
             WHERE :key_is_array
         ) AS y

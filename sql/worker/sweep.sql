@@ -12,7 +12,7 @@
 -- Transaction:  either
 -- Run again:    safe, what is noted stays
 -- Undo:         DELETE FROM vestige_sql.worker_note
--- Variables:    worker, model_name, dimension, model_hash, schema, table, embedding_column, key_array, content_column, first_block, end_block, since, may_be_null, adopt
+-- Variables:    worker, model_name, dimension, model_hash, schema, table, embedding_column, key_array, content, first_block, end_block, since, may_be_null, adopt
 
 WITH worker AS MATERIALIZED (
     SELECT w.id, w.epoch
@@ -26,7 +26,7 @@ WITH worker AS MATERIALIZED (
 ),
 page AS (
     SELECT :key_array AS key, t.:"embedding_column" IS NOT NULL AS has_vector,
-        CASE WHEN vestige_sql.has_text(t.:"content_column"::text) THEN vestige_sql.content_hash(t.:"content_column"::text) END AS hash
+        CASE WHEN vestige_sql.has_text(:content) THEN vestige_sql.content_hash(:content) END AS hash
     FROM :"schema".:"table" t
     WHERE t.ctid >= format('(%s,0)', :first_block)::tid AND t.ctid < format('(%s,0)', :end_block)::tid
       -- xmin has the last 32 bits of a transaction's number

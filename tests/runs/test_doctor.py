@@ -400,7 +400,7 @@ def test_a_sample_is_taken_of_a_large_table(one: str) -> None:
         # This one counts rows of the whole table, and is left out.
         assert "probe/refusals/70_of_the_rows.sql" not in found["asked"]
         values: dict[str, Any] = {
-            "schema": "public", "table": "docs", "embedding_column": "embedding", "content_column": "content",
+            "schema": "public", "table": "docs", "embedding_column": "embedding", "content": "t.content::text",
             "vector_schema": "public", "key_expression": "t.id::text", "sample_percent": 5, "sample_rows": 1000,
             "key_is_k": "t.id OPERATOR(pg_catalog.=) k.id",
         }  # fmt: skip

@@ -96,8 +96,14 @@ REFUSED = {
 
 def read(conn: Conn, expression: str) -> dict[str, Any]:
     """What the step remembers of an expression."""
-    values = {"schema": "app", "table": "documents", "embedding_column": "embedding"}
-    values |= {"content_expression": expression, "row_condition": ""}
+    values = {
+        "schema": "app",
+        "table": "documents",
+        "embedding_column": "embedding",
+        "content_expression": expression,
+        "row_condition": "",
+        "expressions_read": "",
+    }
     with conn.transaction():
         conn.execute("SET LOCAL search_path = pg_catalog, pg_temp")
         steps.run(conn, steps.load(TRY_EXPRESSIONS), values)
@@ -242,5 +248,5 @@ def test_psql_by_hand_reads_the_same(db: str, conn: Conn, psql: str) -> None:
         reason = f"--content-expression '{given}' cannot be used: {read(conn, given)['reason']}"
         assert f"|expression|app.documents|{reason}|" in said(given)
     # What nobody has looked at is refused.
-    del files[2:4]
+    files[2:4] = ["-c", "SELECT WHERE set_config('vestige_sql.expressions', '', true) IS NULL"]
     assert "--content-expression 'title' was not looked at|" in said("title")

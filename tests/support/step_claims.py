@@ -376,7 +376,7 @@ def scenarios() -> list[Scenario]:
             "a column that is NOT NULL, and a verdict is required",
             "registered",
             _files("probe/refusals"),
-            (("require_verdict", True), ("content_expression", "node_type || content")),
+            (("require_verdict", True), ("content_expression", "node_type || content"), ("content_column", "metadata")),
             (
                 (
                     "probe/refusals/10_may_keep_triggers_quiet.sql",

@@ -13,7 +13,16 @@ GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
     "target": (
         "The database, the table and its columns. A target of vestige.toml, named right after the verb, stands for "
         "these and for all other options. Most verbs take several.",
-        ("--all", "--postgres-url", "--embedded", "--table", "--id-column", "--content-column", "--embedding-column"),
+        (
+            "--all",
+            "--postgres-url",
+            "--embedded",
+            "--table",
+            "--id-column",
+            "--content-column",
+            "--content-expression",
+            "--embedding-column",
+        ),
     ),
     "model": (
         "What makes the vectors.",

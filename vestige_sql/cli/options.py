@@ -59,6 +59,11 @@ def target(parser: argparse.ArgumentParser) -> None:
         metavar="SQL",
         help="condition over the table's columns; only these rows are meant, and have a model of their own",
     )
+    group.add_argument(
+        "--content-expression",
+        metavar="SQL",
+        help="SQL over a row's columns in place of --content-column: \"title || ' ' || body\"",
+    )
 
 
 def model(parser: argparse.ArgumentParser) -> None:
@@ -355,14 +360,17 @@ def has_password(url: str) -> bool:
     return bool(re.search(r"password|passfile", url, re.IGNORECASE) or re.search(r"://[^/]*:[^/]+@", url))
 
 
-def target_of(args: argparse.Namespace) -> Target:
-    if names_several(args.table):
+def target_of(args: argparse.Namespace, table: str | None = None) -> Target:
+    """Return the target that the options name, of ``table`` where that is given."""
+    if names_several(table or args.table):
         raise UsageError(
             f"{args.table} names several tables, and this command works on one",
             "name one of them with --table; nothing was written",
         )
     key = args.id_column[0] if args.id_column and len(args.id_column) == 1 else args.id_column
-    return Target(args.table, key, args.content_column, args.embedding_column, args.where)
+    return Target(
+        table or args.table, key, args.content_column, args.embedding_column, args.where, args.content_expression
+    )
 
 
 def plan_of(args: argparse.Namespace) -> ReembedPlan:

@@ -23,6 +23,10 @@ _NOT_OF_A_TARGET = frozenset({
     "with_texts",
 })  # fmt: skip
 
+# The text is one or the other: what the command line says goes first.
+_TEXTS = ("content_column", "content_expression")
+_INSTEAD = dict.fromkeys(_TEXTS, _TEXTS)
+
 _NOTHING = "nothing was written"
 
 
@@ -75,7 +79,7 @@ def arguments(name: str, verb: argparse.ArgumentParser, given: Sequence[str] = (
                 else f"the keys are {', '.join(sorted(known))}; {_NOTHING}",
             )
         tokens = _tokens(known[key], value, f"{config}: {key} under [targets.{name}]")
-        if key in own and not _is_given(own[key], given):
+        if key in own and not any(_is_given(own[one], given) for one in _INSTEAD.get(key, (key,)) if one in own):
             result += tokens
     return result
 

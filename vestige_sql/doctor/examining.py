@@ -16,8 +16,17 @@ from vestige_sql.database.connection import connect
 from vestige_sql.database.installed import check_version
 from vestige_sql.errors import TargetError, VersionMismatch
 from vestige_sql.plan import VESTIGE, Target
-from vestige_sql.reembed.refusals import ASK, OF_THE_SERVER, OF_THE_TABLE
-from vestige_sql.reembed.target import MAX_DIMENSION, VECTOR_TYPES, find_columns, find_table
+from vestige_sql.reembed.refusals import ASK, OF_THE_SERVER, OF_THE_TABLE, TRY_EXPRESSIONS, read_expressions
+from vestige_sql.reembed.target import (
+    CONTENT,
+    MAX_DIMENSION,
+    NAMES,
+    VECTOR_TYPES,
+    expressions_read,
+    find_columns,
+    find_rows,
+    find_table,
+)
 from vestige_sql.steps import Step, Value
 
 SEVERITIES = ("error", "warning", "note")
@@ -100,9 +109,11 @@ def doctor(conninfo: str, plan: DoctorPlan = DoctorPlan(), *, target: Target = V
     """
     started = time.monotonic()
     # The connection begins it READ ONLY.
-    with steps.translated("nothing was written"), connect(conninfo, read_only=True) as conn, conn.transaction():
-        examination = _Examination(conn, plan, target)
-        examination.ask_everything()
+    with steps.translated("nothing was written"), connect(conninfo, read_only=True) as conn:
+        read = _read_expressions(conn, target)
+        with conn.transaction():
+            examination = _Examination(conn, plan, target, read)
+            examination.ask_everything()
     findings = sorted(examination.findings, key=lambda f: (SEVERITIES.index(f.severity), f.code, f.object))
     return {
         "target": examination.column,
@@ -115,10 +126,30 @@ def doctor(conninfo: str, plan: DoctorPlan = DoctorPlan(), *, target: Target = V
     }
 
 
+def _may_ask_for_runs(conn: psycopg.Connection[Any]) -> bool:
+    row = conn.execute(
+        "SELECT bool_and(has_function_privilege(f.oid, 'EXECUTE')) FROM pg_proc f"
+        " JOIN pg_namespace n ON n.oid = f.pronamespace"
+        " WHERE n.nspname = 'vestige_sql' AND f.proname = 'checked_author'"
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def _read_expressions(conn: psycopg.Connection[Any], target: Target) -> str:
+    server = steps.query_one(conn, "probe/server.sql", {})
+    assert server is not None
+    begun = bool(server["package_functions_exist"]) and _may_ask_for_runs(conn)
+    place = find_table(conn, target, server["role"])
+    named = place | find_columns(conn, target, place, begun=begun)
+    named |= {"expressions_read": "", "row_condition": find_rows(conn, target, named, begun=begun)[0]}
+    with read_expressions(conn, named):
+        return expressions_read(conn)
+
+
 class _Examination:
     """The questions about one column, in one transaction that is open already."""
 
-    def __init__(self, conn: psycopg.Connection[Any], plan: DoctorPlan, target: Target) -> None:
+    def __init__(self, conn: psycopg.Connection[Any], plan: DoctorPlan, target: Target, read: str) -> None:
         self.conn = conn
         self.plan = plan
         self.findings: list[Finding] = []
@@ -130,13 +161,23 @@ class _Examination:
         # What this version knows of the package's schema is only true of its own.
         self.package = bool(server["package_functions_exist"]) and self._fits()
         values: dict[str, Value] = {"verb": "online", "only_asking": True, "target": target.table}
-        none: dict[str, Value] = dict.fromkeys(
-            ("schema", "table", "id_column", "id_columns", "content_column", "embedding_column"), ""
-        )
+        none: dict[str, Value] = dict.fromkeys(NAMES, "")
         self._check(OF_THE_SERVER, values | none, "no_pgvector", "encoding")
         place = find_table(conn, target, server["role"])
-        values |= place | find_columns(conn, target, place, begun=self.package)
+        begun = self.package and _may_ask_for_runs(conn)
+        values |= place | find_columns(conn, target, place, begun=begun)
+        values |= {
+            "expressions_read": read,
+            "row_condition": find_rows(conn, target, values, begun=begun)[0],
+            "keep_untyped": False,
+        }
+        steps.run(conn, steps.load(TRY_EXPRESSIONS), values)
         self._check(OF_THE_TABLE, values, "no_table", "package_table")
+        content = steps.query_one(conn, CONTENT, values)
+        assert content is not None
+        values |= content
+        values |= steps.query_one(conn, "probe/row_filter.sql", {}) or {}
+        values |= steps.query_one(conn, "probe/chosen.sql", values) or {}
         try:
             table = steps.query_one(conn, "probe/target.sql", values)
         except psycopg.errors.LockNotAvailable as error:
@@ -184,7 +225,7 @@ class _Examination:
         # The rows of anything else cannot be sampled: views and foreign tables.
         if self.table["kind"] in ("r", "p", "m"):
             folders.append("doctor/vectors")
-            if self.table["content_type"] is not None:
+            if self.table["content_type"] is not None and self.values["content"]:
                 folders.append("doctor/texts")
             if self.package:
                 folders.append("doctor/package")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from typing import Any
 
@@ -251,15 +252,17 @@ def check_goes_on(conn: psycopg.Connection[Any], probed: Probed, plan: ReembedPl
         return
     state = "the column is in the space of the registered model, and the staged vectors stay"
     run.check_nothing_gone(probed.column)
+    text = str(probed.values["content_name"])
     for option, column, begun_with in (
         ("--id-column", probed.target.id_column, run.id_column),
-        ("--content-column", probed.target.content_column, run.content_column),
+        ("--content-expression", text, run.content_expression or None),
+        ("--content-column", text, run.content_expression or run.content_column),
     ):
         if begun_with not in (None, column):
             raise StagedForAnother(
                 f"run {run.id} on {probed.column} was begun with {option} {begun_with}, and this command has {column}",
-                f"{state}; continue with {option} {begun_with}, or drop the staged vectors with vestige-sql migrate "
-                "abort; if the column was renamed, give it its name back until the run is over",
+                f"{state}; continue with {option} {shlex.quote(begun_with)}, or drop the staged vectors with "
+                "vestige-sql migrate abort; if a column was renamed, give it its name back until the run is over",
             )
     if run.filling and not plan.online:
         raise StagedForAnother(

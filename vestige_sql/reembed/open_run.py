@@ -22,7 +22,7 @@ class OpenRun:
     ``state`` is "staging" (nothing live was touched), "filling" (a second column is filled) or "applied" (vectors and
     registry are in place, and something is left to build or to drop). ``scope`` is "all", "missing", "index" or
     "back". ``row_filter`` is the condition that chooses its rows, empty for all. ``id_column`` and ``content_column``
-    are None if a plain script began the run.
+    are None if a plain script began the run. ``content_expression`` is empty where the text is a column.
 
     ``gone`` names what an online run has made and somebody dropped by hand, or is empty.
     """
@@ -48,6 +48,7 @@ class OpenRun:
     row_filter: str
     id_column: str | None
     content_column: str | None
+    content_expression: str
     staging_exists: bool
     gone: str
 

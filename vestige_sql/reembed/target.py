@@ -25,6 +25,12 @@ from vestige_sql.reembed.refusals import (
 )
 from vestige_sql.steps.files import Value
 
+NAMES = ("schema", "table", "id_column", "id_columns", "content_column", "content_expression", "embedding_column")
+"""The variables that name a table and its columns."""
+
+CONTENT = "probe/content.sql"
+"""How statements say the text, once ``TRY_EXPRESSIONS`` has read the expression in the same transaction."""
+
 VECTOR_TYPES = ("vector", "halfvec")
 MAX_DIMENSION = 16_000
 """The longest vector or halfvec that pgvector stores (VECTOR_MAX_DIM in its vector.h)."""
@@ -175,11 +181,25 @@ def find_columns(
     named = steps.query_one(conn, "probe/columns.sql", place | given)
     assert named is not None
     if begun and (of_run := steps.query_one(conn, "probe/begun_with.sql", place | named)):
-        more = {variable: of_run[variable] for variable, name in given.items() if name is None and variable in of_run}
-        if any(name is not None and named[variable] != name for variable, name in more.items()):
+        # A text that is named here is not the run's: refusals and the run itself say so.
+        texts = {"content_column", "content_expression"}
+        is_named = any(given[variable] is not None for variable in texts)
+        more = {
+            variable: of_run[variable] or ""
+            for variable, name in given.items()
+            if name is None and variable in of_run and not (is_named and variable in texts)
+        }
+        if any(named[variable] != name for variable, name in more.items()):
             named = steps.query_one(conn, "probe/columns.sql", place | named | given | more)
             assert named is not None
-    return named | {"content_expression": ""}
+    return named
+
+
+def expressions_read(conn: psycopg.Connection[Any]) -> str:
+    """Return what this transaction has read in the target's expressions, for those that may not write."""
+    row = conn.execute("SELECT coalesce(current_setting('vestige_sql.expressions', true), '')").fetchone()
+    assert row is not None
+    return str(row[0])
 
 
 def find_rows(
@@ -214,14 +234,19 @@ def probe(conn: psycopg.Connection[Any], target: Target, *, needs_package: bool 
         "target": target.table,
     }
     # The server is asked before the table is looked up, and names no column.
-    none = dict.fromkeys(("schema", "table", "id_column", "id_columns", "content_column", "embedding_column"), "")
+    none = dict.fromkeys(NAMES, "")
     check_any_way(conn, OF_THE_SERVER, named | none)
     place = find_table(conn, target, server["role"])
     named |= place | find_columns(conn, target, place, begun=server["package_functions_exist"])
     named["row_condition"], rows_of_run = find_rows(conn, target, named, begun=server["package_functions_exist"])
+    named["expressions_read"] = ""
     with read_expressions(conn, named):
         check_any_way(conn, OF_THE_TABLE, named)
+        content = steps.query_one(conn, CONTENT, named)
         named |= steps.query_one(conn, "probe/row_filter.sql", {}) or {}
+        named["expressions_read"] = expressions_read(conn)
+    assert content is not None
+    named |= content
     check_any_way(conn, OF_THE_PACKAGE, named)
     named |= steps.query_one(conn, "probe/chosen.sql", named) or {}
     named["keep_untyped"] = False
@@ -229,8 +254,15 @@ def probe(conn: psycopg.Connection[Any], target: Target, *, needs_package: bool 
     key = steps.query_one(conn, "probe/key.sql", named)
     assert table is not None and key is not None
     table |= {name: value for name, value in key.items() if name.startswith("id_")}
-    key_column, content, vectors = (str(named[f"{part}_column"]) for part in ("id", "content", "embedding"))
-    target = Target(target.table, key_column, content, vectors, str(named["row_filter"]) or None)
+    expression = str(named["content_expression"]) or None
+    target = Target(
+        target.table,
+        str(named["id_column"]),
+        None if expression else str(named["content_column"]),
+        str(named["embedding_column"]),
+        str(named["row_filter"]) or None,
+        expression,
+    )
 
     values: dict[str, Value] = named | key | {name: table[name] for name in _OF_THE_TABLE}
     values["vector_schema"] = table["embedding_type_schema"]

@@ -8,7 +8,7 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    content_column, sample_rows, key_is_k, embedding_column, schema, table
+-- Variables:    content, sample_rows, key_is_k, embedding_column, schema, table
 
 SELECT string_agg(format($ask$SELECT
     %1$L AS code, %2$L AS severity, %3$L AS object,
@@ -16,13 +16,13 @@ SELECT string_agg(format($ask$SELECT
         array_to_string((array_agg(s.key ORDER BY s.key) FILTER (WHERE s.has_changed))[1 : 3], '; ')) AS what,
     %5$L::text AS why, %6$L::text AS "do"
 FROM (
-    SELECT k.id::text AS key, vestige_sql.content_hash(t.%7$I::text) IS DISTINCT FROM k.content_hash AS has_changed
+    SELECT k.id::text AS key, vestige_sql.content_hash(%7$s) IS DISTINCT FROM k.content_hash AS has_changed
     FROM %8$s AS k TABLESAMPLE SYSTEM (%9$s) REPEATABLE (0)
     JOIN %10$s t ON %11$s
     %12$s
 ) AS s
 HAVING count(*) FILTER (WHERE s.has_changed) > 0$ask$,
-    n.code, n.severity, x."column", n.what, n.why, n.do_this, :'content_column'::text, format('vestige_sql.%I', c.relname),
+    n.code, n.severity, x."column", n.what, n.why, n.do_this, :'content'::text, format('vestige_sql.%I', c.relname),
     round(least(100, 100.0 * :sample_rows / greatest(p.rows, 1)), 6), x.table_name, :'key_is_k'::text,
     CASE n.code WHEN 'stale_vector' THEN format('WHERE t.%I IS NOT NULL', :'embedding_column'::text) ELSE '' END
 ), E'\nUNION ALL\n' ORDER BY n.code)

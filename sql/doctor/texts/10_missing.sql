@@ -4,17 +4,17 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    key_expression, embedding_column, content_column, schema, table, sample_percent
+-- Variables:    key_expression, embedding_column, content, schema, table, sample_percent
 
 WITH sample AS MATERIALIZED (
     SELECT
         :key_expression AS key,
         t.:"embedding_column" IS NOT NULL AS has_vector,
         -- This is what vestige_sql.has_text() says; that function may not be there yet. The first characters mostly tell.
-        t.:"content_column" IS NOT NULL AND (
-            left(t.:"content_column"::text, 1) ~>=~ '!' AND left(t.:"content_column"::text, 1) ~<~ E'\x7f'
+        :content IS NOT NULL AND (
+            left(:content, 1) ~>=~ '!' AND left(:content, 1) ~<~ E'\x7f'
             OR octet_length(btrim(
-                t.:"content_column"::text,
+                :content,
                 E' \t\n\u000b\f\r\u001c\u001d\u001e\u001f\u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000'
             )) > 0
         ) AS has_text

@@ -7,7 +7,7 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    key_expression, embedding_column, vector_schema, content_column, schema, table, sample_percent
+-- Variables:    key_expression, embedding_column, vector_schema, content, schema, table, sample_percent
 
 WITH sample AS MATERIALIZED (
     SELECT
@@ -16,12 +16,12 @@ WITH sample AS MATERIALIZED (
         -- vectors of different dimensions cannot be compared in every version of pgvector, and arrays can
         t.:"embedding_column"::real[] AS elements,
         :"vector_schema".vector_dims(t.:"embedding_column") AS dimension,
-        hashtextextended(lower(regexp_replace(left(t.:"content_column"::text, 2000), '\s+', ' ', 'g')), 0) AS beginning,
-        hashtextextended(left(t.:"content_column"::text, 2000), 0) AS exact_beginning,
-        octet_length(t.:"content_column"::text) AS bytes
+        hashtextextended(lower(regexp_replace(left(:content, 2000), '\s+', ' ', 'g')), 0) AS beginning,
+        hashtextextended(left(:content, 2000), 0) AS exact_beginning,
+        octet_length(:content) AS bytes
     FROM :"schema".:"table" t TABLESAMPLE SYSTEM (:sample_percent) REPEATABLE (0)
     -- a zero vector is another finding
-    WHERE t.:"content_column" IS NOT NULL AND (t.:"embedding_column" OPERATOR(:"vector_schema".<#>) t.:"embedding_column") <> 0
+    WHERE :content IS NOT NULL AND (t.:"embedding_column" OPERATOR(:"vector_schema".<#>) t.:"embedding_column") <> 0
 ),
 names AS (
     SELECT count(*) AS sampled, format('%I.%I.%I', :'schema'::text, :'table'::text, :'embedding_column'::text) AS "column" FROM sample

@@ -6,7 +6,7 @@
 -- Transaction:  either
 -- Run again:    safe, there is nothing left to discard
 -- Undo:         stage again
--- Variables:    staging_table, id_schema, changed_table, schema, table, key_is_k, content_column
+-- Variables:    staging_table, id_schema, changed_table, schema, table, key_is_k, content
 
 DELETE FROM vestige_sql.:"staging_table" k
 WHERE k.id OPERATOR(:"id_schema".=) ANY (SELECT c.id FROM vestige_sql.:"changed_table" c)
@@ -14,6 +14,6 @@ WHERE k.id OPERATOR(:"id_schema".=) ANY (SELECT c.id FROM vestige_sql.:"changed_
       SELECT
       FROM :"schema".:"table" t
       WHERE :key_is_k
-        AND vestige_sql.has_text(t.:"content_column"::text)
-        AND vestige_sql.content_hash(t.:"content_column"::text) = k.content_hash
+        AND vestige_sql.has_text(:content)
+        AND vestige_sql.content_hash(:content) = k.content_hash
   );

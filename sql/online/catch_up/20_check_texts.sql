@@ -4,7 +4,7 @@
 -- Transaction:  either
 -- Run again:    safe, it only reads
 -- Undo:         nothing to undo
--- Variables:    schema, table, embedding_column, key, changed_table, key_is_k, content_column, new_column
+-- Variables:    schema, table, embedding_column, key, changed_table, key_is_k, content, new_column
 
 SELECT vestige_sql.require(
     b.rows = 0,
@@ -15,7 +15,7 @@ FROM (
     SELECT count(*) AS rows, min((:key)::text) AS key
     FROM vestige_sql.:"changed_table" k
     JOIN :"schema".:"table" t ON :key_is_k
-    WHERE NOT vestige_sql.has_text(t.:"content_column"::text)
+    WHERE NOT vestige_sql.has_text(:content)
       AND EXISTS (
           SELECT FROM pg_catalog.pg_attribute a
           WHERE a.attrelid = pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass

@@ -16,7 +16,7 @@
 -- Fires:        no triggers, while online/quiet/ keeps them off
 -- Run again:    safe, it goes on with the next rows
 -- Undo:         second_column/drop.sql
--- Variables:    schema, table, embedding_column, staging_table, batch_rows, id_schema, id_sql_type, key, key_is_k, new_column, content_column, changed_table
+-- Variables:    schema, table, embedding_column, staging_table, batch_rows, id_schema, id_sql_type, key, key_is_k, new_column, content, changed_table
 
 WITH run AS MATERIALIZED (
     SELECT r.id, r.filled_to, r.filling_to, r.fill_passes
@@ -70,7 +70,7 @@ written AS (
     FROM locked k
     JOIN vestige_sql.:"staging_table" s ON s.id OPERATOR(:"id_schema".=) k.id
     WHERE :key_is_k
-      AND s.content_hash = vestige_sql.content_hash(t.:"content_column"::text)
+      AND s.content_hash = vestige_sql.content_hash(:content)
     RETURNING s.id
 ),
 missed AS (

@@ -8,21 +8,21 @@
 -- Transaction:  required
 -- Run again:    safe, it is replaced by itself
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    keep_trigger, schema, table, content_column, keep_function
+-- Variables:    keep_trigger, schema, table, keep_function, content_columns
 
 SELECT pg_catalog.format(
     'CREATE OR REPLACE TRIGGER %I BEFORE UPDATE ON %I.%I FOR EACH ROW WHEN (%s) EXECUTE FUNCTION vestige_sql.%I()',
     :'keep_trigger'::text, :'schema'::text, :'table'::text,
-    CASE
+    pg_catalog.string_agg(CASE
         -- Where the column is gone, the server says so.
         WHEN a.attgenerated = '' OR a.attname IS NULL THEN pg_catalog.format(
-            'OLD.%1$I::text COLLATE pg_catalog."C" IS DISTINCT FROM NEW.%1$I::text COLLATE pg_catalog."C"',
-            :'content_column'::text)
+            'OLD.%1$I::text COLLATE pg_catalog."C" IS DISTINCT FROM NEW.%1$I::text COLLATE pg_catalog."C"', u.name)
         ELSE pg_catalog.format('ROW(%s)::record OPERATOR(pg_catalog.*<>) ROW(%s)::record', made_of.old, made_of.new)
-    END,
+    END, ' OR ' ORDER BY u.place),
     :'keep_function'::text)
 FROM (SELECT pg_catalog.format('%I.%I', :'schema'::text, :'table'::text)::regclass AS oid) AS t
-LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attname::text = :'content_column' AND NOT a.attisdropped
+CROSS JOIN unnest(:'content_columns'::text[]) WITH ORDINALITY AS u (name, place)
+LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attname::text = u.name AND NOT a.attisdropped
 CROSS JOIN LATERAL (
     SELECT
         pg_catalog.string_agg(pg_catalog.format('OLD.%I', b.attname), ', ' ORDER BY b.attnum) AS old,

@@ -9,7 +9,7 @@
 -- Transaction:  either
 -- Run again:    safe, what is noted is left out
 -- Undo:         nothing to undo
--- Variables:    changed_table, key, schema, table, staging_table, id_schema, content_column, new_column, vector_schema
+-- Variables:    changed_table, key, schema, table, staging_table, id_schema, content, new_column, vector_schema
 
 WITH noted AS (
     INSERT INTO vestige_sql.:"changed_table" (id)
@@ -17,9 +17,9 @@ WITH noted AS (
     FROM :"schema".:"table" t
     LEFT JOIN vestige_sql.:"staging_table" s
         ON s.id OPERATOR(:"id_schema".=) :key
-        AND s.content_hash = vestige_sql.content_hash(t.:"content_column"::text)
+        AND s.content_hash = vestige_sql.content_hash(:content)
     WHERE CASE
-            WHEN vestige_sql.has_text(t.:"content_column"::text)
+            WHEN vestige_sql.has_text(:content)
                 THEN (t.:"new_column" OPERATOR(:"vector_schema".=) s.embedding) IS NOT TRUE
             ELSE t.:"new_column" IS NOT NULL
         END

@@ -11,7 +11,7 @@
 -- Fires:        no triggers, while online/quiet/ keeps them off
 -- Run again:    safe, it goes on with the next rows
 -- Undo:         second_column/drop.sql
--- Variables:    changed_table, after_change, batch_rows, key, content_column, new_column, schema, table, key_is_k, vector_schema, staging_table, id_schema
+-- Variables:    changed_table, after_change, batch_rows, key, content, new_column, schema, table, key_is_k, vector_schema, staging_table, id_schema
 
 WITH batch AS MATERIALIZED (
     SELECT c.change, c.id
@@ -26,7 +26,7 @@ WITH batch AS MATERIALIZED (
     LIMIT :batch_rows
 ),
 locked AS MATERIALIZED (
-    SELECT :key AS id, t.:"content_column"::text AS content, t.:"new_column" AS embedding
+    SELECT :key AS id, :content AS content, t.:"new_column" AS embedding
     FROM :"schema".:"table" t
     WHERE EXISTS (SELECT FROM batch k WHERE :key_is_k)
     FOR NO KEY UPDATE SKIP LOCKED

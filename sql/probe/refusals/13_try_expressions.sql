@@ -13,9 +13,13 @@
 -- Transaction:  required
 -- Run again:    safe, it sets the same value
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    schema, table, embedding_column, content_expression, row_condition
+-- Variables:    expressions_read, schema, table, embedding_column, content_expression, row_condition
 
-SELECT 'DO ' || quote_literal(replace($try$
+SELECT CASE
+    -- what a transaction that may write has read, for one that may not
+    WHEN current_setting('transaction_read_only')::boolean AND :'expressions_read' <> ''
+        THEN format('SELECT FROM set_config(%L, %L, true) AS x WHERE x IS NULL', 'vestige_sql.expressions', :'expressions_read'::text)
+    ELSE 'DO ' || quote_literal(replace($try$
 DECLARE
     v_asked CONSTANT jsonb := <asked>::jsonb;
     v_target CONSTANT oid := (
@@ -218,7 +222,7 @@ BEGIN
     PERFORM set_config('vestige_sql.expressions', v_all::text, true);
 END
 $try$, '<asked>', quote_literal(jsonb_build_object(
-    'schema', :'schema'::text, 'table', :'table'::text, 'vectors', :'embedding_column'::text, 'expressions', x.asked))))
+    'schema', :'schema'::text, 'table', :'table'::text, 'vectors', :'embedding_column'::text, 'expressions', x.asked)))) END
 FROM (
     SELECT jsonb_agg(e.asked) AS asked
     FROM (

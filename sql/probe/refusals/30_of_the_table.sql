@@ -10,7 +10,7 @@
 -- Transaction:  required
 -- Run again:    safe, it sets the same value
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    schema, table, embedding_column, verb, id_column, content_column, target, content_expression, id_columns, row_condition
+-- Variables:    schema, table, embedding_column, verb, id_column, content_expression, content_column, target, id_columns, row_condition
 
 WITH RECURSIVE target AS (
     SELECT c.*, n.nspname, format('%I.%I', n.nspname, c.relname) AS name
@@ -127,7 +127,7 @@ grants AS (
 refusals (place, what, object, message, hint, remove, restore) AS (
     SELECT
         0, 'asked', format('%I.%I.%I', :'schema'::text, :'table'::text, :'embedding_column'::text),
-        format('key %s, text %s, vectors %s', :'id_column'::text, :'content_column'::text, :'embedding_column'::text), '',
+        format('key %s, text %s, vectors %s', :'id_column'::text, coalesce(nullif(:'content_expression'::text, ''), :'content_column'), :'embedding_column'::text), '',
         '{}'::text[], '{}'::text[]
     UNION ALL
     SELECT
@@ -307,9 +307,17 @@ refusals (place, what, object, message, hint, remove, restore) AS (
         ('content', '--content-expression', :'content_expression'::text),
         ('rows', '--where', :'row_condition')) AS e (of, option, given)
     LEFT JOIN jsonb_to_recordset(coalesce(nullif(current_setting('vestige_sql.expressions', true), ''), '[]')::jsonb) AS x (
-        of text, target oid, given text, reason text, hint text, of_t text)
-        ON x.of = e.of AND x.given = e.given AND x.target = p.oid
+        of text, target oid, given text, reason text, hint text, of_t text, expression text)
+        ON x.of = e.of AND e.given IN (x.given, x.expression) AND x.target = p.oid
     WHERE e.given <> '' AND x.of_t IS NULL
+    UNION ALL
+    SELECT
+        27, 'expression_of_worker', p.name,
+        format('the text of %s is an expression, and the worker reads a column', p.name),
+        'run vestige-sql migrate reembed with the registered model from a timer, which embeds rows that lack a vector; nothing was written',
+        '{}', '{}'
+    FROM plain p
+    WHERE :'content_expression' <> '' AND :'verb' LIKE 'worker%'
     UNION ALL
     SELECT
         28, 'not_a_vector', format('%s.%s', p.name, c.name),

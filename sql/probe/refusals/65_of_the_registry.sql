@@ -13,7 +13,7 @@
 -- Transaction:  required
 -- Run again:    safe, it sets the same value
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    schema, table, embedding_column, content_column
+-- Variables:    schema, table, embedding_column, content_name, content_numbered
 
 SELECT format($ask$WITH refusals (place, what, object, message, hint, remove, restore, rules_out) AS (
     SELECT 0, 'asked', %1$L, 'whose vectors it has', '', '{}'::text[], '{}'::text[], '{}'::text[]%2$s
@@ -30,7 +30,7 @@ SELECT r.* FROM refusals r CROSS JOIN remembered ORDER BY r.place$ask$,
     SELECT f.*
     FROM (
         WITH given AS (
-            SELECT * FROM %8$s AS g (options, forgetting, typmod, forget, content, is_vestiges)
+            SELECT * FROM %8$s AS g (options, forgetting, typmod, forget, content, numbered, is_vestiges)
         ),
         -- the rows of the registry that were written in this very database
         here AS (
@@ -119,7 +119,9 @@ SELECT r.* FROM refusals r CROSS JOIN remembered ORDER BY r.place$ask$,
                 ELSE 'a table of this name that is gone' END),
             format('undo it: vestige-sql migrate abort %%s; nothing was written', CASE
                 WHEN r.is_called IS NULL OR r.table_oid = %2$L::oid THEN g.options
-                ELSE format('--table %%s --content-column %%s --embedding-column %%s', r.is_called, r.variables ->> 'content_column', r.column_name)
+                ELSE format('--table %%s %%s --embedding-column %%s', r.is_called, coalesce(
+                    '--content-expression ''' || replace(nullif(r.variables ->> 'content_expression', ''), '''', '''\''''') || '''',
+                    '--content-column ' || (r.variables ->> 'content_column')), r.column_name)
                 END),
             '{}', '{}', '{rewrite,widen,swap,fill,online,back}'
         FROM runs r CROSS JOIN given g
@@ -156,16 +158,24 @@ SELECT r.* FROM refusals r CROSS JOIN remembered ORDER BY r.place$ask$,
         UNION ALL
         SELECT
             45, 'another_text', %1$L,
-            format('the vectors of %%s were made from the column %%s, and this command reads the column %%s', %1$L,
-                coalesce(a.attname::text, m.content_column), g.content),
-            format('fill what is missing with --content-column %%s; or have every row embedded from %%s: %%s, and run again; another model '
-                'may read another column without --online; nothing was written', coalesce(a.attname::text, m.content_column), g.content, g.forgetting),
+            format('the vectors of %%s were made from the %%s, and this command reads the %%s', %1$L, w.made, w.given),
+            format('fill what is missing with %%s; or have every row embedded from %%s: %%s, and run again; another model '
+                'may read another text without --online; nothing was written', w.option, g.content, g.forgetting),
             ARRAY[g.forget || ';'], '{}', '{fill,online}'
         FROM known m
         CROSS JOIN given g
         LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = m.table_oid AND a.attnum = m.content_number AND NOT a.attisdropped
+        CROSS JOIN LATERAL (
+            SELECT
+                CASE WHEN m.content_numbered IS NOT NULL THEN 'expression ' ELSE 'column ' END || coalesce(a.attname::text, m.content_column) AS made,
+                CASE WHEN g.numbered <> '' THEN 'expression ' ELSE 'column ' END || g.content AS given,
+                CASE WHEN m.content_numbered IS NOT NULL THEN format('--content-expression ''%%s''', replace(m.content_column, '''', '''\'''''))
+                    ELSE '--content-column ' || coalesce(a.attname::text, m.content_column) END AS option
+        ) AS w
         WHERE m.content_column IS NOT NULL
-          AND coalesce(a.attname::text, m.content_column) IS DISTINCT FROM g.content
+          -- with numbers for names, so that a column that was renamed is the same
+          AND CASE WHEN m.content_numbered <> '' AND g.numbered <> '' THEN m.content_numbered <> g.numbered
+              ELSE coalesce(a.attname::text, m.content_column) IS DISTINCT FROM g.content END
         UNION ALL
         SELECT
             205, 'not_guarded', %1$L,
@@ -188,9 +198,9 @@ SELECT r.* FROM refusals r CROSS JOIN remembered ORDER BY r.place$ask$,
             ' coalesce(r.j ->> ''model_hash'', r.j ->> ''hash'')'
             ' FROM (SELECT to_jsonb(m) FROM %s m WHERE m.id = 1) AS r (j)'
             ' WHERE coalesce(r.j ->> ''model_hash'', r.j ->> ''hash'') IS NOT NULL)', e.registry) END,
-        format('(VALUES (%L, %L, %L, %L, %L, %L::boolean))', e.options,
+        format('(VALUES (%L, %L, %L, %L, %L, %L, %L::boolean))', e.options,
             format('psql "$DATABASE_URL" -c "%s"', replace(e.forget, '"', '\"')), e.typmod, e.forget,
-            :'content_column'::text, e.registry IS NOT NULL),
+            :'content_name'::text, :'content_numbered'::text, e.registry IS NOT NULL),
         -- whoever may not look at the rows is told so by 30_of_the_table.sql
         CASE WHEN e.may_look THEN format('EXISTS (SELECT FROM %s t WHERE t.%I IS NOT NULL)', e.name, e.attname) ELSE 'true' END) END)
 FROM (
@@ -217,7 +227,8 @@ LEFT JOIN LATERAL (
         -- as a shell takes them
         concat_ws(' ',
             '--table ' || CASE WHEN w.name ~ '^[a-z0-9_.]+$' THEN w.name ELSE '''' || replace(w.name, '''', '''\''''') || '''' END,
-            '--content-column ' || CASE WHEN :'content_column' ~ '^[A-Za-z0-9_]+$' THEN :'content_column' ELSE '''' || replace(:'content_column', '''', '''\''''') || '''' END,
+            CASE WHEN :'content_numbered' <> '' THEN '--content-expression ' ELSE '--content-column ' END
+                || CASE WHEN :'content_name' ~ '^[A-Za-z0-9_]+$' THEN :'content_name' ELSE '''' || replace(:'content_name', '''', '''\''''') || '''' END,
             '--embedding-column ' || CASE WHEN a.attname ~ '^[A-Za-z0-9_]+$' THEN a.attname ELSE '''' || replace(a.attname, '''', '''\''''') || '''' END) AS options
     FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

@@ -15,7 +15,7 @@
 -- Transaction:  required
 -- Run again:    safe, it sets the same value
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    schema, table, embedding_column, verb, content_column, dimension, id_schema, key, is_chosen, row_filter, id_columns
+-- Variables:    schema, table, embedding_column, verb, content, dimension, id_schema, key, is_chosen, row_filter, content_columns, id_columns
 
 SELECT format($ask$WITH refusals (place, what, object, message, hint, remove, restore, rules_out) AS (
     SELECT 0, 'asked', %1$L, 'its rows, and its former vectors', '', '{}'::text[], '{}'::text[], '{}'::text[]%2$s%3$s%4$s%5$s%6$s%7$s%8$s
@@ -50,16 +50,16 @@ SELECT r.* FROM refusals r CROSS JOIN remembered ORDER BY r.place$ask$,
     FROM (
         SELECT count(*) AS rows, min(concat_ws(', ', %4$s)) AS key FROM %2$s t
         -- as vestige_sql.has_text() says it, which may not be there yet
-        WHERE NOT (t.%3$I IS NOT NULL AND (
+        WHERE NOT (%3$s IS NOT NULL AND (
             -- most texts begin with a printing character of ASCII, which says it at once
-            t.%3$I::text ~>=~ '!' AND t.%3$I::text ~<~ E'\x7f'
+            %3$s ~>=~ '!' AND %3$s ~<~ E'\x7f'
             OR octet_length(btrim(
-                t.%3$I::text,
+                %3$s,
                 E' \t\n\u000b\f\r\u001c\u001d\u001e\u001f\u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000'
             )) > 0))
     ) AS b
     WHERE b.rows > 0$blank$,
-        e."column", e.rows_meant, :'content_column'::text, coalesce(e.key_columns, 'NULL'),
+        e."column", e.rows_meant, :'content'::text, coalesce(e.key_columns, 'NULL'),
         e.let_null, format('-- its rows without text have no vector: %s', e.deny_null), rtrim(e.let_null, ';')) END,
     CASE WHEN e.not_valid IS NOT NULL AND :'verb' <> 'back' AND NOT (:'verb' = 'online' AND e.is_locked) THEN format($null$
     UNION ALL
@@ -118,9 +118,9 @@ SELECT r.* FROM refusals r CROSS JOIN remembered ORDER BY r.place$ask$,
                 '%s t WHERE t.%I IS NULL', e.name, e.kept_column)
             WHEN e.is_kept_apart THEN format(
                 '%1$s t LEFT JOIN vestige_sql.%2$I k ON k.id OPERATOR(%3$I.=) %4$s'
-                ' AND k.content_hash = vestige_sql.content_hash(t.%5$I::text) WHERE k.id IS NULL AND vestige_sql.has_text(t.%5$I::text)'
+                ' AND k.content_hash = vestige_sql.content_hash(%5$s) WHERE k.id IS NULL AND vestige_sql.has_text(%5$s)'
                 ' AND %6$s',
-                e.name, e.kept_table, :'id_schema'::text, :'key'::text, :'content_column'::text, :'is_chosen'::text)
+                e.name, e.kept_table, :'id_schema'::text, :'key'::text, :'content'::text, :'is_chosen'::text)
             ELSE '(SELECT WHERE false) AS none' END,
         e.let_null, e.deny_null) END,
     CASE WHEN w.most_bytes > 8160 AND :'verb' <> 'back' THEN format($wide$
@@ -152,8 +152,8 @@ LEFT JOIN LATERAL (
         n.says AS not_valid_says,
         EXISTS (SELECT FROM pg_catalog.pg_constraint c
             WHERE c.conrelid = x.target AND c.contype = 'c' AND c.conkey = ARRAY[x.attnum]) AS has_checks,
-        EXISTS (SELECT FROM pg_catalog.pg_attribute a
-            WHERE a.attrelid = x.target AND a.attname::text = :'content_column' AND NOT a.attisdropped) AS has_text_column,
+        :'content_columns'::text[] <@ ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a
+            WHERE a.attrelid = x.target AND NOT a.attisdropped) AND :'content' <> '' AS has_text_column,
         :'id_columns'::text[] <@ ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a
             WHERE a.attrelid = x.target AND NOT a.attisdropped) AS has_id_column,
         (SELECT string_agg(format('t.%I', a.attname), ', ' ORDER BY array_position(:'id_columns'::text[], a.attname::text))
@@ -226,13 +226,13 @@ LEFT JOIN LATERAL (
         ARRAY[%3$L], ARRAY[%4$L], '{rewrite,widen,swap,fill,online}'
     FROM (
         SELECT count(*) AS rows, min(x.key_of_row) AS key
-        FROM (SELECT %5$s, concat_ws(', ', %6$s) AS key_of_row FROM %7$s t WHERE btrim(t.%8$I::text) <> '') AS x
+        FROM (SELECT %5$s, concat_ws(', ', %6$s) AS key_of_row FROM %7$s t WHERE btrim(%8$s) <> '') AS x
         WHERE (%9$s) IS FALSE
     ) AS b
     WHERE b.rows > 0$check$,
             e."column", c.conname, format('ALTER TABLE %s DROP CONSTRAINT %I;', e.name, c.conname),
             format('-- once its rows comply: ALTER TABLE %s ADD CONSTRAINT %I %s;', e.name, c.conname, pg_get_constraintdef(c.oid)),
-            u.columns, coalesce(e.key_columns, 'NULL'), e.name, :'content_column'::text, x.says), '' ORDER BY c.conname) AS of_checks
+            u.columns, coalesce(e.key_columns, 'NULL'), e.name, :'content'::text, x.says), '' ORDER BY c.conname) AS of_checks
     FROM pg_catalog.pg_constraint c
     CROSS JOIN LATERAL (SELECT pg_get_expr(c.conbin, c.conrelid)) AS x (says)
     CROSS JOIN LATERAL (

@@ -78,7 +78,7 @@ told AS (
 ),
 remembered AS MATERIALIZED (
     SELECT set_config('vestige_sql.refused', CASE
-        WHEN a.parts ?& '{server,table,package,column,views,second_column,registry,some_rows,rows,verdict}' AND NOT EXISTS (
+        WHEN a.parts ?& '{server,table,text,package,column,views,second_column,registry,some_rows,rows,verdict}' AND NOT EXISTS (
             SELECT FROM refusals r WHERE r.what = 'asked' AND r.object NOT IN (a."column", format('database %I', current_database())))
         THEN jsonb_build_object('of', a."column", 'ways', coalesce((
             SELECT jsonb_object_agg(t.way, jsonb_build_object('message', t.message, 'hint', t.hint)) FROM told t), '{}'))::text

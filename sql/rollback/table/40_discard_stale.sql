@@ -6,13 +6,13 @@
 -- Transaction:  required
 -- Run again:    safe, there is nothing left to discard
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    staging_table, schema, table, key_is_k, is_chosen, content_column, id_schema, key, outdated_table
+-- Variables:    staging_table, schema, table, key_is_k, is_chosen, content, id_schema, key, outdated_table
 
 WITH discarded AS (
     DELETE FROM vestige_sql.:"staging_table" s
     USING vestige_sql.:"staging_table" k
     LEFT JOIN :"schema".:"table" t
-        ON :key_is_k AND :is_chosen AND k.content_hash = vestige_sql.content_hash(t.:"content_column"::text)
+        ON :key_is_k AND :is_chosen AND k.content_hash = vestige_sql.content_hash(:content)
     WHERE s.id OPERATOR(:"id_schema".=) k.id AND :key IS NULL
     RETURNING s.id
 )

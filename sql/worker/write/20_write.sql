@@ -13,7 +13,7 @@
 -- Fires:        no triggers, while online/quiet/ keeps them off
 -- Run again:    safe, the vectors are there
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    worker, model_name, dimension, model_hash, schema, table, embedding_column, rows, content_column, key_is_array, may_be_null, vector_type
+-- Variables:    worker, model_name, dimension, model_hash, schema, table, embedding_column, rows, content, key_is_array, may_be_null, vector_type
 
 WITH worker AS MATERIALIZED (
     SELECT w.id, w.epoch
@@ -35,7 +35,7 @@ batch AS MATERIALIZED (
           nullif(pg_catalog.current_setting('vestige_sql.search_path', true), ''), pg_catalog.current_setting('search_path')), true)) IS NOT NULL
 ),
 locked AS MATERIALIZED (
-    SELECT k.key, t.:"content_column"::text AS content, t.:"embedding_column" IS NOT NULL AS has_vector
+    SELECT k.key, :content AS content, t.:"embedding_column" IS NOT NULL AS has_vector
     FROM batch k
     JOIN :"schema".:"table" t ON :key_is_array
     FOR NO KEY UPDATE OF t SKIP LOCKED

@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> None:
 
     conninfo = options.conninfo_of(args)
     table = args.table or _chosen(vector_tables(conninfo), asking=not args.json)
-    found = described(conninfo, Target(table, args.id_column, args.content_column, args.embedding_column))
+    found = described(conninfo, options.target_of(args, table))
     target: Target = found["target"]
     name = args.target_name or re.sub(r"\W+", "_", table.replace('"', "").rpartition(".")[2]).strip("_") or "target"
     if name in targets.named():
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> None:
     if not args.json:
         output.say(f"target      {found['column']}, {found['type']}, about {found['estimated_rows']:,} rows")
         output.say(f"key         {target.names()['id_column']}")
-        output.say(f"text        {target.content_column}")
+        output.say(f"text        {target.content_expression or target.content_column}")
         output.say(f"model       {found['model'] or 'none registered'}")
         output.say(f"written     [targets.{name}] in {targets.CONFIG}")
         for command in commands:
@@ -107,7 +107,7 @@ def _write(
     lines = [f"[targets.{name if re.fullmatch(r'[A-Za-z0-9_-]+', name) else _string(name)}]"]
     lines.append(f"table = {_literally(table)}")
     columns = target.names()
-    lines += [f"{column} = {_literally(str(columns[column]))}" for column in columns]
+    lines += [f"{column} = {_literally(str(name))}" for column, name in columns.items() if name is not None]
     lines.append(f"model = {_literally(model)}" if model else '# model = "BAAI/bge-base-en-v1.5"')
     lines.append(f"dimension = {dimension}" if dimension else "# dimension = 768")
     before = ""
