@@ -151,6 +151,8 @@ def test_no_migration_is_out_of_the_list_but_the_newest() -> None:
         "reembed/reembed_0012_worker.rollback.sql",
         "reembed/reembed_0013_judge.sql",
         "reembed/reembed_0013_judge.rollback.sql",
+        "reembed/reembed_0016_partitions.sql",
+        "reembed/reembed_0016_partitions.rollback.sql",
         "reembed/reembed_0015_rows.sql",
         "reembed/reembed_0015_rows.rollback.sql",
         "reembed/reembed_0014_expression.sql",
