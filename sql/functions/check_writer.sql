@@ -5,6 +5,9 @@
 -- the schema may write any row. A row that says who wrote it says so truly, unless the owner
 -- of the schema wrote it.
 --
+-- Whoever may read a table may judge it, and then writes the rows of that judging alone. Where the registry is at home, a role may only
+-- note anew, as this_home() does: of what is noted already, all registered models depend.
+--
 -- Locks:        none on the target
 -- Transaction:  either
 -- Run again:    safe, it is replaced by itself
@@ -29,12 +32,35 @@ BEGIN
         IF TG_OP <> 'DELETE' THEN
             v_rows := v_rows || to_jsonb(NEW);
         END IF;
+        IF TG_TABLE_NAME = 'home' THEN
+            -- this_home() fills in the row that it has just made; by itself, such a row vouches for nothing
+            IF TG_OP = 'DELETE' OR TG_OP = 'UPDATE' AND (OLD.place IS NOT NULL OR OLD.id <> NEW.id) THEN
+                RAISE EXCEPTION 'role % may not change where the registry of this database is at home', quote_ident(current_user)
+                    USING ERRCODE = 'insufficient_privilege', HINT = 'run as the owner of the schema vestige_sql';
+            ELSIF TG_OP = 'INSERT' THEN
+                NEW.id := gen_random_uuid();
+                NEW.place := NULL;
+            END IF;
+            RETURN NEW;
+        ELSIF TG_TABLE_NAME = 'encoder_probe' THEN
+            IF TG_OP <> 'INSERT' THEN
+                RAISE EXCEPTION 'role % may not change what a model answered', quote_ident(current_user)
+                    USING ERRCODE = 'insufficient_privilege', HINT = 'run as the owner of the schema vestige_sql';
+            END IF;
+            NEW.remembered_by := session_user;
+            RETURN NEW;
+        END IF;
         FOREACH v_row IN ARRAY v_rows LOOP
             IF TG_TABLE_NAME = 'step' THEN
                 SELECT to_jsonb(r) INTO v_row FROM vestige_sql.run r WHERE r.id = (v_row ->> 'run_id')::bigint;
             ELSIF TG_TABLE_NAME = 'bridge_row' THEN
                 SELECT to_jsonb(b) INTO v_row FROM vestige_sql.bridge b WHERE b.id = (v_row ->> 'bridge')::bigint;
+            ELSIF TG_TABLE_NAME LIKE 'judge\_%' THEN
+                SELECT to_jsonb(j) INTO v_row FROM vestige_sql.judging j WHERE j.id = (v_row ->> 'judging')::bigint;
             END IF;
+            -- a new judging becomes the role's own below
+            CONTINUE WHEN TG_TABLE_NAME = 'judging' AND TG_OP = 'INSERT'
+                OR TG_TABLE_NAME LIKE 'judg%' AND v_row ->> 'started_by' = session_user;
             v_name := format('%I.%I', v_row ->> 'table_schema', v_row ->> 'table_name');
             -- a table that was renamed since its run began is found by its number
             SELECT c.relowner INTO v_owner
@@ -57,6 +83,8 @@ BEGIN
         -- Whose the row is from here on. The owner of the schema may restore what others wrote.
         IF TG_TABLE_NAME = 'saved_index' AND TG_OP <> 'DELETE' THEN
             NEW.saved_by := current_user;
+        ELSIF TG_TABLE_NAME = 'judging' AND TG_OP = 'INSERT' THEN
+            NEW.started_by := session_user;
         ELSIF TG_TABLE_NAME = 'run' AND TG_OP <> 'DELETE' AND (TG_OP = 'INSERT' OR to_jsonb(NEW) -> 'variables' <> to_jsonb(OLD) -> 'variables') THEN
             NEW.started_by := session_user;
         ELSIF TG_TABLE_NAME = 'bridge' AND TG_OP = 'INSERT' THEN

@@ -186,6 +186,89 @@ def test_a_role_writes_only_about_tables_of_its_own(stage: Stage, psql: str) -> 
     check_space(stage.conn, OLD, DOCS)
 
 
+@pytest.mark.parametrize(
+    ("statement", "is_granted"),
+    [
+        ("UPDATE vestige_sql.home SET place = 0", True),
+        ("UPDATE vestige_sql.home SET id = gen_random_uuid()", True),
+        ("UPDATE vestige_sql.home SET made_at = 'infinity', written_by = xmin", True),
+        ("DELETE FROM vestige_sql.home", False),
+    ],
+)
+def test_where_the_registry_is_at_home_is_not_changed(stage: Stage, statement: str, is_granted: bool) -> None:
+    if not is_granted:
+        run_sql(stage.conn, f"GRANT DELETE ON vestige_sql.home TO {stage.name}")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="may not change where the registry"):
+        stage.does(statement)
+    # It may note a home of its own making, which vouches for nothing that is registered.
+    stage.does("INSERT INTO vestige_sql.home (id, place) SELECT id, place FROM vestige_sql.home")
+    assert run_reembed(stage.db, OLD, target=DOCS).rows_updated == 0
+    check_space(stage.conn, OLD, DOCS)
+
+
+def test_after_a_restore_no_role_vouches_for_another_s_tables(stage: Stage) -> None:
+    # What dump and restore do to the row: it has another xmin.
+    run_sql(stage.conn, "UPDATE vestige_sql.home SET made_at = made_at")
+    with pytest.raises(VestigeError, match="nobody knows of which model"):
+        run_reembed(stage.db, OLD, target=DOCS)
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="may not change where the registry"):
+        stage.does("UPDATE vestige_sql.home SET place = tableoid, written_by = xmin")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="no table of its own"):
+        stage.does("SELECT vestige_sql.came_in_one_piece()")
+    with pytest.raises(VestigeError, match="nobody knows of which model"):
+        run_reembed(stage.db, OLD, target=DOCS)
+
+
+_JUDGING = (
+    "INSERT INTO vestige_sql.judging (table_oid, table_schema, table_name, column_name, run_id, to_name, to_dimension,"
+    " to_hash, place, questions, asked_by, fingerprint, package_version, verdict, started_by)"
+    " SELECT 'docs.documents'::regclass, table_schema, table_name, column_name, id, to_name, to_dimension, to_hash,"
+    " 'staged', 'given', 'model', 'x', '0', 'GO', 'postgres' FROM vestige_sql.run"
+)
+
+
+def test_whoever_may_judge_writes_of_its_own_judgings_alone(stage: Stage) -> None:
+    stage_reembed(stage.db, NEW, target=DOCS)
+    run_sql(stage.conn, "CREATE SCHEMA extensions", *granted("judge", stage.name, stage.conn.info.dbname))
+    run_sql(stage.conn, _JUDGING.replace("'GO', 'postgres'", "'NO-GO', session_user"))
+    run_sql(stage.conn, "INSERT INTO vestige_sql.judge_question VALUES (1, 1, 'what?')")
+    run_sql(stage.conn, "INSERT INTO vestige_sql.judge_answer VALUES (1, 1, '3')")
+    for statement in (
+        "UPDATE vestige_sql.judging SET verdict = 'GO'",
+        "UPDATE vestige_sql.judging SET started_by = session_user",
+        "UPDATE vestige_sql.judge_question SET question = 'why?'",
+        "DELETE FROM vestige_sql.judge_question",
+        "DELETE FROM vestige_sql.judge_answer",
+        "INSERT INTO vestige_sql.judge_answer VALUES (1, 1, '4')",
+        "INSERT INTO vestige_sql.judge_found VALUES (1, 1, 'new', '4', 0)",
+        "INSERT INTO vestige_sql.judge_measure VALUES (1, '', 'nDCG@10', 100, 0, 1, 1, 1, 1)",
+    ):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="no table of its own"):
+            stage.does(statement)
+    # A judging of its own says whose it is.
+    stage.does(
+        _JUDGING,
+        "INSERT INTO vestige_sql.judge_question VALUES (2, 1, 'what?')",
+        "DELETE FROM vestige_sql.judge_question WHERE judging = 2",
+    )
+    found = stage.conn.execute("SELECT id, verdict, started_by FROM vestige_sql.judging ORDER BY id").fetchall()
+    assert found == [(1, "NO-GO", stage.conn.info.user), (2, "GO", stage.name)]
+
+
+def test_what_a_model_answered_is_not_changed(stage: Stage) -> None:
+    run_sql(stage.conn, f"GRANT SELECT, INSERT, UPDATE, DELETE ON vestige_sql.encoder_probe TO {stage.name}")
+    answer = (
+        "INSERT INTO vestige_sql.encoder_probe VALUES ('{}', 2, repeat('0', 64), 'one', '{{1,2}}', now(), 'postgres')"
+    )
+    run_sql(stage.conn, answer.format("first"))
+    for statement in ("UPDATE vestige_sql.encoder_probe SET vector = '{2,1}'", "DELETE FROM vestige_sql.encoder_probe"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="may not change what a model answered"):
+            stage.does(statement)
+    stage.does(answer.format("second").replace("{{", "{").replace("}}", "}"))
+    found = stage.conn.execute("SELECT model_name, remembered_by FROM vestige_sql.encoder_probe ORDER BY 1").fetchall()
+    assert found == [("first", "postgres"), ("second", stage.name)]
+
+
 def test_steps_of_another_role_s_run_are_not_written(stage: Stage) -> None:
     stage_reembed(stage.db, NEW, target=DOCS)
     with pytest.raises(psycopg.errors.InsufficientPrivilege, match="no table of its own"):
