@@ -25,7 +25,7 @@ def tokens(text: str, *, formats: bool = False) -> list[str]:
         part = whole[token.start : token.end + 1].decode()
         if token.name == "SCONST" and part.startswith("$"):
             tag = part[: part.index("$", 1) + 1]
-            if found[-1].upper() == "DO" or (formats and found[-2:] == ["format", "("]):
+            if found[-1].upper() == "DO" or (formats and found[-2:] in (["format", "("], ["replace", "("])):
                 part = " ".join(tokens(part[len(tag) : -len(tag)], formats=formats))
         elif token.name == "SCONST":
             part = re.sub(r"'\s*\n(?:\s|--[^\n]*\n)*'", "", part)

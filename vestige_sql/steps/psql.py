@@ -89,8 +89,8 @@ def condensed(text: str, between: str = "\n", *, formats: bool = False) -> str:
     """Return ``text`` without comments, each statement on one line; it means the same.
 
     ``between`` goes between two statements. A DO block is condensed too, and with ``formats`` what ``format`` or
-    ``replace`` makes a
-    statement of. Other texts between dollar quotes stay as they are: a function is stored as it is written.
+    ``replace`` makes a statement of. Other texts between dollar quotes stay as they are: a function is stored as it is
+    written.
     """
     parts: list[str] = []
     before, last, gap = "", "", ""
