@@ -10,7 +10,7 @@
 -- Partitions may lie in several schemas, and so may indexes of one name.
 
 -- squawk-ignore-file require-statement-timeout -- once it has the lock, it is done
--- squawk-ignore-file adding-field-with-default, adding-serial-primary-key-field, ban-drop-constraint, constraint-missing-not-valid -- the table has no row but while a run is under way
+-- squawk-ignore-file adding-serial-primary-key-field, ban-drop-constraint, constraint-missing-not-valid -- the table has no row but while a run is under way
 SET LOCAL lock_timeout = '10s';
 
 ALTER TABLE vestige_sql.saved_index
@@ -19,8 +19,10 @@ ALTER TABLE vestige_sql.saved_index
     ADD COLUMN IF NOT EXISTS partition_name text,
     -- a partitioned index, as SQL writes its name
     ADD COLUMN IF NOT EXISTS attached_to text,
-    -- an index lies in the schema of its table
-    ADD COLUMN IF NOT EXISTS index_schema text GENERATED ALWAYS AS (coalesce(partition_schema, table_schema)) STORED;
+    -- the schema of the index; the function check_writer fills it in
+    ADD COLUMN IF NOT EXISTS index_schema text;
+
+UPDATE vestige_sql.saved_index SET index_schema = coalesce(partition_schema, table_schema) WHERE index_schema IS NULL;
 
 ALTER TABLE vestige_sql.saved_index DROP CONSTRAINT IF EXISTS saved_index_pkey;
 ALTER TABLE vestige_sql.saved_index

@@ -94,6 +94,10 @@ BEGIN
     IF TG_OP = 'DELETE' THEN
         RETURN OLD;
     END IF;
+    IF TG_TABLE_NAME = 'saved_index' THEN
+        -- An index lies in the schema of its table. A generated column cannot be in the key: nobody could update it where it is published.
+        NEW.index_schema := coalesce(NEW.partition_schema, NEW.table_schema);
+    END IF;
     RETURN NEW;
 END
 $function$;

@@ -402,7 +402,7 @@ def test_one_script_has_one_transaction(
     lines = script.splitlines()
     assert lines.count("BEGIN;") == lines.count("COMMIT;") == 1
     locks = [line for line in lines if line.startswith("LOCK TABLE") and "ACCESS EXCLUSIVE" in line]
-    assert [line.split()[3] for line in locks] == ['"My', '"tenant_10"."documents"', '"tenant_2"."documents"']
+    assert [line.split()[2] for line in locks] == ['"My', '"tenant_10"."documents"', '"tenant_2"."documents"']
     assert max(lines.index(line) for line in locks) < lines.index("\\echo sql/gate/03_nothing_refuses.sql")
     file = tmp_path / "script.sql"
     file.write_text(script)

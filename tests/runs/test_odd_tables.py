@@ -213,12 +213,17 @@ LENGTHS = """CREATE TABLE documents (id int PRIMARY KEY, body text, n int, "the 
 
 
 def test_an_index_for_one_dimension_of_several(db: str, conn: Conn) -> None:
-    """The first row has another dimension than the index, which is for the new vectors afterwards."""
+    """A column of several dimensions is refused as a whole. Once it is of one, so are its indexes afterwards."""
     do(conn, *LENGTHS.split(";"))
     target = Target("documents", content_column="body", embedding_column='the "v(1)')
     do(conn, 'CREATE INDEX five ON documents USING hnsw (("the ""v(1)"::vector(5)) vector_l2_ops) WHERE n = 5')
-    for plan in (ReembedPlan(), ReembedPlan(apply="widen"), ReembedPlan(apply="swap"), ReembedPlan(online=True)):
-        refused = check_refused(db, plan, r"index public\.eight .* of another dimension", target)
+    plans = (ReembedPlan(), ReembedPlan(apply="widen"), ReembedPlan(apply="swap"), ReembedPlan(online=True))
+    for plan in plans:
+        refused = check_refused(db, plan, r"vectors of several dimensions: 5 \(1 rows\), 8 \(1 rows\)", target)
+        assert "--where \"n = '5'\" or --where \"n = '8'\"" in refused.hint
+    do(conn, 'UPDATE documents SET "the ""v(1)" = NULL WHERE n = 5')
+    for plan in plans:
+        refused = check_refused(db, plan, r"index public\.(eight|five) .* of another dimension", target)
         assert "DROP INDEX public.five;" in refused.hint
     do(conn, "DROP INDEX five")
     run_reembed(db, NEW, target=target)

@@ -13,7 +13,7 @@
 -- Transaction:  required
 -- Run again:    safe, it sets the same value
 -- Undo:         ROLLBACK, while the transaction is open
--- Variables:    schema, table, embedding_column, row_filter, verb, keep_untyped, dimension
+-- Variables:    schema, table, embedding_column, row_filter, verb, keep_untyped, dimension, content_column
 
 SELECT format($ask$WITH refusals (place, what, object, message, hint, remove, restore, rules_out) AS (
     SELECT 0, 'asked', %1$L, 'which rows it has, and of how many models', '', '{}'::text[], '{}'::text[], '{}'::text[]%2$s
@@ -125,17 +125,21 @@ SELECT r.* FROM refusals r CROSS JOIN remembered ORDER BY r.place, r.object$ask$
     UNION ALL
     SELECT
         48, 'several_dimensions', %1$L,
-        format('%%s has vectors of several dimensions: %%s', %1$L, string_agg(
-            format('%%s (%%s rows)', d.dimension, ltrim(to_char(d.rows, '999,999,999,999'))), ', ' ORDER BY d.dimension)),
+        format('%%s has vectors of several dimensions: %%s', %1$L, d.list),
         format('a run gives all rows one model; name the rows that are meant with --where, %%ssuch as %%s; nothing was written',
-            CASE WHEN max(c.name) IS NULL THEN 'by a column that tells them apart, ' ELSE '' END,
-            coalesce(max(c.example), '--where "collection = ''docs''"')),
+            CASE WHEN c.name IS NULL THEN 'by a column that tells them apart, ' ELSE '' END,
+            coalesce(c.example, '--where "collection = ''docs''"')),
         '{}', '{}', '{rewrite,widen,swap,rows,online}'
     FROM (
-        SELECT %2$I.vector_dims(t.%3$I) AS dimension, count(*) AS rows FROM %4$s t WHERE t.%3$I IS NOT NULL GROUP BY 1
+        SELECT count(*) AS dimensions,
+            string_agg(format('%%s (%%s rows)', g.dimension, ltrim(to_char(g.rows, '999,999,999,999'))), ', ' ORDER BY g.dimension) AS list
+        FROM (
+            SELECT %2$I.vector_dims(t.%3$I) AS dimension, count(*) AS rows FROM %4$s t WHERE t.%3$I IS NOT NULL GROUP BY 1
+        ) AS g
     ) AS d
-    LEFT JOIN %5$s AS c ON true
-    HAVING count(*) > 1$dimensions$,
+    -- The table is read again only where there is something to tell apart.
+    LEFT JOIN LATERAL (SELECT x.* FROM %5$s AS x WHERE d.dimensions > 1 AND x.name IS NOT NULL LIMIT 1) AS c ON true
+    WHERE d.dimensions > 1$dimensions$,
             e."column", e.type_schema, e.attname, e.name,
             coalesce((
                 SELECT '(' || string_agg(pick.text, ' UNION ALL ') || ')'
@@ -149,6 +153,7 @@ SELECT r.* FROM refusals r CROSS JOIN remembered ORDER BY r.place, r.object$ask$
                     FROM pg_catalog.pg_attribute a
                     JOIN pg_catalog.pg_type y ON y.oid = a.atttypid
                     WHERE a.attrelid = e.target AND a.attnum > 0 AND NOT a.attisdropped AND a.attname ~ '^[a-z_][a-z0-9_]*$'
+                      AND a.attname::text <> :'content_column'
                       AND (y.typcategory = 'S' OR y.typname IN ('int2', 'int4', 'int8', 'uuid', 'bool') OR y.typtype = 'e')
                       AND NOT EXISTS (
                           SELECT FROM pg_catalog.pg_index i
@@ -163,7 +168,8 @@ SELECT r.* FROM refusals r CROSS JOIN remembered ORDER BY r.place, r.object$ask$
                     LIMIT 3
                 ) AS pick),
                 '(SELECT NULL::text AS name, NULL::text AS example)'))
-        WHERE e.typmod IS NULL AND :'row_filter' = '' AND e.may_look AND :'verb' <> 'back'
+        -- An online run asks before it locks the table, and leaves its vectors as they are.
+        WHERE e.typmod IS NULL AND :'row_filter' = '' AND e.may_look AND :'verb' <> 'back' AND NOT (:'verb' = 'online' AND e.is_locked)
         UNION ALL
         -- indexes that have such rows
         SELECT format($indexes$
@@ -237,7 +243,10 @@ LEFT JOIN LATERAL (
         format('%I.%I.%I', n.nspname, c.relname, a.attname) AS "column",
         c.relname = 'knowledge_nodes' AND a.attname = 'embedding'
             AND to_regclass(format('%I.embedding_model', n.nspname)) IS NOT NULL AS is_vestiges,
-        c.relpersistence <> 't' AND NOT row_security_active(c.oid) AND has_table_privilege(c.oid, 'SELECT') AS may_look
+        c.relpersistence <> 't' AND NOT row_security_active(c.oid) AND has_table_privilege(c.oid, 'SELECT') AS may_look,
+        EXISTS (SELECT FROM pg_catalog.pg_locks l
+            WHERE l.locktype = 'relation' AND l.relation = c.oid AND l.pid = pg_backend_pid() AND l.mode = 'AccessExclusiveLock' AND l.granted
+        ) AS is_locked
     FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname::text = :'embedding_column' AND NOT a.attisdropped
