@@ -269,8 +269,10 @@ refusals (place, what, object, message, hint, remove, restore) AS (
     SELECT
         26, 'no_column', p.name,
         format('%s has no column %s', p.name, w.name),
-        format('name the columns with --id-column, --content-column and --embedding-column; it has %s; nothing was written',
-            coalesce((SELECT string_agg(c.name, ', ' ORDER BY c.attnum) FROM columns c), 'none')),
+        format('name the columns with --id-column, --content-column and --embedding-column; it has %s%s; nothing was written',
+            coalesce((SELECT string_agg(c.name, ', ' ORDER BY c.attnum) FROM columns c), 'none'),
+            CASE WHEN w.name = :'content_column'
+                THEN '; where the text is in another table, docs/tables.md says what to do' ELSE '' END),
         '{}', '{}'
     FROM plain p
     CROSS JOIN LATERAL (
