@@ -389,9 +389,17 @@ def test_content_of_every_type(db: str, conn: Conn, content: str) -> None:
     texts = ['{"a": "one"}', '{"a": "two"}'] if content.startswith("json") else ["one", "two", " "]
     make(conn, content=content, texts=texts)
     run_sql(conn, "INSERT INTO documents (id) VALUES (9)")
-    report = run_reembed(db, NEW, target=DOCUMENTS)
+    target, text = DOCUMENTS, "body::text"
+    if content.startswith("json"):
+        with pytest.raises(TargetError, match=f"documents.body is of type {content}, which is no text") as refused:
+            run_reembed(db, NEW, target=DOCUMENTS)
+        assert """--content-expression "body ->> 'a'\"""" in refused.value.hint
+        target, text = replace(DOCUMENTS, content_column=None, content_expression="body ->> 'a'"), "body ->> 'a'"
+    report = run_reembed(db, NEW, target=target)
     assert (report.rows_updated, report.rows_blank) == (2, len(texts) - 1)
-    found = conn.execute("SELECT body::text, embedding::real[] FROM documents WHERE embedding IS NOT NULL").fetchall()
+    found = conn.execute(
+        f"SELECT {text}, embedding::real[] FROM documents WHERE embedding IS NOT NULL"  # type: ignore[arg-type]
+    ).fetchall()
     assert all(vector == list(NEW.vector(text)) for text, vector in found)
     assert len(found) == 2
 

@@ -25,6 +25,7 @@ from vestige_sql.encode.embedder import Vectors
 from vestige_sql.encode.endpoint import Endpoint
 from vestige_sql.encode.remote import EndpointEmbedder
 from vestige_sql.errors import CheckFailed, EncoderError, LimitReached, ModelMismatch, TargetError, UsageError
+from vestige_sql.reembed.target import probe
 from vestige_sql.worker.plan import Kept, WorkerPlan
 from vestige_sql.worker.working import drop_trigger, run_worker
 
@@ -516,11 +517,11 @@ def test_it_takes_plain_tables_and_whole_texts(docs: str, conn: Conn) -> None:
     with pytest.raises(TargetError, match="a worker is for all rows of"):
         once(docs, target=Target("docs", where="id > 3"))
 
-    class Composed(Target):
-        content_expression = "content || id"
-
+    composed = Target("docs", content_expression="content || id")
     with pytest.raises(UsageError, match="the worker does not take --content-expression"):
-        once(docs, target=Composed("docs"))
+        once(docs, target=composed)
+    with pytest.raises(TargetError, match=r"the text of public\.docs is an expression, and the worker reads a column"):
+        probe(conn, composed, verb="worker")
 
 
 def test_of_a_long_text_only_what_the_model_uses_is_read(

@@ -139,6 +139,11 @@ CASES = [
         "ALTER TABLE documents ALTER body TYPE text USING convert_from(body, 'UTF8')",
     ),
     plain(
+        "not_a_text",
+        "ALTER TABLE documents ALTER body TYPE jsonb USING to_jsonb(body)",
+        "ALTER TABLE documents ALTER body TYPE text USING jsonb_extract_path_text(body, VARIADIC '{}'::text[])",
+    ),
+    plain(
         "not_a_vector",
         f"{ALTER} TYPE real[] USING embedding::real[]",
         f"{ALTER} TYPE vector(8) USING embedding::vector(8)",
@@ -399,7 +404,7 @@ EARLY = {"no_pgvector", "encoding", "standby", "read_only", "no_package", "no_ta
          "one_column_twice", "several_columns", "row_security_of_others", "partitioned_online", "partitioned_rows",
          "run_under_another_name", "kept_under_another_name",
          "of_some_rows", "stays_untyped", "of_all_rows", "rows_of_vestige", "has_a_dimension", "run_of_other_rows",
-         "kept_of_other_rows", "one_model", "loses_its_dimension", "expression"}  # fmt: skip
+         "kept_of_other_rows", "one_model", "loses_its_dimension", "expression", "expression_of_worker"}  # fmt: skip
 """Codes of what psql comes to before the gate, or which no run can have been begun with: tests of their own. So have
 those of some rows."""
 

@@ -115,7 +115,7 @@ class Keeper:
         return True
 
     def _begin(self, verb: str) -> None:
-        if getattr(self.target, "content_expression", None):
+        if self.target.content_expression:
             raise UsageError(
                 "the worker does not take --content-expression: it embeds the text of one column",
                 "nothing was written; vestige-sql migrate reembed with the registered model embeds the rows that lack "
