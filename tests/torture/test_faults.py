@@ -854,7 +854,7 @@ CHANGES = {
         plan=ReembedPlan(),
     ),
     "a constraint is made about the dimension": Change(
-        "ALTER TABLE documents ADD CONSTRAINT eight CHECK (vector_dims(embedding) = 8)",
+        "ALTER TABLE documents ADD CONSTRAINT eight CHECK (vector_dims(embedding) + 0 = 8)",
         "ALTER TABLE documents DROP CONSTRAINT eight",
         "eight",
         "eight",
