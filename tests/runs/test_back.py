@@ -221,7 +221,8 @@ def boundaries(databases: Databases) -> list[Boundary]:
         seed(observer, ROWS, OLD)
         patch_run(patch, watched)
         points = Points(patch)
-        points.after(FILL, lambda: change(observer))
+        # Before the second batch: the first one's rows are locked until it commits.
+        points.after(FILL, lambda: points.before(FILL, lambda: change(observer)))
         run_reembed(db, new(), ONLINE)
     for folder in (resource_dir("sql") / "online").iterdir():
         assert {step.name for step in steps.folder(f"online/{folder.name}")} <= set(points.ran)
@@ -307,7 +308,8 @@ def test_aborted_after_each_step_it_is_as_before(
         if not boundary.changes:
             continue
         with monkeypatch.context() as patch:
-            Points(patch).after(FILL, changed)
+            points_of_run = Points(patch)
+            points_of_run.after(FILL, lambda run=points_of_run: run.before(FILL, changed))
             assert run_until(db, patch, boundary.name, new()), boundary
         if space_of(conn, [OLD, NEW]) is NEW:
             break
