@@ -18,26 +18,27 @@ DECLARE
     v_owner pg_catalog.name;
     v_superuser pg_catalog.bool;
     v_objects pg_catalog.text;
+    v_login pg_catalog.name;
 BEGIN
-    WITH login AS (
-        -- what vestige_sql.trusts() says of the role that connected
-        SELECT CASE
-            WHEN s.rolsuper OR s.rolcreaterole OR s.rolcreatedb OR s.rolreplication OR s.rolbypassrls
-                OR EXISTS (
-                    SELECT FROM pg_catalog.pg_roles r
-                    WHERE r.oid OPERATOR(pg_catalog.<>) s.oid AND pg_catalog.pg_has_role(s.oid, r.oid, 'MEMBER')
-                      AND NOT pg_catalog.pg_has_role(current_user, r.oid, 'MEMBER'))
-                OR EXISTS (
-                    SELECT FROM pg_catalog.pg_shdepend d
-                    WHERE d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_authid'::pg_catalog.regclass::pg_catalog.oid
-                      AND d.refobjid OPERATOR(pg_catalog.=) s.oid
-                      AND NOT (d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_database'::pg_catalog.regclass::pg_catalog.oid
-                               AND d.deptype OPERATOR(pg_catalog.=) 'a'))
-            THEN session_user ELSE current_user END AS name
-        FROM pg_catalog.pg_roles s
-        WHERE s.rolname OPERATOR(pg_catalog.=) session_user
-    ),
-    role AS (
+    -- what vestige_sql.trusts() says of the role that connected
+    SELECT CASE
+        WHEN s.rolsuper OR s.rolcreaterole OR s.rolcreatedb OR s.rolreplication OR s.rolbypassrls
+            OR EXISTS (
+                SELECT FROM pg_catalog.pg_roles r
+                WHERE r.oid OPERATOR(pg_catalog.<>) s.oid AND pg_catalog.pg_has_role(s.oid, r.oid, 'MEMBER')
+                  AND NOT pg_catalog.pg_has_role(current_user, r.oid, 'MEMBER'))
+            OR EXISTS (
+                SELECT FROM pg_catalog.pg_shdepend d
+                WHERE d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_authid'::pg_catalog.regclass::pg_catalog.oid
+                  AND d.refobjid OPERATOR(pg_catalog.=) s.oid
+                  AND NOT (d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_database'::pg_catalog.regclass::pg_catalog.oid
+                           AND d.deptype OPERATOR(pg_catalog.=) 'a'))
+        THEN session_user ELSE current_user END
+    INTO v_login
+    FROM pg_catalog.pg_roles s
+    WHERE s.rolname OPERATOR(pg_catalog.=) session_user;
+
+    WITH role AS (
         SELECT pg_catalog.bool_or(r.rolsuper) AS is_superuser
         FROM pg_catalog.pg_roles r
         WHERE r.rolname OPERATOR(pg_catalog.=) ANY (ARRAY[session_user, current_user]::pg_catalog.name[])
@@ -45,10 +46,9 @@ BEGIN
     SELECT pg_catalog.pg_get_userbyid(n.nspowner), role.is_superuser INTO v_owner, v_superuser
     FROM pg_catalog.pg_namespace n
     CROSS JOIN role
-    CROSS JOIN login
     JOIN pg_catalog.pg_database d ON d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()
     WHERE n.nspname OPERATOR(pg_catalog.=) 'vestige_sql'
-      AND NOT (pg_catalog.pg_has_role(n.nspowner, login.name, 'MEMBER') AND pg_catalog.pg_has_role(n.nspowner, current_user, 'MEMBER'))
+      AND NOT (pg_catalog.pg_has_role(n.nspowner, v_login, 'MEMBER') AND pg_catalog.pg_has_role(n.nspowner, current_user, 'MEMBER'))
       AND (role.is_superuser OR NOT (
           pg_catalog.pg_has_role(n.nspowner, d.datdba, 'MEMBER')
           OR n.nspowner OPERATOR(pg_catalog.=) pg_catalog.to_regrole('pg_database_owner')::pg_catalog.oid));
@@ -66,25 +66,7 @@ BEGIN
                     ELSE pg_catalog.format('; or say that %1$I may act as this role: GRANT %2$I TO %1$I', v_owner, current_user) END);
     END IF;
 
-    WITH login AS (
-        -- what vestige_sql.trusts() says of the role that connected
-        SELECT CASE
-            WHEN s.rolsuper OR s.rolcreaterole OR s.rolcreatedb OR s.rolreplication OR s.rolbypassrls
-                OR EXISTS (
-                    SELECT FROM pg_catalog.pg_roles r
-                    WHERE r.oid OPERATOR(pg_catalog.<>) s.oid AND pg_catalog.pg_has_role(s.oid, r.oid, 'MEMBER')
-                      AND NOT pg_catalog.pg_has_role(current_user, r.oid, 'MEMBER'))
-                OR EXISTS (
-                    SELECT FROM pg_catalog.pg_shdepend d
-                    WHERE d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_authid'::pg_catalog.regclass::pg_catalog.oid
-                      AND d.refobjid OPERATOR(pg_catalog.=) s.oid
-                      AND NOT (d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_database'::pg_catalog.regclass::pg_catalog.oid
-                               AND d.deptype OPERATOR(pg_catalog.=) 'a'))
-            THEN session_user ELSE current_user END AS name
-        FROM pg_catalog.pg_roles s
-        WHERE s.rolname OPERATOR(pg_catalog.=) session_user
-    ),
-    role AS (
+    WITH role AS (
         SELECT pg_catalog.bool_or(r.rolsuper) AS is_superuser
         FROM pg_catalog.pg_roles r
         WHERE r.rolname OPERATOR(pg_catalog.=) ANY (ARRAY[session_user, current_user]::pg_catalog.name[])
@@ -123,9 +105,8 @@ BEGIN
     INTO v_objects
     FROM objects o
     CROSS JOIN role
-    CROSS JOIN login
     CROSS JOIN package
-    WHERE NOT (pg_catalog.pg_has_role(o.owner, login.name, 'MEMBER') AND pg_catalog.pg_has_role(o.owner, current_user, 'MEMBER'))
+    WHERE NOT (pg_catalog.pg_has_role(o.owner, v_login, 'MEMBER') AND pg_catalog.pg_has_role(o.owner, current_user, 'MEMBER'))
       AND (role.is_superuser OR NOT (
           pg_catalog.pg_has_role(o.owner, package.datdba, 'MEMBER')
           OR o.owner OPERATOR(pg_catalog.=) pg_catalog.to_regrole('pg_database_owner')::pg_catalog.oid))
